@@ -1,0 +1,92 @@
+"""Bars: checked market rows of one symbol, as columns.
+
+A bar is labelled by the time it opens, in microseconds since 1970 UTC. Rows are sorted and unique.
+Columns are float64 and read-only; a missing volume is NaN, a missing price cannot occur.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from core.domain.market import Market
+from core.domain.timeframe import Timeframe
+from core.errors import DataProblem
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Int32Array = npt.NDArray[np.int32]
+
+US_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Market rows of one symbol at one timeframe, shape (T,) per column.
+
+    Attributes:
+        ts: Opening time, int64 microseconds UTC, strictly increasing.
+        session: Session date as days since 1970 in the market's zone, int32, non-decreasing.
+        minute: Minute of the local day at which the bar opens (0 for daily and longer), int32.
+        open, high, low, close: Prices, float64, finite and positive.
+        volume: float64, NaN where the source has none.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    market: Market
+    ts: IntArray
+    session: Int32Array
+    minute: Int32Array
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+    def __post_init__(self) -> None:
+        """Check shapes and order once, then freeze the columns."""
+        length = len(self.ts)
+        for name in ("session", "minute", "open", "high", "low", "close", "volume"):
+            column = getattr(self, name)
+            if column.shape != (length,):
+                raise DataProblem(
+                    f"column {name} of {self.symbol} has shape {column.shape}",
+                    expected=f"({length},), the shape of ts",
+                )
+            column.flags.writeable = False
+        self.ts.flags.writeable = False
+        if length > 1 and not bool(np.all(self.ts[1:] > self.ts[:-1])):
+            raise DataProblem(f"bars of {self.symbol} are not strictly increasing in time")
+
+    def __len__(self) -> int:
+        """Number of bars."""
+        return len(self.ts)
+
+    @cached_property
+    def year_hashes(self) -> dict[int, str]:
+        """SHA-256 of the column bytes, per calendar year (UTC) of the bars used."""
+        if not len(self):
+            return {}
+        years = self.ts.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
+        edges = np.flatnonzero(np.diff(years)) + 1
+        hashes: dict[int, str] = {}
+        for rows in np.split(np.arange(len(self)), edges):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            digest = hashlib.sha256(f"{self.symbol}|{self.timeframe}|{self.market.code}".encode())
+            for column in (self.ts, self.open, self.high, self.low, self.close, self.volume):
+                digest.update(np.ascontiguousarray(column[part]).tobytes())
+            hashes[int(years[rows[0]])] = digest.hexdigest()
+        return hashes
+
+    @cached_property
+    def data_hash(self) -> str:
+        """One hash over all years: what a run says it was computed from."""
+        digest = hashlib.sha256()
+        for year, value in sorted(self.year_hashes.items()):
+            digest.update(f"{year}:{value};".encode())
+        return digest.hexdigest()
