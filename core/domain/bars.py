@@ -32,7 +32,7 @@ class Bars:
         ts: Opening time, int64 microseconds UTC, strictly increasing.
         session: Session date as days since 1970 in the market's zone, int32, non-decreasing.
         minute: Minute of the local day at which the bar opens (0 for daily and longer), int32.
-        open, high, low, close: Prices, float64, finite and positive.
+        open, high, low, close: Prices, float64, positive, low <= open and close <= high.
         volume: float64, NaN where the source has none.
     """
 
@@ -62,6 +62,17 @@ class Bars:
         self.ts.flags.writeable = False
         if length > 1 and not bool(np.all(self.ts[1:] > self.ts[:-1])):
             raise DataProblem(f"bars of {self.symbol} are not strictly increasing in time")
+        inside = (self.low <= np.minimum(self.open, self.close)) & (
+            self.high >= np.maximum(self.open, self.close)
+        )
+        if not bool((inside & (self.low > 0)).all()):
+            row = int(np.argmin(inside & (self.low > 0)))
+            raise DataProblem(
+                f"bar {row} of {self.symbol} is not a bar: open {self.open[row]}, high "
+                f"{self.high[row]}, low {self.low[row]}, close {self.close[row]}",
+                expected="positive prices with low <= open, close <= high",
+                hint="import the file again: the importer lists such rows and leaves them out",
+            )
 
     def __len__(self) -> int:
         """Number of bars."""

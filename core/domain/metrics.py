@@ -17,6 +17,8 @@ Group = Literal["returns", "risk", "trades", "costs", "activity"]
 REASONS: dict[str, str] = {
     "no_data": "there are no bars",
     "no_trades": "nothing was traded",
+    "no_closed_trades": "no trade was closed",
+    "too_few_trades": "fewer than two trades were closed",
     "too_short": "the history is too short",
     "zero_variance": "every return is the same",
     "no_downside": "no return is below the threshold",
@@ -24,7 +26,9 @@ REASONS: dict[str, str] = {
     "no_losses": "no closed trade lost",
     "no_wins": "no closed trade won",
     "no_stop": "no closed trade had a stop, so there is no risk unit",
+    "no_gross_profit": "there was no profit before costs",
     "zero_denominator": "the denominator is zero",
+    "not_finite": "the number is beyond the range of floats",
     "ruined": "the account was ruined",
 }
 

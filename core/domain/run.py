@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -35,6 +35,27 @@ class RunStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing more will happen."""
         return self in {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
+
+
+# A pending run completes without running when an equal result is already stored.
+TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.PENDING: frozenset(
+        {RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
+    ),
+    RunStatus.RUNNING: frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}),
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.CANCELLED: frozenset(),
+}
+
+
+class RunEvent(NamedTuple):
+    """One line of a run's history; `from_status` is None where the run was submitted."""
+
+    at: datetime
+    from_status: RunStatus | None
+    to_status: RunStatus
+    note: str
 
 
 class RunSpec(BaseModel):
@@ -168,6 +189,30 @@ class RunResult:
     data_hashes: Mapping[str, str]
     code_hash: str
     engine_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A result as it is kept, found by what it was computed from.
+
+    Attributes:
+        by_symbol: Metrics of each sleeve, by name of the symbol.
+        artifacts: File name to SHA-256.
+        created_at: When it was first computed.
+    """
+
+    run_key: str
+    metrics: Metrics
+    by_symbol: Mapping[str, Metrics]
+    data_hashes: Mapping[str, str]
+    artifacts: Mapping[str, str]
+    code_hash: str
+    engine_version: str
+    first_bar: datetime
+    last_bar: datetime
+    bars: int
+    engine_ms: float
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,627 @@
+"""The bar loop for one symbol, rule by rule in the order of docs/engine_rules.md.
+
+Everything here is plain Python over arrays and scalars. `run_scalar` is the compiled form of
+`run_scalar_python`; the two give the same bits, and the plain one is what a debugger steps through.
+
+Prices of a short position are handled with their sign turned (`side * price`), so that down is
+always the adverse direction and one line serves both sides. Turning a sign is exact.
+
+Legend of short names: o h l c prices of the bar, q signed quantity, s side of a new position,
+f_ fraction, px price, ref the price before slippage, n a number of lots.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, inf, nan
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from core.domain.bars import FloatArray, Int32Array, IntArray
+from core.domain.signals import CodeArray
+from core.domain.simulation import BoolArray, ReasonArray
+
+# Flags of a bar.
+SESSION_LAST, SQUARE_OFF_DUE, NO_ENTRY, SESSION_FIRST, LAST_BAR = 1, 2, 4, 8, 16
+# Units of a protective level.
+PERCENT, POINTS, PRICE = 0, 1, 2
+# How a position was opened in this bar: what its high and low may prove (rules R5 and R6).
+BEFORE, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = 0, 1, 2, 3, 4
+# Outcomes of an attempt to open.
+OPENED, SCALED, REJECTED, DROPPED = 0, 1, 2, 3
+# Intent codes, as in core.domain.signals.Code.
+LONG, SHORT, FLAT, HOLD, CLOSE_LONG, CLOSE_SHORT = 1, -1, 0, 2, 3, -3
+# Reasons, as in core.domain.simulation.Reason.
+EXIT_SIGNAL, REVERSE, STOP, STOP_GAP, TARGET, TARGET_GAP = 2, 3, 4, 5, 6, 7
+TRAIL, MAX_BARS, SQUARE_OFF, RUIN, END = 8, 9, 10, 14, 16
+# Columns of the trade table.
+QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK = range(11)
+ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
+# Slots of the counter array.
+ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
+
+
+class Config(NamedTuple):
+    """Account, fill and cost rules as numbers; see `EngineOptions` and `CostModel`."""
+
+    cash: float
+    fill_at_close: bool
+    delay: int
+    percent: bool
+    size: float
+    size_at_fill: bool
+    lot: float
+    multiplier: float
+    margin: float
+    reject: bool
+    shorts: bool
+    touch: bool
+    intraday: bool
+    close_at_end: bool
+    max_bars: int
+    fixed: float
+    per_unit: float
+    rate: float
+    minimum: float
+    cap: float
+    slip: float
+    tick: float
+
+
+class Protection(NamedTuple):
+    """One protective level per row: `value[row * step]`, step 0 for a constant."""
+
+    value: FloatArray
+    step: int
+    unit: int
+
+
+@register_jitable
+def worse(px: float, direction: float, slip: float, tick: float) -> float:
+    """Fill price of a market or stop order that buys (+1) or sells (-1) at `px` (R4)."""
+    if direction > 0:
+        px = px * (1.0 + slip)
+        if tick > 0:
+            px = ceil(px / tick - 1e-9) * tick
+    else:
+        px = px * (1.0 - slip)
+        if tick > 0:
+            px = floor(px / tick + 1e-9) * tick
+    return px
+
+
+@register_jitable
+def fee_of(quantity: float, px: float, cfg: Config) -> float:
+    """Fee of an order of `quantity` units (unsigned) at `px`; the cap beats the minimum."""
+    value = quantity * px * cfg.multiplier
+    fee = cfg.fixed + cfg.per_unit * quantity + cfg.rate * value
+    fee = max(fee, cfg.minimum)
+    return min(fee, cfg.cap * value) if cfg.cap < inf else fee
+
+
+@register_jitable
+def need_of(quantity: float, px: float, cfg: Config) -> float:
+    """Cash an entry of `quantity` units takes, fee included (R9)."""
+    return quantity * px * cfg.multiplier * cfg.margin + fee_of(quantity, px, cfg)
+
+
+@register_jitable
+def sized(equity: float, ref: float, px: float, cash: float, cfg: Config) -> tuple[float, int]:
+    """Quantity of an entry at `px` (R3) after the cash check (R9), and what happened to it."""
+    raw = (cfg.size / 100.0) * equity / (ref * cfg.multiplier) if cfg.percent else cfg.size
+    if cfg.lot > 0:
+        n = float(floor(raw / cfg.lot + 1e-9))
+        if n < 1:
+            return 0.0, DROPPED
+        if need_of(n * cfg.lot, px, cfg) <= cash:
+            return n * cfg.lot, OPENED
+        if cfg.reject:
+            return 0.0, REJECTED
+        # The largest n that fits; need grows with n. The linear part of the fee gives the first
+        # guess, which is nearly always the answer; from there strides double until it is enclosed.
+        value = px * cfg.multiplier
+        unit = (value * cfg.margin + cfg.per_unit + value * cfg.rate) * cfg.lot
+        fits, over, stride = 0.0, n, 1.0
+        middle = float(floor((cash - cfg.fixed) / unit))
+        while over - fits > 1:
+            middle = min(max(middle, fits + 1), over - 1)
+            if need_of(middle * cfg.lot, px, cfg) <= cash:
+                fits = middle
+                middle = fits + stride if over == n else float(floor((fits + over) / 2))
+            else:
+                over = middle
+                middle = over - stride if fits == 0 else float(floor((fits + over) / 2))
+            stride = 2.0 * stride
+        return (fits * cfg.lot, SCALED) if fits >= 1 else (0.0, REJECTED)
+    if not raw > 0:
+        return 0.0, DROPPED
+    if need_of(raw, px, cfg) <= cash:
+        return raw, OPENED
+    if cfg.reject:
+        return 0.0, REJECTED
+    value = px * cfg.multiplier
+    quantity = (cash - cfg.fixed) / (value * cfg.margin + cfg.per_unit + value * cfg.rate)
+    if not quantity > 0:
+        return 0.0, REJECTED
+    if need_of(quantity, px, cfg) > cash * (1.0 + 1e-12):
+        quantity = (cash - fee_of(quantity, px, cfg)) / (value * cfg.margin)
+        if not quantity > 0:
+            return 0.0, REJECTED
+    return quantity, SCALED
+
+
+@register_jitable
+def level_of(value: float, unit: int, px: float, s: float, toward: float) -> float:
+    """Signed protective level of a position filled at `px`; `toward` -1 for stops, +1 for targets."""
+    if unit == PERCENT:
+        return s * (px * (1.0 + toward * s * (value / 100.0)))
+    if unit == POINTS:
+        return s * (px + toward * s * value)
+    return s * value
+
+
+def run_scalar_python(
+    o: FloatArray,
+    h: FloatArray,
+    l: FloatArray,  # noqa: E741 - o h l c is the field's own notation
+    c: FloatArray,
+    session: Int32Array,
+    flags: ReasonArray,
+    codes: CodeArray,
+    entry_px: FloatArray,
+    entry_is_stop: bool,
+    stops: Protection,
+    targets: Protection,
+    trails: Protection,
+    cfg: Config,
+    equity: FloatArray,
+    cash_out: FloatArray,
+    q_out: FloatArray,
+    held: BoolArray,
+    trade_f: FloatArray,
+    trade_i: IntArray,
+    trade_reason: ReasonArray,
+    trade_ambiguous: BoolArray,
+    counters: IntArray,
+) -> tuple[int, int, float, float, bool]:
+    """Run one symbol; fill the output arrays in place.
+
+    Args:
+        entry_px: Shape (T,) or (0,) when no row rests.
+        equity, cash_out, q_out, held: Shape (T,).
+        trade_f, trade_i: Shape (N, 11) and (N, 4), N of at least 2 T + 1.
+
+    Returns:
+        Number of trades, number of fills, worst drawdown, summed gross exposure, ruined.
+    """
+    total = len(o)
+    rests_exist = len(entry_px) > 0
+    mult = cfg.multiplier
+    cash = cfg.cash
+    q = 0.0
+    way, side = 0, 0.0  # the direction held, as a code and as a factor
+    # `trigger` is what the favourable price must exceed: the target, or just below it for a touch.
+    stop, target, trigger, best, trail = -inf, inf, inf, 0.0, nan
+    trail_unit = PERCENT
+    trailed = False
+    worst_seen, best_seen = 0.0, 0.0
+    trades, fills = 0, 0
+    peak, drawdown, gross = cfg.cash, 0.0, 0.0
+    ruined = False
+    adverse, favourable, signed = 0.0, 0.0, 0.0
+    leave_bar = total  # by max_bars
+    # Most bars of most runs only carry a position on. They are told apart first, which makes the
+    # loop half as long; `calm_until` is 0 while flat and where a rule could act on any bar.
+    calm_until = 0
+    simple_rows = not (rests_exist or cfg.fill_at_close or cfg.intraday)
+    may_be_calm = simple_rows or (
+        cfg.intraday and cfg.delay == 0 and not (cfg.fill_at_close or rests_exist)
+    )
+
+    for t in range(total):
+        op, hi, lo, cl = o[t], h[t], l[t], c[t]
+        flag = flags[t]
+        opened = BEFORE
+        was_held = q != 0.0
+
+        # The acting row.
+        row = t - 1 - cfg.delay
+        code = HOLD
+        rests = False
+        if row >= 0:
+            code = codes[row]
+            if not (simple_rows or code == HOLD):
+                if rests_exist and (code == LONG or code == SHORT):
+                    rests = entry_px[row] == entry_px[row]
+                if cfg.fill_at_close and not rests:
+                    code = HOLD
+                elif cfg.intraday and session[row] != session[t]:
+                    counters[EXPIRED] += 1
+                    code = HOLD
+
+        if was_held:
+            adverse, favourable, signed = lo, hi, cl
+            if side < 0:
+                adverse, favourable, signed = -hi, -lo, -cl
+        calm = (
+            t < calm_until
+            and adverse > stop
+            and favourable <= trigger
+            and (code == HOLD or code == way)
+            and flag == 0
+        )
+        if not calm:
+            stopped_out = False
+            # Steps 1 and 2: gaps, forced exits, signal exits, all at the open.
+            if was_held:
+                reason = 0
+                at_limit = False
+                signed = side * op
+                if signed <= stop:
+                    reason = STOP_GAP
+                elif signed > trigger:
+                    reason = TARGET_GAP
+                    at_limit = True
+                elif cfg.intraday and flag & SQUARE_OFF_DUE:
+                    reason = SQUARE_OFF
+                elif t >= leave_bar:
+                    reason = MAX_BARS
+                elif code != HOLD:
+                    if code == FLAT or code == 3 * way:
+                        reason = EXIT_SIGNAL
+                    elif code == -way and not rests:
+                        reason = REVERSE
+                if reason != 0:
+                    px = op if at_limit else worse(op, -side, cfg.slip, cfg.tick)
+                    cash = _close(
+                        cash, q, px, op, min(worst_seen, side * px), best_seen,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                    )  # fmt: skip
+                    fills += 1
+                    trades += 1
+                    q, calm_until = 0.0, 0
+
+            # Steps 3 and 4: entries at the open, then resting ones.
+            if code == LONG or code == SHORT:
+                if q != 0.0:
+                    if rests and code == -way:
+                        counters[EXPIRED] += 1
+                elif code == SHORT and not cfg.shorts:
+                    counters[REJECTIONS] += 1
+                elif flag & NO_ENTRY:
+                    counters[BLOCKED] += 1
+                else:
+                    s = float(code)
+                    ref = op
+                    at_limit = False
+                    opened = AT_OPEN
+                    if rests:
+                        ref = entry_px[row]
+                        signed_open, signed_ref = s * op, s * ref
+                        if entry_is_stop:
+                            if signed_open >= signed_ref:
+                                ref = op
+                            elif (hi if s > 0 else -lo) >= signed_ref:
+                                opened = BY_STOP
+                            else:
+                                opened = BEFORE
+                        else:
+                            at_limit = True
+                            reach = lo if s > 0 else -hi
+                            if signed_open < signed_ref or (cfg.touch and signed_open <= signed_ref):
+                                ref = op
+                            elif reach < signed_ref or (cfg.touch and reach <= signed_ref):
+                                opened = BY_LIMIT
+                            else:
+                                opened = BEFORE
+                    if opened == BEFORE:
+                        counters[EXPIRED] += 1
+                    else:
+                        px = ref if at_limit else worse(ref, s, cfg.slip, cfg.tick)
+                        stop, target, trail = _levels(row, px, s, stops, targets, trails)
+                        trail_unit = trails.unit
+                        trigger = np.nextafter(target, -inf) if cfg.touch else target
+                        outcome = REJECTED
+                        size = 0.0
+                        if stop < s * px and target > s * px:
+                            base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
+                            size, outcome = sized(base, at, px, cash, cfg)
+                        if outcome >= REJECTED:
+                            counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+                            opened = BEFORE
+                        else:
+                            counters[ENTRIES] += 1
+                            if outcome == SCALED:
+                                counters[SCALED_CASH] += 1
+                            way, side, q = code, s, s * size
+                            leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
+                            calm_until = leave_bar if may_be_calm and trail != trail else 0
+                            best, trailed = s * px, False
+                            worst_seen = best_seen = best
+                            cash = _open(
+                                cash, q, px, ref, stop, t, fills, trades,
+                                trade_f, trade_i, trade_ambiguous, cfg,
+                            )  # fmt: skip
+                            fills += 1
+
+            # Step 5: protection inside the bar.
+            if opened != BEFORE:
+                adverse, favourable, signed = lo, hi, cl
+                if side < 0:
+                    adverse, favourable, signed = -hi, -lo, -cl
+            if q != 0.0 and (adverse <= stop or favourable > trigger or trail == trail):
+                beyond = favourable > trigger
+                reason = 0
+                ambiguous = False
+                level = 0.0
+                if adverse <= stop:
+                    ambiguous = beyond or (opened == BY_STOP and signed > stop)
+                    reason = TRAIL if trailed else STOP
+                    level = stop
+                elif beyond and (opened != BY_LIMIT or signed > trigger):
+                    reason = TARGET
+                    level = target
+                else:
+                    ambiguous = beyond
+                    if trail == trail:
+                        best = max(best, signed if opened == BY_LIMIT else favourable)
+                        moved = best - trail
+                        if trail_unit == PERCENT:
+                            moved = best * (1.0 - side * (trail / 100.0))
+                        moved = max(stop, moved)
+                        if signed <= moved:
+                            reason = TRAIL
+                            level = moved
+                        else:
+                            ambiguous = ambiguous or (adverse <= moved and moved > stop)
+                            trailed = trailed or moved > stop
+                            stop = moved
+                if ambiguous:
+                    counters[AMBIGUOUS] += 1
+                    trade_ambiguous[trades] = True
+                if reason != 0:
+                    ref = side * level
+                    px = ref if reason == TARGET else worse(ref, -side, cfg.slip, cfg.tick)
+                    cash = _close(
+                        cash, q, px, ref, min(worst_seen, side * px), best_seen,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                    )  # fmt: skip
+                    fills += 1
+                    trades += 1
+                    q, calm_until = 0.0, 0
+                    stopped_out = True
+
+            # Step 6: orders at the close, the session's end, the end of data.
+            if cfg.fill_at_close and t - cfg.delay >= 0:
+                row = t - cfg.delay
+                code = codes[row]
+                if code != HOLD and rests_exist and (code == LONG or code == SHORT):
+                    if entry_px[row] == entry_px[row]:
+                        code = HOLD
+                if code != HOLD and cfg.intraday and session[row] != session[t]:
+                    counters[EXPIRED] += 1
+                    code = HOLD
+                if q != 0.0 and (code == FLAT or code == 3 * way or code == -way):
+                    px = worse(cl, -side, cfg.slip, cfg.tick)
+                    cash = _close(
+                        cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                        REVERSE if code == -way else EXIT_SIGNAL,
+                        t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                    )  # fmt: skip
+                    fills += 1
+                    trades += 1
+                    q, calm_until = 0.0, 0
+                if q == 0.0 and (code == LONG or code == SHORT):
+                    over = flag & NO_ENTRY or (cfg.intraday and flag & SESSION_LAST)
+                    if code == SHORT and not cfg.shorts:
+                        counters[REJECTIONS] += 1
+                    elif over or stopped_out:
+                        counters[BLOCKED] += 1
+                    else:
+                        s = float(code)
+                        px = worse(cl, s, cfg.slip, cfg.tick)
+                        stop, target, trail = _levels(row, px, s, stops, targets, trails)
+                        trail_unit = trails.unit
+                        trigger = np.nextafter(target, -inf) if cfg.touch else target
+                        outcome = REJECTED
+                        size = 0.0
+                        if stop < s * px and target > s * px:
+                            base, at = cash, px
+                            if not cfg.size_at_fill:
+                                base, at = (equity[row] if row < t else cash), c[row]
+                            size, outcome = sized(base, at, px, cash, cfg)
+                        if outcome >= REJECTED:
+                            counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+                        else:
+                            counters[ENTRIES] += 1
+                            if outcome == SCALED:
+                                counters[SCALED_CASH] += 1
+                            way, side, q = code, s, s * size
+                            leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
+                            calm_until = leave_bar if may_be_calm and trail != trail else 0
+                            best, trailed = s * px, False
+                            worst_seen = best_seen = best
+                            opened = AT_CLOSE
+                            cash = _open(
+                                cash, q, px, cl, stop, t, fills, trades,
+                                trade_f, trade_i, trade_ambiguous, cfg,
+                            )  # fmt: skip
+                            fills += 1
+            if q != 0.0 and (cfg.intraday or cfg.close_at_end):
+                reason = 0
+                if cfg.intraday and flag & SESSION_LAST:
+                    reason = SQUARE_OFF
+                elif cfg.close_at_end and t == total - 1:
+                    reason = END
+                if reason != 0:
+                    px = worse(cl, -side, cfg.slip, cfg.tick)
+                    cash = _close(
+                        cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                    )  # fmt: skip
+                    fills += 1
+                    trades += 1
+                    q, calm_until = 0.0, 0
+
+        # Step 7: mark, excursions, ruin.
+        held[t] = was_held | (opened != BEFORE)
+        marked = cash + q * cl * mult
+        if marked <= 0.0:
+            if q != 0.0:
+                px = worse(cl, -side, cfg.slip, cfg.tick)
+                cash = _close(
+                    cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                    RUIN, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                )  # fmt: skip
+                fills += 1
+                trades += 1
+                q, calm_until = 0.0, 0
+            marked = cash
+            ruined = True
+        if q != 0.0:
+            gross += abs(q) * cl * mult / marked
+            if calm:
+                worst_seen = min(worst_seen, adverse)
+                best_seen = max(best_seen, favourable)
+            elif opened != AT_CLOSE:
+                worst_seen = min(worst_seen, signed if opened == BY_STOP else adverse)
+                best_seen = max(best_seen, signed if opened == BY_LIMIT else favourable)
+        equity[t] = marked
+        cash_out[t] = cash
+        q_out[t] = q
+        if marked > peak:
+            peak = marked
+        else:
+            drawdown = min(drawdown, marked / peak - 1.0)
+        if ruined:
+            for rest in range(t + 1, total):
+                equity[rest] = cash
+                cash_out[rest] = cash
+                q_out[rest] = 0.0
+                held[rest] = False
+            break
+
+    if q != 0.0:
+        _record_exit(
+            q, c[total - 1], 0.0, 0.0, worst_seen, best_seen,
+            0, -1, -1, trades, trade_f, trade_i, trade_reason, mult,
+        )  # fmt: skip
+        trades += 1
+    return trades, fills, drawdown, gross, ruined
+
+
+@register_jitable
+def _levels(
+    row: int, px: float, s: float, stops: Protection, targets: Protection, trails: Protection
+) -> tuple[float, float, float]:
+    """Signed stop and target of a position filled at `px`, and its trailing distance (NaN: none)."""
+    stop, target = -inf, inf
+    value = stops.value[row * stops.step]
+    if value == value:
+        stop = level_of(value, stops.unit, px, s, -1.0)
+    value = targets.value[row * targets.step]
+    if value == value:
+        target = level_of(value, targets.unit, px, s, 1.0)
+    trail = trails.value[row * trails.step]
+    if trail == trail:
+        stop = max(stop, level_of(trail, trails.unit, px, s, -1.0))
+    return stop, target, trail
+
+
+@register_jitable
+def _open(
+    cash: float,
+    q: float,
+    px: float,
+    ref: float,
+    stop: float,
+    t: int,
+    fill: int,
+    trade: int,
+    trade_f: FloatArray,
+    trade_i: IntArray,
+    trade_ambiguous: BoolArray,
+    cfg: Config,
+) -> float:
+    """Pay for an entry and begin its trade row; returns the cash left."""
+    size = abs(q)
+    fee = fee_of(size, px, cfg)
+    cash = cash - q * px * cfg.multiplier
+    cash = cash - fee
+    side = 1.0 if q > 0 else -1.0
+    trade_f[trade, QUANTITY] = q
+    trade_f[trade, ENTRY] = px
+    trade_f[trade, FEES_IN] = fee
+    trade_f[trade, SLIP_IN] = abs(px - ref) * size * cfg.multiplier
+    trade_f[trade, RISK] = abs(px - side * stop) * size * cfg.multiplier if stop > -inf else nan
+    trade_i[trade, ENTRY_BAR] = t
+    trade_i[trade, ENTRY_SEQ] = fill
+    trade_ambiguous[trade] = False
+    return cash
+
+
+@register_jitable
+def _close(
+    cash: float,
+    q: float,
+    px: float,
+    ref: float,
+    worst: float,
+    best: float,
+    reason: int,
+    t: int,
+    fill: int,
+    trade: int,
+    trade_f: FloatArray,
+    trade_i: IntArray,
+    trade_reason: ReasonArray,
+    cfg: Config,
+) -> float:
+    """Take the proceeds of an exit and finish its trade row; returns the cash."""
+    size = abs(q)
+    fee = fee_of(size, px, cfg)
+    cash = cash - -q * px * cfg.multiplier
+    cash = cash - fee
+    slip = abs(px - ref) * size * cfg.multiplier
+    _record_exit(
+        q, px, fee, slip, worst, best,
+        reason, t, fill, trade, trade_f, trade_i, trade_reason, cfg.multiplier,
+    )  # fmt: skip
+    return cash
+
+
+@register_jitable
+def _record_exit(
+    q: float,
+    px: float,
+    fee: float,
+    slip: float,
+    worst: float,
+    best: float,
+    reason: int,
+    t: int,
+    fill: int,
+    trade: int,
+    trade_f: FloatArray,
+    trade_i: IntArray,
+    trade_reason: ReasonArray,
+    mult: float,
+) -> None:
+    entry = trade_f[trade, ENTRY]
+    signed_entry = entry if q > 0 else -entry
+    trade_f[trade, EXIT] = px
+    trade_f[trade, PNL] = (px - entry) * q * mult - trade_f[trade, FEES_IN] - fee
+    trade_f[trade, FEES_OUT] = fee
+    trade_f[trade, SLIP_OUT] = slip
+    trade_f[trade, MAE] = min((worst - signed_entry) / entry, 0.0)
+    trade_f[trade, MFE] = max((best - signed_entry) / entry, 0.0)
+    trade_i[trade, EXIT_BAR] = t
+    trade_i[trade, EXIT_SEQ] = fill
+    trade_reason[trade] = reason
+
+
+# error_model: every divisor is checked or positive by construction, so Python's own zero checks
+# would only cost time (2.5 ns a bar, measured).
+run_scalar = njit(cache=True, nogil=True, error_model="numpy")(run_scalar_python)

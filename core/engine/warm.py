@@ -1,0 +1,41 @@
+"""Loads or compiles every kernel, so that nobody's first run waits for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.domain.bars import US_PER_DAY, Bars
+from core.domain.costs import CostModel
+from core.domain.market import MARKETS
+from core.domain.options import EngineOptions
+from core.domain.signals import Signals
+from core.domain.timeframe import Timeframe
+from core.engine.indicators import Indicators
+from core.engine.simulate import simulate
+
+
+def warm_up() -> None:
+    """Run each kernel once on a few bars, with the types real runs use."""
+    total = 40
+    price = 100.0 + np.sin(np.arange(total))
+    days = np.arange(total, dtype=np.int64)
+    bars = Bars(
+        symbol="WARM",
+        timeframe=Timeframe.D1,
+        market=MARKETS["24/7"],
+        ts=days * US_PER_DAY,
+        session=days.astype(np.int32),
+        minute=np.zeros(total, dtype=np.int32),
+        open=price.copy(),
+        high=price + 1.0,
+        low=price - 1.0,
+        close=price.copy(),
+        volume=np.full(total, np.nan),
+    )
+    ind = Indicators(bars)
+    for indicator in (ind.sma(3), ind.rsi(3), ind.std(3), ind.highest(3), ind.lowest(3)):
+        indicator.shift()
+    ind.roc(3)
+    ind.atr(3)
+    fast, slow = ind.ema(3), ind.ema(5)
+    simulate(bars, Signals.side(long=fast > slow), EngineOptions(), CostModel())
