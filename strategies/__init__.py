@@ -1,1 +1,1 @@
-"""Strategies: one file, one strategy. Files are found by scanning this folder; see docs/writing_strategies.md."""
+"""One file, one strategy, found by scanning this folder; see docs/writing_strategies.md."""

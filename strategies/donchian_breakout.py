@@ -6,7 +6,7 @@ from core.domain.strategy import MarketView, Param, Signals, Strategy, pct
 
 
 class DonchianBreakoutStrategy(Strategy):
-    """Buy a close above the highest high of the past, sell short below the lowest low; trail out."""
+    """Buy a close above the channel of past highs, sell short below that of lows; trail out."""
 
     title = "Donchian breakout"
     constraints = ("exit_period <= entry_period",)

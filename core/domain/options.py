@@ -1,4 +1,4 @@
-"""How the engine fills, sizes and limits a run. Every field names its rule in docs/engine_rules.md."""
+"""How the engine fills, sizes and limits a run; rules (R…) are in docs/engine_rules.md."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EngineOptions(BaseModel):
         size_ref: Price and equity the size is taken from: `decision` close, or the `fill` (R3).
         lot_size: Quantities are whole multiples of this; 0 allows fractions (R3).
         multiplier: Money per price point of one unit.
-        initial_margin: Fraction of a position's value that equity must cover; 1 = cash account (R9).
+        initial_margin: Share of a position's value that equity must cover; 1: cash account (R9).
         on_insufficient: Shrink an order that cash cannot cover, or reject it (R9).
         allow_short: Whether short entries are taken (R9).
-        fill_on_touch: Limits and targets fill when touched; default needs trade-through (R5).
+        fill_on_touch: Limits and targets fill when touched, without trade-through (R5).
         intraday: Be flat at every session's end (R13).
         square_off: Local time from which positions are closed, when intraday (R13).
         no_entry_after: Local time from which no position is opened (R13).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ def Param(  # noqa: N802 - reads as a declaration, like pydantic's Field
     help: str = "",  # noqa: A002 - the word users know
 ) -> Any:
     """Declare a strategy parameter with its default, range, step and explanation."""
-    extra = {
+    extra: dict[str, Any] = {
         "ge": ge,
         "le": le,
         "step": step,
@@ -90,7 +91,7 @@ class ParamSpec:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
             raise self._error(value) from None
-        if number != number or number in (float("inf"), float("-inf")):
+        if not math.isfinite(number):
             raise self._error(value)
         if self.kind == "int":
             if number != int(number):

@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A protective level: a number or one number per row (NaN: none for that row), with its unit."""
+    """A protective level with its unit: one number, or one per row (NaN: none for that row)."""
 
     value: float | FloatArray
     unit: Unit

@@ -1,17 +1,17 @@
 """Strategy: a frozen set of parameters that turns a market view into signals.
 
-    from core.domain.strategy import MarketView, Param, Signals, Strategy
+from core.domain.strategy import MarketView, Param, Signals, Strategy
 
-    class EMACrossoverStrategy(Strategy):
-        \"\"\"Always in the market: long while the fast EMA is above the slow one, short below.\"\"\"
+class EMACrossoverStrategy(Strategy):
+    \"\"\"Always in the market: long while the fast EMA is above the slow one, short below.\"\"\"
 
-        fast: int = Param(12, ge=3, le=60)
-        slow: int = Param(48, ge=10, le=240)
-        constraints = ("fast < slow",)
+    fast: int = Param(12, ge=3, le=60)
+    slow: int = Param(48, ge=10, le=240)
+    constraints = ("fast < slow",)
 
-        def generate_signals(self, view: MarketView) -> Signals:
-            fast, slow = view.ind.ema(self.fast), view.ind.ema(self.slow)
-            return Signals.side(long=fast > slow, short=fast < slow)
+    def generate_signals(self, view: MarketView) -> Signals:
+        fast, slow = view.ind.ema(self.fast), view.ind.ema(self.slow)
+        return Signals.side(long=fast > slow, short=fast < slow)
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Strategy(BaseModel):
         Raises:
             StrategyFailed: the strategy does not implement this.
         """
-        raise StrategyFailed(f"{type(self).__name__} has no generate_signals")
+        raise StrategyFailed(
+            f"{type(self).__name__} has no generate_signals, so {len(view)} bars stay undecided"
+        )
 
     @classmethod
     def param_specs(cls) -> tuple[ParamSpec, ...]:
@@ -121,7 +123,7 @@ class Strategy(BaseModel):
         items = []
         for spec in cls.param_specs():
             step = spec.step or (1 if spec.kind == "int" else None)
-            item = {
+            item: dict[str, Any] = {
                 "name": spec.name,
                 "param_key": spec.name,
                 "type": widgets.get(spec.kind, "selectbox"),

@@ -43,7 +43,7 @@ class Timeframe(StrEnum):
     @property
     def is_intraday(self) -> bool:
         """Whether several bars make one session."""
-        return self.seconds is not None and self.seconds < 86_400
+        return self.seconds is not None and self.seconds < _SECONDS["1d"]
 
     @classmethod
     def parse(cls, text: str) -> Timeframe:

@@ -251,6 +251,7 @@ class Condition(_Expression):
     __slots__ = ()
 
     def __bool__(self) -> bool:
+        """Refuse: `and`, `or` and `if` would look at one bar only."""
         raise StrategyFailed(
             "a condition has no single truth value",
             expected="`&`, `|`, `~` instead of `and`, `or`, `not`",
@@ -282,9 +283,13 @@ class Indicators:
         return self._windowed("sma", sma, period, of)
 
     def ema(
-        self, span: int, of: Column | Indicator = "close", *, seed: Literal["first", "sma"] = "first"
+        self,
+        span: int,
+        of: Column | Indicator = "close",
+        *,
+        seed: Literal["first", "sma"] = "first",
     ) -> Indicator:
-        """Exponential moving average with a = 2 / (span + 1), seeded by the first value or a mean."""
+        """Exponential moving average, a = 2 / (span + 1), seeded by the first value or a mean."""
         return self._windowed("ema", ema, span, of, seed == "sma")
 
     def rsi(self, period: int = 14, of: Column | Indicator = "close") -> Indicator:
@@ -294,7 +299,9 @@ class Indicators:
     def std(self, period: int, of: Column | Indicator = "close", *, ddof: int = 0) -> Indicator:
         """Rolling standard deviation; `ddof=0` divides by n, `ddof=1` by n - 1."""
         if period <= ddof:
-            raise StrategyFailed(f"std over {period} values with ddof {ddof}", expected="more values")
+            raise StrategyFailed(
+                f"std over {period} values with ddof {ddof}", expected="more values"
+            )
         return self._windowed("std", std, period, of, ddof)
 
     def highest(self, period: int, of: Column | Indicator = "high") -> Indicator:
@@ -324,9 +331,7 @@ class Indicators:
     ) -> Indicator:
         source = self.column(of) if isinstance(of, str) else of
         n = _period(name, period)
-        return self._once(
-            (name, source.key, n, *extra), lambda: function(source.values, n, *extra)
-        )
+        return self._once((name, source.key, n, *extra), lambda: function(source.values, n, *extra))
 
     def _once(self, key: Key, compute: Callable[[], FloatArray]) -> Indicator:
         if key not in self._memo:
@@ -360,5 +365,7 @@ def _key(part: Any) -> Any:
 
 def _period(name: str, period: int) -> int:
     if isinstance(period, bool) or int(period) != period or period < 1:
-        raise StrategyFailed(f"{name} over {period!r} bars", expected="a whole number of at least 1")
+        raise StrategyFailed(
+            f"{name} over {period!r} bars", expected="a whole number of at least 1"
+        )
     return int(period)

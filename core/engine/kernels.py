@@ -154,7 +154,7 @@ def sized(equity: float, ref: float, px: float, cash: float, cfg: Config) -> tup
 
 @register_jitable
 def level_of(value: float, unit: int, px: float, s: float, toward: float) -> float:
-    """Signed protective level of a position filled at `px`; `toward` -1 for stops, +1 for targets."""
+    """Signed level that protects a fill at `px`; `toward` is -1 for stops, +1 for targets."""
     if unit == PERCENT:
         return s * (px * (1.0 + toward * s * (value / 100.0)))
     if unit == POINTS:
@@ -310,7 +310,9 @@ def run_scalar_python(
                         else:
                             at_limit = True
                             reach = lo if s > 0 else -hi
-                            if signed_open < signed_ref or (cfg.touch and signed_open <= signed_ref):
+                            if signed_open < signed_ref or (
+                                cfg.touch and signed_open <= signed_ref
+                            ):
                                 ref = op
                             elif reach < signed_ref or (cfg.touch and reach <= signed_ref):
                                 opened = BY_LIMIT
@@ -397,9 +399,9 @@ def run_scalar_python(
             if cfg.fill_at_close and t - cfg.delay >= 0:
                 row = t - cfg.delay
                 code = codes[row]
-                if code != HOLD and rests_exist and (code == LONG or code == SHORT):
-                    if entry_px[row] == entry_px[row]:
-                        code = HOLD
+                entering = rests_exist and (code == LONG or code == SHORT)
+                if entering and entry_px[row] == entry_px[row]:
+                    code = HOLD
                 if code != HOLD and cfg.intraday and session[row] != session[t]:
                     counters[EXPIRED] += 1
                     code = HOLD
@@ -516,7 +518,7 @@ def run_scalar_python(
 def _levels(
     row: int, px: float, s: float, stops: Protection, targets: Protection, trails: Protection
 ) -> tuple[float, float, float]:
-    """Signed stop and target of a position filled at `px`, and its trailing distance (NaN: none)."""
+    """Signed stop and target of a fill at `px`, and its trailing distance (NaN: none)."""
     stop, target = -inf, inf
     value = stops.value[row * stops.step]
     if value == value:
