@@ -240,6 +240,12 @@ def run_scalar_python(
                 elif cfg.intraday and session[row] != session[t]:
                     counters[EXPIRED] += 1
                     code = HOLD
+                elif rests and code == SHORT and not cfg.shorts:
+                    counters[REJECTIONS] += 1
+                    code = HOLD
+                elif rests and flag & NO_ENTRY:
+                    counters[BLOCKED] += 1
+                    code = HOLD
 
         if was_held:
             adverse, favourable, signed = lo, hi, cl
@@ -258,10 +264,10 @@ def run_scalar_python(
             if was_held:
                 reason = 0
                 at_limit = False
-                signed = side * op
-                if signed <= stop:
+                at_open = side * op
+                if at_open <= stop:
                     reason = STOP_GAP
-                elif signed > trigger:
+                elif at_open > trigger:
                     reason = TARGET_GAP
                     at_limit = True
                 elif cfg.intraday and flag & SQUARE_OFF_DUE:
