@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MIN_LOT = 1e-9
+
 
 class EngineOptions(BaseModel):
     """Account and fill rules of a run.
@@ -54,6 +56,8 @@ class EngineOptions(BaseModel):
     def _sensible(self) -> Self:
         if self.sizing == "lots" and self.lot_size == 0:
             raise ValueError("sizing in lots needs a lot_size above 0")
+        if 0 < self.lot_size < MIN_LOT:
+            raise ValueError(f"lot_size is {self.lot_size}, expected 0 or at least {MIN_LOT}")
         if self.square_off is not None and not self.intraday:
             raise ValueError("square_off needs intraday=true")
         return self

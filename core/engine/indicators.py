@@ -1,12 +1,14 @@
 """Indicators: arrays in, arrays out, memoised per set of bars.
 
 Every indicator has shape (T,), is NaN until its window is full and uses rows up to t for row t.
-A NaN inside the input makes the windows that contain it NaN (recursive ones: everything after).
+NaN at the start of an input (another indicator's warm-up) shifts the start. A NaN inside makes
+the windows that contain it NaN, and everything after it where the indicator is recursive.
 The plain function is the definition; its compiled form runs. Both are listed in `INDICATORS`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from math import nan, sqrt
 from typing import Any, Literal
@@ -205,12 +207,9 @@ class _Expression(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         plain = [part.values if isinstance(part, _Expression) else part for part in inputs]
         result = getattr(ufunc, method)(*plain, **kwargs)
-        if not isinstance(result, np.ndarray) or result.shape != self.values.shape:
+        if kwargs or not isinstance(result, np.ndarray) or result.shape != self.values.shape:
             return result
-        key = (
-            ufunc.__name__,
-            *(part.key if isinstance(part, _Expression) else part for part in inputs),
-        )
+        key = (ufunc.__name__, *(_key(part) for part in inputs))
         if result.dtype == np.bool_:
             return Condition(key, result)
         return Indicator(key, result) if result.dtype == np.float64 else result
@@ -241,7 +240,7 @@ class Indicator(_Expression):
                 f"shift({bars}) looks {-bars} bars into the future", expected="0 or more"
             )
         moved = np.full(len(self.values), nan)
-        moved[bars:] = self.values[: len(self.values) - bars]
+        moved[bars:] = self.values[: max(len(self.values) - bars, 0)]
         return Indicator(("shift", self.key, bars), moved)
 
 
@@ -262,7 +261,7 @@ class Condition(_Expression):
         if bars < 0:
             raise StrategyFailed(f"shift({bars}) looks into the future", expected="0 or more")
         moved = np.zeros(len(self.values), dtype=np.bool_)
-        moved[bars:] = self.values[: len(self.values) - bars]
+        moved[bars:] = self.values[: max(len(self.values) - bars, 0)]
         return Condition(("shift", self.key, bars), moved)
 
 
@@ -330,8 +329,22 @@ class Indicators:
         *extra: Any,
     ) -> Indicator:
         source = self.column(of) if isinstance(of, str) else of
+        if not isinstance(source, Indicator):
+            raise StrategyFailed(
+                f"{name} of {type(of).__name__}", expected="a column's name or an indicator"
+            )
         n = _period(name, period)
-        return self._once((name, source.key, n, *extra), lambda: function(source.values, n, *extra))
+
+        def compute() -> FloatArray:
+            missing = np.isnan(source.values)
+            lead = int(np.argmin(missing)) if missing.any() else 0
+            if lead == 0:
+                return function(source.values, n, *extra)
+            out = np.full(len(missing), nan)
+            out[lead:] = function(source.values[lead:], n, *extra)
+            return out
+
+        return self._once((name, source.key, n, *extra), compute)
 
     def _once(self, key: Key, compute: Callable[[], FloatArray]) -> Indicator:
         if key not in self._memo:
@@ -360,7 +373,11 @@ def _relation(upper: Any, lower: Any) -> tuple[BoolArray, BoolArray]:
 
 
 def _key(part: Any) -> Any:
-    return part.key if isinstance(part, _Expression) else part
+    if isinstance(part, _Expression):
+        return part.key
+    if isinstance(part, np.ndarray):
+        return ("array", hashlib.blake2b(np.ascontiguousarray(part).tobytes()).hexdigest())
+    return part
 
 
 def _period(name: str, period: int) -> int:

@@ -333,7 +333,7 @@ def run_scalar_python(
                         trigger = np.nextafter(target, -inf) if cfg.touch else target
                         outcome = REJECTED
                         size = 0.0
-                        if stop < s * px and target > s * px:
+                        if px > 0.0 and stop < s * px and target > s * px:
                             base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
                             size, outcome = sized(base, at, px, cash, cfg)
                         if outcome >= REJECTED:
@@ -435,7 +435,7 @@ def run_scalar_python(
                         trigger = np.nextafter(target, -inf) if cfg.touch else target
                         outcome = REJECTED
                         size = 0.0
-                        if stop < s * px and target > s * px:
+                        if px > 0.0 and stop < s * px and target > s * px:
                             base, at = cash, px
                             if not cfg.size_at_fill:
                                 base, at = (equity[row] if row < t else cash), c[row]

@@ -1,0 +1,419 @@
+"""Makes bars, signals, options and costs for tests: by hand, from a seed, and for hypothesis.
+
+Random prices lie on a coarse grid and protective distances are multiples of it, so that ties
+(`L == stop`, `H == target`, `O == limit`) happen often instead of never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, time
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from core.domain.bars import US_PER_DAY, Bars
+from core.domain.costs import CostModel
+from core.domain.market import MARKETS, Market
+from core.domain.options import EngineOptions
+from core.domain.signals import Code, Level, Signals
+from core.domain.timeframe import Timeframe
+
+ZERO = CostModel(name="zero")
+US_PER_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that `simulate` is given."""
+
+    bars: Bars
+    signals: Signals
+    options: EngineOptions
+    costs: CostModel
+
+    def with_options(self, **changes: Any) -> Case:
+        return replace(self, options=self.options.model_copy(update=changes))
+
+    def with_costs(self, **changes: Any) -> Case:
+        return replace(self, costs=self.costs.model_copy(update=changes))
+
+
+# By hand ---------------------------------------------------------------------------------------
+
+
+def make_bars(
+    open: Any,  # noqa: A002 - the column's own word
+    high: Any = None,
+    low: Any = None,
+    close: Any = None,
+    *,
+    volume: Any = None,
+    session: Any = None,
+    minute: Any = None,
+    ts: Any = None,
+    symbol: str = "TEST",
+    timeframe: Timeframe = Timeframe.D1,
+    market: Market = MARKETS["XNYS"],
+) -> Bars:
+    """Bars from columns; daily from 2020-01-01 unless told otherwise.
+
+    With `open` alone, or `open` and `close`, the extremes are drawn as tight as they can be.
+    """
+    opens = np.array(open, dtype=np.float64)
+    closes = opens.copy() if close is None else np.array(close, dtype=np.float64)
+    highs = np.maximum(opens, closes) if high is None else np.array(high, dtype=np.float64)
+    lows = np.minimum(opens, closes) if low is None else np.array(low, dtype=np.float64)
+    if (highs < np.maximum(opens, closes)).any() or (lows > np.minimum(opens, closes)).any():
+        raise ValueError("high or low does not enclose open and close")
+    count = len(opens)
+    if session is None:
+        session = np.arange(count) + (date(2020, 1, 1) - date(1970, 1, 1)).days
+    session = np.array(session, dtype=np.int32)
+    minute = np.array(np.zeros(count) if minute is None else minute, dtype=np.int32)
+    if ts is None:
+        ts = session.astype(np.int64) * US_PER_DAY + minute.astype(np.int64) * US_PER_MINUTE
+    return Bars(
+        symbol=symbol,
+        timeframe=timeframe,
+        market=market,
+        ts=np.array(ts, dtype=np.int64),
+        session=session,
+        minute=minute,
+        open=opens,
+        high=highs,
+        low=lows,
+        close=closes,
+        volume=np.full(count, np.nan) if volume is None else np.array(volume, dtype=np.float64),
+    )
+
+
+def bars_of(*rows: tuple[float, float, float, float]) -> Bars:
+    """Daily bars from (open, high, low, close) rows."""
+    return make_bars(*np.array(rows, dtype=np.float64).T)
+
+
+def codes(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.int8)
+
+
+def signals_at(count: int, rows: dict[int, int], **rest: Any) -> Signals:
+    """HOLD everywhere except at the given rows."""
+    column = np.full(count, Code.HOLD, dtype=np.int8)
+    for row, code in rows.items():
+        column[row] = code
+    return Signals(codes=column, **rest)
+
+
+def mirrored(case: Case, around: float = 100.0) -> Case:
+    """The same case upside down: prices reflected, long and short exchanged.
+
+    Percentages have no mirror image, so levels must be in points or prices.
+    """
+    twice = 2 * around
+    bars, signals = case.bars, case.signals
+    swap = {Code.LONG: -1, Code.SHORT: 1, Code.CLOSE_LONG: -3, Code.CLOSE_SHORT: 3}
+
+    def level(old: Level | None) -> Level | None:
+        if old is None or old.unit == "points":
+            return old
+        if old.unit == "percent":
+            raise ValueError("a percentage has no mirror image")
+        return Level(twice - old.value, "price")
+
+    flipped = make_bars(
+        twice - bars.open,
+        twice - bars.low,
+        twice - bars.high,
+        twice - bars.close,
+        session=bars.session,
+        minute=bars.minute,
+        timeframe=bars.timeframe,
+    )
+    turned = replace(
+        signals,
+        codes=np.array([swap.get(Code(c), c) for c in signals.codes], dtype=np.int8),
+        stop=level(signals.stop),
+        target=level(signals.target),
+        trail=level(signals.trail),
+        entry_price=None if signals.entry_price is None else twice - signals.entry_price,
+    )
+    return replace(case, bars=flipped, signals=turned)
+
+
+# From a seed -----------------------------------------------------------------------------------
+
+GRID = 0.5
+SESSION_START = 9 * 60 + 30
+
+
+def random_bars(
+    seed: int | np.random.Generator,
+    count: int = 120,
+    *,
+    sessions: int = 6,
+    grid: float = GRID,
+    start: float = 100.0,
+    wildness: int = 3,
+    floor: float = 20.0,
+) -> Bars:
+    """Valid bars on a price grid, with gaps, flat bars, ties and touches, in several sessions.
+
+    Args:
+        sessions: Number of sessions the bars are cut into, each from 09:30; 15 minutes apart, or
+            closer where a session has many bars.
+        wildness: Largest step in grid units, drawn anew for body, wicks and gap of each bar.
+        floor: Prices bounce off this level so that they stay positive.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    last = start
+    for _ in range(count):
+        gap = 0 if rng.random() < 0.6 else int(rng.integers(-wildness, wildness + 1))
+        body = int(rng.integers(-wildness, wildness + 1))
+        up, down = rng.integers(0, wildness + 1, size=2) * (rng.random(2) < 0.7)
+        opening = max(last + gap * grid, floor)
+        closing = max(opening + body * grid, floor)
+        high = max(opening, closing) + float(up) * grid
+        low = max(min(opening, closing) - float(down) * grid, grid)
+        rows.append((opening, high, low, closing))
+        last = closing
+    cuts = np.sort(rng.choice(np.arange(1, count), size=min(sessions, count) - 1, replace=False))
+    session = np.zeros(count, dtype=np.int32)
+    minute = np.zeros(count, dtype=np.int32)
+    for day, chunk in enumerate(np.split(np.arange(count), cuts)):
+        session[chunk] = 18_262 + day
+        minute[chunk] = SESSION_START + min(15, 840 // len(chunk)) * np.arange(len(chunk))
+    columns = np.array(rows).T
+    return make_bars(*columns, session=session, minute=minute, timeframe=Timeframe.M15)
+
+
+def random_signals(rng: np.random.Generator, bars: Bars, *, grid: float = GRID) -> Signals:
+    """Codes of every kind, with protection in any unit, per row or for all rows, some missing."""
+    count = len(bars)
+    quiet = rng.choice([0.3, 0.6, 0.85])
+    loud = (1 - quiet) / 5
+    column = rng.choice(
+        np.array([2, 1, -1, 0, 3, -3], dtype=np.int8),
+        size=count,
+        p=[quiet, 1.5 * loud, 1.5 * loud, 0.8 * loud, 0.6 * loud, 0.6 * loud],
+    )
+    entry_price = None
+    if rng.random() < 0.45:
+        away = rng.integers(-4, 5, size=count) * grid
+        entry_price = np.maximum(bars.close + away, grid)
+        entry_price[rng.random(count) < rng.choice([0.0, 0.4])] = np.nan
+    return Signals(
+        codes=column,
+        stop=_random_level(rng, bars, grid, down=True),
+        target=_random_level(rng, bars, grid, down=False),
+        trail=_random_level(rng, bars, grid, down=True, price=False, odds=0.3),
+        max_bars=int(rng.choice([0, 0, 1, 2, 5])),
+        entry_price=entry_price,
+        entry_kind=str(rng.choice(["limit", "stop"])),  # type: ignore[arg-type]
+        conflicts=int(rng.integers(0, 3)),
+    )
+
+
+def _random_level(
+    rng: np.random.Generator,
+    bars: Bars,
+    grid: float,
+    *,
+    down: bool,
+    price: bool = True,
+    odds: float = 0.6,
+) -> Level | None:
+    if rng.random() >= odds:
+        return None
+    count = len(bars)
+    unit = str(rng.choice(["percent", "points", "price"] if price else ["percent", "points"]))
+    if unit == "percent":
+        values = rng.choice([0.5, 1.0, 2.0, 3.7], size=count)
+    elif unit == "points":
+        values = rng.integers(1, 8, size=count) * grid
+    else:
+        # By the row's own direction most of the time, so that protection is not always void.
+        side = np.where(rng.random(count) < 0.5, 1.0, -1.0) * (-1.0 if down else 1.0)
+        values = np.maximum(bars.close + side * rng.integers(1, 8, size=count) * grid, grid)
+    if unit != "price" and rng.random() < 0.4:
+        return Level(float(values[0]), unit)  # type: ignore[arg-type]
+    values[rng.random(count) < 0.2] = np.nan
+    return Level(values, unit)  # type: ignore[arg-type]
+
+
+def random_options(rng: np.random.Generator) -> EngineOptions:
+    intraday = bool(rng.random() < 0.4)
+    sizing = str(rng.choice(["percent_of_equity", "units", "lots"]))
+    lot_size = float(rng.choice([1.0, 1.0, 0.0, 0.0, 0.25, 0.1, 10.0]))
+    if sizing == "lots" and lot_size == 0.0:
+        lot_size = 5.0
+    margin = float(rng.choice([1.0, 1.0, 0.3, 0.02]))
+    size = {
+        "percent_of_equity": [100.0, 37.5, 250.0] if margin > 0.1 else [100.0, 1_000.0, 4_000.0],
+        "units": [1.0, 0.3, 12.3, 60.0],
+        "lots": [1.0, 3.0, 2.5],
+    }[sizing]
+
+    def clock(odds: float) -> time | None:
+        if rng.random() >= odds:
+            return None
+        minutes = SESSION_START + int(rng.integers(3, 40)) * 10
+        return time(minutes // 60, minutes % 60)
+
+    return EngineOptions(
+        initial_cash=float(rng.choice([300.0, 2_000.0, 30_000.0, 100_000.0])),
+        fill=rng.choice(["next_open", "next_open", "close"]),
+        delay=int(rng.choice([0, 0, 0, 1, 3])),
+        sizing=sizing,  # type: ignore[arg-type]
+        size=float(rng.choice(size)),
+        size_ref=rng.choice(["decision", "fill"]),
+        lot_size=lot_size,
+        multiplier=float(rng.choice([1.0, 1.0, 0.5, 3.0, 20.0])),
+        initial_margin=margin,
+        on_insufficient=rng.choice(["scale", "reject"]),
+        allow_short=bool(rng.random() < 0.8),
+        fill_on_touch=bool(rng.random() < 0.4),
+        intraday=intraday,
+        square_off=clock(0.6) if intraday else None,
+        no_entry_after=clock(0.25),
+        close_at_end=bool(rng.random() < 0.3),
+    )
+
+
+def random_costs(rng: np.random.Generator) -> CostModel:
+    if rng.random() < 0.2:
+        return ZERO
+    return CostModel(
+        fixed=float(rng.choice([0.0, 0.0, 1.5, 30.0])),
+        per_unit=float(rng.choice([0.0, 0.005, 0.35])),
+        bps=float(rng.choice([0.0, 3.0, 20.0])),
+        minimum=float(rng.choice([0.0, 1.0, 8.0])),
+        maximum_rate=[None, None, 0.01, 0.0005][int(rng.integers(4))],
+        slippage_bps=float(rng.choice([0.0, 1.0, 12.5])),
+        half_spread_bps=float(rng.choice([0.0, 2.0])),
+        tick=float(rng.choice([0.0, 0.0, 0.01, 0.05, 0.25])),
+    )
+
+
+def random_case(seed: int, count: int = 120) -> Case:
+    """One of everything, decided by the seed alone."""
+    rng = np.random.default_rng(seed)
+    bars = random_bars(
+        rng,
+        count,
+        sessions=int(rng.integers(1, 9)) + max(0, count - 200) // 40,
+        wildness=int(rng.choice([1, 3, 8])),
+    )
+    return Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
+
+
+# For hypothesis --------------------------------------------------------------------------------
+
+
+@st.composite
+def bar_lists(draw: st.DrawFn, min_size: int = 2, max_size: int = 14) -> Bars:
+    """A few bars in whole points, cut into sessions."""
+    count = draw(st.integers(min_size, max_size))
+    step = st.integers(-3, 3)
+    wick = st.integers(0, 3)
+    rows, last = [], 100
+    session, minute, day, clock = [], [], 18_262, SESSION_START
+    for _ in range(count):
+        opening = last + draw(step)
+        last = opening + draw(step)
+        low, high = min(opening, last) - draw(wick), max(opening, last) + draw(wick)
+        rows.append((opening, high, low, last))
+        if session and draw(st.integers(0, 4)) == 0:
+            day, clock = day + 1, SESSION_START
+        session.append(day)
+        minute.append(clock)
+        clock += 15
+    columns = np.array(rows, dtype=np.float64).T
+    return make_bars(*columns, session=session, minute=minute, timeframe=Timeframe.M15)
+
+
+@st.composite
+def levels(draw: st.DrawFn, count: int, *, price: bool = True) -> Level | None:
+    unit = draw(st.sampled_from(["percent", "points", "price"] if price else ["percent", "points"]))
+    bottom, top = (88, 112) if unit == "price" else (1, 5)
+    value = st.integers(bottom, top).map(float)
+    if draw(st.booleans()):
+        return Level(draw(value), unit)  # type: ignore[arg-type]
+    rows = draw(st.lists(value | st.just(float("nan")), min_size=count, max_size=count))
+    return Level(np.array(rows), unit)  # type: ignore[arg-type]
+
+
+@st.composite
+def signal_rows(draw: st.DrawFn, count: int) -> Signals:
+    one = st.sampled_from([2, 2, 1, 1, -1, -1, 0, 3, -3])
+    column = draw(st.lists(one, min_size=count, max_size=count))
+    entry_price = None
+    if draw(st.booleans()):
+        at = st.integers(92, 108).map(float) | st.just(float("nan"))
+        entry_price = np.array(draw(st.lists(at, min_size=count, max_size=count)))
+    return Signals(
+        codes=np.array(column, dtype=np.int8),
+        stop=draw(st.none() | levels(count)),
+        target=draw(st.none() | levels(count)),
+        trail=draw(st.none() | levels(count, price=False)),
+        max_bars=draw(st.sampled_from([0, 0, 1, 2, 4])),
+        entry_price=entry_price,
+        entry_kind=draw(st.sampled_from(["limit", "stop"])),
+        conflicts=draw(st.integers(0, 2)),
+    )
+
+
+@st.composite
+def engine_options(draw: st.DrawFn) -> EngineOptions:
+    sizing = draw(st.sampled_from(["units", "percent_of_equity", "lots"]))
+    intraday = draw(st.booleans())
+    clock = st.none() | st.sampled_from([time(9, 45), time(10, 0), time(10, 20)])
+    lot_sizes = [1.0, 0.1, 10.0] if sizing == "lots" else [1.0, 0.0, 0.1, 10.0]
+    return EngineOptions(
+        initial_cash=draw(st.sampled_from([100_000.0, 1_000.0, 150.0])),
+        fill=draw(st.sampled_from(["next_open", "close"])),
+        delay=draw(st.sampled_from([0, 0, 1, 2])),
+        sizing=sizing,
+        size=draw(st.sampled_from([1.0, 10.0, 33.3, 100.0, 300.0])),
+        size_ref=draw(st.sampled_from(["decision", "fill"])),
+        lot_size=draw(st.sampled_from(lot_sizes)),
+        multiplier=draw(st.sampled_from([1.0, 0.5, 20.0])),
+        initial_margin=draw(st.sampled_from([1.0, 0.25, 0.02])),
+        on_insufficient=draw(st.sampled_from(["scale", "reject"])),
+        allow_short=draw(st.sampled_from([True, True, False])),
+        fill_on_touch=draw(st.booleans()),
+        intraday=intraday,
+        square_off=draw(clock) if intraday else None,
+        no_entry_after=draw(clock),
+        close_at_end=draw(st.booleans()),
+    )
+
+
+@st.composite
+def cost_models(draw: st.DrawFn) -> CostModel:
+    def one(*values: Any) -> Any:
+        return draw(st.sampled_from(values))
+
+    return CostModel(
+        fixed=one(0.0, 2.0, 30.0),
+        per_unit=one(0.0, 0.01, 0.5),
+        bps=one(0.0, 5.0, 30.0),
+        minimum=one(0.0, 1.0, 12.0),
+        maximum_rate=one(None, 0.01, 0.0002),
+        slippage_bps=one(0.0, 10.0, 100.0),
+        half_spread_bps=one(0.0, 2.5),
+        tick=one(0.0, 0.05, 0.5),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    bars = draw(bar_lists())
+    return Case(
+        bars,
+        draw(signal_rows(len(bars))),
+        draw(engine_options()),
+        draw(cost_models() | st.just(ZERO)),
+    )

@@ -1,0 +1,399 @@
+"""Rules of docs/engine_rules.md computed by hand, a few bars each, through every engine."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.signals import Code, Signals, pct, points, price
+from core.domain.simulation import Reason
+from core.domain.timeframe import Timeframe
+from tests.factories import ZERO, Case, bars_of, codes, make_bars, signals_at
+from tests.reference.compare import ENGINES
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+REST = (100.0, 100.0, 100.0, 100.0)
+LONG, SHORT, FLAT, HOLD = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD
+
+
+def case(
+    rows: list[tuple[float, float, float, float]],
+    *intents: int,
+    costs: CostModel = ZERO,
+    signals: dict[str, Any] | None = None,
+    **options: Any,
+) -> Case:
+    """Bars, one intent per bar (the rest hold), one unit unless said otherwise."""
+    column = [*intents, *[HOLD] * (len(rows) - len(intents))]
+    options = {"sizing": "units", "size": 1, **options}
+    return Case(
+        bars_of(*rows),
+        Signals(codes=codes(*column), **(signals or {})),
+        EngineOptions(**options),
+        costs,
+    )
+
+
+def of_minutes(rows: list[tuple[float, float, float, float]], sessions: list[int]) -> Any:
+    """Quarter hours from 09:30 in each session of so many bars."""
+    session = np.repeat(np.arange(len(sessions)), sessions) + 18_262
+    minute = np.concatenate([570 + 15 * np.arange(count) for count in sessions])
+    columns = np.array(rows, dtype=float).T
+    return make_bars(*columns, session=session, minute=minute, timeframe=Timeframe.M15)
+
+
+def reasons(run: Any) -> list[tuple[int, Reason]]:
+    return [(fill.bar, Reason(fill.reason)) for fill in run.fills]
+
+
+# R2 clock and R3 size --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fill", "delay", "bar", "at"),
+    [
+        ("next_open", 0, 1, 101),
+        ("next_open", 2, 3, 103),
+        ("close", 0, 0, 100.5),
+        ("close", 2, 2, 102.5),
+    ],
+)
+def test_r2_a_row_acts_at_the_next_open_or_at_a_close(engine, fill, delay, bar, at):
+    rows = [(100.0 + t, 101.0 + t, 99.0 + t, 100.5 + t) for t in range(5)]
+
+    run = ENGINES[engine](case(rows, LONG, fill=fill, delay=delay))
+
+    assert [(f.bar, f.price) for f in run.fills] == [(bar, at)]
+
+
+@pytest.mark.parametrize(
+    ("options", "quantity"),
+    [
+        ({"sizing": "percent_of_equity", "size": 50}, 4.0),  # 500 / 110 at the close: 4.54
+        ({"sizing": "percent_of_equity", "size": 50, "size_ref": "fill"}, 5.0),  # 500 / 100
+        ({"sizing": "percent_of_equity", "size": 50, "lot_size": 0}, 500 / 110),
+        ({"sizing": "percent_of_equity", "size": 50, "lot_size": 3}, 3.0),
+        ({"sizing": "percent_of_equity", "size": 50, "multiplier": 2}, 2.0),
+        ({"sizing": "units", "size": 7.9}, 7.0),
+        ({"sizing": "units", "size": 0.3, "lot_size": 0.1}, 3 * 0.1),  # 0.3 / 0.1 < 3 in binary
+        ({"sizing": "lots", "size": 2, "lot_size": 4}, 8.0),
+        ({"sizing": "units", "size": 0.5}, None),
+        ({"sizing": "percent_of_equity", "size": 10}, None),
+    ],
+)
+def test_r3_sizes_are_whole_lots_rounded_toward_zero(engine, options, quantity):
+    rows = [(100.0, 110.0, 100.0, 110.0), REST]
+
+    run = ENGINES[engine](case(rows, LONG, initial_cash=1000, **options))
+
+    assert [fill.quantity for fill in run.fills] == ([] if quantity is None else [quantity])
+    assert run.counters["dropped_lot"] == int(quantity is None)
+
+
+# R4 price and fees -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("opens", "costs", "bought", "sold"),
+    [
+        (100.0, CostModel(slippage_bps=15, half_spread_bps=10), 100 * 1.0025, 100 * 0.9975),
+        (100.0, CostModel(slippage_bps=3, tick=0.05), 2001 * 0.05, 1999 * 0.05),
+        (1.1, CostModel(tick=0.1), 11 * 0.1, 11 * 0.1),  # 1.1 / 0.1 is above 11 in binary
+        (0.29, CostModel(tick=0.01), 29 * 0.01, 29 * 0.01),  # 0.29 / 0.01 is below 29
+    ],
+)
+def test_r4_market_fills_pay_and_are_rounded_against_us(engine, opens, costs, bought, sold):
+    rows = [(opens, opens, opens, opens)] * 3
+
+    run = ENGINES[engine](case(rows, LONG, FLAT, costs=costs))
+
+    assert [fill.price for fill in run.fills] == [bought, sold]
+    assert [fill.slippage for fill in run.fills] == [abs(bought - opens), abs(sold - opens)]
+
+
+@pytest.mark.parametrize(
+    ("costs", "fee"),
+    [
+        (CostModel(fixed=2), 2.0),
+        (CostModel(per_unit=0.005), 0.5),
+        (CostModel(bps=20), 20.0),
+        (CostModel(fixed=2, per_unit=0.005, bps=20), 22.5),
+        (CostModel(per_unit=0.005, minimum=1), 1.0),
+        (CostModel(fixed=500, maximum_rate=0.01), 100.0),
+        (CostModel(minimum=500, maximum_rate=0.01), 100.0),  # the cap beats the minimum
+    ],
+)
+def test_r4_fees_of_an_order_of_a_hundred_at_a_hundred(engine, costs, fee):
+    run = ENGINES[engine](case([REST] * 3, LONG, FLAT, size=100, costs=costs))
+
+    assert [fill.fee for fill in run.fills] == [fee, fee]
+    assert run.cash == [100_000.0, 100_000.0 - 10_000.0 - fee, 100_000.0 - 2 * fee]
+    assert [(trade.pnl, trade.fees) for trade in run.trades] == [(-2 * fee, 2 * fee)]
+
+
+def test_r4_limits_and_targets_pay_no_slippage(engine):
+    rows = [REST, (100, 100, 98, 100), (100, 106, 100, 105)]
+    signals = {"entry_price": np.array([99, np.nan, np.nan]), "target": points(5)}
+    costs = CostModel(slippage_bps=50, tick=0.3)
+
+    run = ENGINES[engine](case(rows, LONG, signals=signals, costs=costs))
+
+    assert [(fill.price, fill.slippage) for fill in run.fills] == [(99.0, 0.0), (104.0, 0.0)]
+
+
+# R7 trailing -----------------------------------------------------------------------------------
+
+
+def test_r6_a_bar_is_counted_as_ambiguous_once(engine):
+    """Bought by limit at 99; the high may have come first, and so may the low of the new stop."""
+    rows = [REST, (100.0, 102.0, 98.5, 100.5)]
+    signals = {
+        "entry_price": np.array([99, np.nan]),
+        "target": price(101),
+        "trail": points(1),
+    }
+
+    run = ENGINES[engine](case(rows, LONG, signals=signals))
+
+    assert run.counters["ambiguous_bars"] == 1
+    assert run.quantity[-1] == 1.0
+
+
+def test_r7_after_a_limit_entry_only_fill_and_close_move_the_stop(engine):
+    """The high of 110 may precede the fill at 99: the stop follows the close, 101 - 2."""
+    rows = [REST, (100, 110, 98.5, 101), (101, 101, 99, 100)]
+    signals = {"entry_price": np.array([99, np.nan, np.nan]), "trail": points(2)}
+
+    run = ENGINES[engine](case(rows, LONG, signals=signals))
+
+    assert [(f.bar, f.price, f.reason) for f in run.fills] == [
+        (1, 99.0, Reason.ENTRY),
+        (2, 99.0, Reason.TRAIL),
+    ]
+
+
+def test_r7_a_first_stop_set_by_the_trail_is_still_a_stop(engine):
+    rows = [REST, (100, 100, 98, 98)]
+
+    run = ENGINES[engine](case(rows, LONG, signals={"trail": points(2), "stop": points(5)}))
+
+    assert reasons(run) == [(1, Reason.ENTRY), (1, Reason.STOP)]
+    assert run.trades[0].risk == 2.0
+
+
+# R9 cash ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "costs", "quantity", "counter"),
+    [
+        ({"size": 10}, ZERO, 10, None),
+        ({"size": 11}, ZERO, 10, "scaled_cash"),
+        ({"size": 11, "on_insufficient": "reject"}, ZERO, None, "rejected"),
+        ({"size": 10}, CostModel(fixed=1), 9, "scaled_cash"),
+        ({"size": 10}, CostModel(fixed=950), None, "rejected"),
+        ({"size": 99, "initial_margin": 0.1}, CostModel(per_unit=0.1), 99, None),
+        ({"size": 100, "initial_margin": 0.1}, CostModel(per_unit=0.1), 99, "scaled_cash"),
+        ({"size": 20, "lot_size": 4}, ZERO, 8, "scaled_cash"),
+        (
+            {"size": 20, "lot_size": 0},
+            CostModel(fixed=10, per_unit=1, bps=100),
+            990 / 102,
+            "scaled_cash",
+        ),
+        # Where the minimum binds, what it leaves is spent: 950 of 1000.
+        ({"size": 20, "lot_size": 0}, CostModel(bps=1, minimum=50), 9.5, "scaled_cash"),
+    ],
+)
+def test_r9_an_entry_is_scaled_to_what_cash_covers(engine, options, costs, quantity, counter):
+    run = ENGINES[engine](case([REST] * 2, LONG, initial_cash=1000, costs=costs, **options))
+
+    assert [fill.quantity for fill in run.fills] == ([] if quantity is None else [quantity])
+    counted = {name: n for name, n in run.counters.items() if n and name != "entries"}
+    assert counted == ({} if counter is None else {counter: 1})
+
+
+def test_r9_shorts_that_are_not_allowed_still_close_the_long(engine):
+    run = ENGINES[engine](case([REST] * 3, LONG, SHORT, allow_short=False))
+
+    assert reasons(run) == [(1, Reason.ENTRY), (2, Reason.REVERSE)]
+    assert run.counters["rejected"] == 1
+
+
+# R12 ruin --------------------------------------------------------------------------------------
+
+
+def test_r12_a_ruined_run_is_closed_and_stays_as_it_is(engine):
+    """Ten units on ten percent margin: 1000 of equity are gone at 0.9 of the price."""
+    rows = [REST, (100, 100, 80, 89), REST, REST]
+    signals = Signals(codes=codes(LONG, LONG, LONG, LONG))
+    options = EngineOptions(initial_cash=1000, sizing="units", size=100, initial_margin=0.1)
+
+    run = ENGINES[engine](Case(bars_of(*rows), signals, options, ZERO))
+
+    assert reasons(run) == [(1, Reason.ENTRY), (1, Reason.RUIN)]
+    assert run.equity == [1000.0, -100.0, -100.0, -100.0]
+    assert run.ruined
+    assert run.max_drawdown == -1.1
+    assert (run.trades[0].mae, run.trades[0].mfe) == (-11 / 100, 0.0)
+
+
+# R13 session -----------------------------------------------------------------------------------
+
+
+def test_r13_positions_are_closed_at_square_off_or_at_the_last_close(engine):
+    bars = of_minutes([REST] * 10, [5, 5])
+    signals = signals_at(10, {0: LONG, 4: LONG, 5: LONG})
+    options = EngineOptions(
+        sizing="units", size=1, intraday=True, square_off=time(10, 15), no_entry_after=time(12)
+    )
+
+    run = ENGINES[engine](Case(bars, signals, options, ZERO))
+    to_the_end = ENGINES[engine](
+        Case(bars, signals, options.model_copy(update={"square_off": None}), ZERO)
+    )
+
+    assert reasons(run) == [
+        (1, Reason.ENTRY),
+        (3, Reason.SQUARE_OFF),
+        (6, Reason.ENTRY),
+        (8, Reason.SQUARE_OFF),
+    ]
+    assert run.counters["expired"] == 1  # row 4 belongs to the first session
+    assert reasons(to_the_end)[1] == (4, Reason.SQUARE_OFF)
+
+
+@pytest.mark.parametrize("intraday", [True, False])
+def test_r13_nothing_is_opened_from_no_entry_after_on(engine, intraday):
+    bars = of_minutes([REST] * 5, [5])
+    options = EngineOptions(sizing="units", size=1, intraday=intraday, no_entry_after=time(10, 0))
+
+    run = ENGINES[engine](Case(bars, signals_at(5, {1: LONG, 2: LONG}), options, ZERO))
+
+    assert run.fills == []
+    assert run.counters["blocked"] == 2
+
+
+def test_r13_no_entry_at_the_sessions_last_close(engine):
+    bars = of_minutes([REST] * 4, [2, 2])
+    options = EngineOptions(sizing="units", size=1, intraday=True, fill="close")
+
+    run = ENGINES[engine](Case(bars, signals_at(4, {1: LONG, 2: LONG}), options, ZERO))
+
+    assert reasons(run) == [(2, Reason.ENTRY), (3, Reason.SQUARE_OFF)]
+    assert run.counters["blocked"] == 1
+
+
+# R19 end and R20 one at a time -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("close_at_end", [False, True])
+def test_r19_the_last_position_is_marked_or_closed(engine, close_at_end):
+    rows = [REST, (100, 103, 100, 103)]
+    costs = CostModel(fixed=1)
+
+    run = ENGINES[engine](case(rows, LONG, costs=costs, close_at_end=close_at_end))
+
+    (trade,) = run.trades
+    assert (trade.exit_bar, trade.exit_reason) == ((1, Reason.END) if close_at_end else (-1, 0))
+    assert trade.exit_price == 103.0
+    assert trade.pnl == (1.0 if close_at_end else 2.0)
+    assert run.equity[-1] == 100_000.0 + trade.pnl
+
+
+def test_r20_a_resting_order_closes_nothing_and_expires_before_a_position(engine):
+    rows = [REST, REST, (100, 105, 99, 100)]
+    signals = {"entry_price": np.array([np.nan, 104, np.nan])}
+
+    run = ENGINES[engine](case(rows, LONG, SHORT, signals=signals))
+
+    assert reasons(run) == [(1, Reason.ENTRY)]
+    assert run.counters["expired"] == 1
+
+
+def test_r20_a_resting_order_acts_once_the_open_has_emptied_the_position(engine):
+    """Gapped out at 97, bought again by the limit at 96 in the same bar."""
+    rows = [REST, REST, (97, 98, 95, 97)]
+    signals = {"entry_price": np.array([np.nan, 96, np.nan]), "stop": points(2)}
+
+    run = ENGINES[engine](case(rows, LONG, LONG, signals=signals))
+
+    assert [(f.price, f.reason) for f in run.fills][1:3] == [
+        (97.0, Reason.STOP_GAP),
+        (96.0, Reason.ENTRY),
+    ]
+
+
+def test_r20_nothing_is_opened_at_the_close_of_a_bar_that_stopped_out(engine):
+    rows = [REST, (100, 100, 97, 99), REST]
+    signals = {"stop": points(2)}
+
+    run = ENGINES[engine](case(rows, LONG, LONG, fill="close", signals=signals))
+
+    assert reasons(run) == [(0, Reason.ENTRY), (1, Reason.STOP)]
+    assert run.counters["blocked"] == 1
+
+
+def test_max_bars_counts_the_entry_bar(engine):
+    run = ENGINES[engine](case([REST] * 5, LONG, signals={"max_bars": 2}))
+
+    assert reasons(run) == [(1, Reason.ENTRY), (3, Reason.MAX_BARS)]
+    assert run.held == [False, True, True, True, False]
+
+
+# Per trade -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signals", "close", "seen"),
+    [
+        ({}, 101, (97, 100, 104)),  # at the open: the whole bar
+        ({"entry_price": np.array([99.5, np.nan])}, 101, (97, 99.5, 101)),
+        ({"entry_price": np.array([100.5, np.nan]), "entry_kind": "stop"}, 99, (99, 100.5, 104)),
+    ],
+    ids=["open", "limit", "stop"],
+)
+def test_excursions_count_what_is_certain_of_the_entry_bar(engine, signals, close, seen):
+    rows = [REST, (100, 104, 97, close)]
+    worst, entry, best = seen
+
+    (trade,) = ENGINES[engine](case(rows, LONG, signals=signals)).trades
+
+    assert trade.entry_price == entry
+    assert (trade.mae, trade.mfe) == ((worst - entry) / entry, (best - entry) / entry)
+
+
+def test_in_the_exit_bar_only_the_exit_price_counts(engine):
+    rows = [REST, (100, 101, 99.5, 100), (100, 120, 98, 99)]
+
+    (trade,) = ENGINES[engine](case(rows, LONG, signals={"stop": pct(2)})).trades
+
+    assert (trade.mae, trade.mfe) == (-0.02, 0.01)
+
+
+def test_an_entry_at_the_close_counts_nothing_of_its_bar(engine):
+    rows = [(100, 130, 70, 100), (100, 101, 99, 100)]
+
+    (trade,) = ENGINES[engine](case(rows, LONG, fill="close")).trades
+
+    assert (trade.mae, trade.mfe) == (-0.01, 0.01)
+
+
+def test_gross_exposure_is_the_mean_share_of_equity_at_work(engine):
+    rows = [REST, REST, (100, 100, 50, 50), (50, 50, 50, 50)]
+
+    run = ENGINES[engine](case(rows, LONG, HOLD, FLAT, size=500))
+
+    assert run.equity == [100_000.0, 100_000.0, 75_000.0, 75_000.0]
+    assert run.gross_exposure == (0.5 + 25_000 / 75_000) / 4
+    assert run.max_drawdown == -0.25

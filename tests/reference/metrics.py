@@ -1,0 +1,487 @@
+"""The judge of metrics: docs/metrics.md read aloud, in lists, loops and `math.fsum`.
+
+Written from the page alone and sharing no code with `core.analytics`: everything is looked up by
+time in dictionaries, sums are exact, quantiles use fractions. A number or a reason (text) comes out
+for every metric.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from core.domain.simulation import Simulation
+
+Value = float | str
+NOISE = 1e-12
+YEAR = 365.2425 * 86_400 * 1e6
+
+
+def mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    centre = mean(values)
+    return math.sqrt(math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1))
+
+
+def moment(values: Sequence[float], order: int) -> float:
+    centre = mean(values)
+    return mean([(value - centre) ** order for value in values])
+
+
+def same(values: Sequence[float]) -> bool:
+    spread = max(values) - min(values)
+    return spread <= NOISE * max(1.0, *map(abs, values))
+
+
+def quantile(values: Sequence[float], percent: int) -> float:
+    ordered = sorted(values)
+    place = Fraction(percent, 100) * (len(ordered) - 1)
+    row = math.floor(place)
+    part = float(place - row)
+    if part == 0.0:
+        return ordered[row]
+    return ordered[row] * (1.0 - part) + ordered[row + 1] * part
+
+
+def returns_until_ruin(equity: Sequence[float], start: float) -> list[float]:
+    returns = []
+    before = start
+    for now in equity:
+        returns.append(now / before - 1.0)
+        if now <= 0.0:
+            break
+        before = now
+    return returns
+
+
+def falls(equity: Sequence[float], start: float) -> list[tuple[float, float]]:
+    """Distance from the peak of each row, as a fraction and in money."""
+    peak = start
+    found = []
+    for now in equity:
+        peak = max(peak, now)
+        found.append((now / peak - 1.0, peak - now))
+    return found
+
+
+def spells_below(drawdowns: Sequence[float]) -> tuple[list[int], int]:
+    spells: list[int] = []
+    running = 0
+    for fall in drawdowns:
+        if fall < -NOISE:
+            running += 1
+        else:
+            if running:
+                spells.append(running)
+            running = 0
+    return ([*spells, running] if running else spells), running
+
+
+def longest_run(pnl: Sequence[float], sign: int) -> int:
+    best = running = 0
+    for value in pnl:
+        running = running + 1 if value * sign > 0 else 0
+        best = max(best, running)
+    return best
+
+
+@dataclass
+class Line:
+    """Combined account at one time."""
+
+    ts: int
+    session: int
+    equity: float
+    value: float
+
+
+@dataclass
+class Trip:
+    """One closed trade."""
+
+    exit: int
+    pnl: float
+    fraction: float
+    multiple: float | None
+    bars: int
+    seconds: float
+    mae: float
+    mfe: float
+
+
+def timeline(sleeves: Sequence[Simulation]) -> list[Line]:
+    rows: list[dict[int, tuple[int, float, float]]] = []
+    for sleeve in sleeves:
+        column = {}
+        for t in range(len(sleeve.bars)):
+            value = abs(float(sleeve.quantity[t])) * float(sleeve.bars.close[t]) * sleeve.multiplier
+            column[int(sleeve.bars.ts[t])] = (
+                int(sleeve.bars.session[t]),
+                float(sleeve.equity[t]),
+                value,
+            )
+        rows.append(column)
+    lines: list[Line] = []
+    latest = [(sleeve.initial_cash, 0.0) for sleeve in sleeves]
+    session = -(10**9)
+    for ts in sorted({ts for column in rows for ts in column}):
+        for place, column in enumerate(rows):
+            if ts in column:
+                day, equity, value = column[ts]
+                latest[place] = (equity, value)
+                session = max(session, day)
+        total = 0.0
+        held = 0.0
+        for equity, value in latest:
+            total += equity
+            held += value
+        lines.append(Line(ts, session, total, held))
+    return lines
+
+
+def closed_trips(sleeves: Sequence[Simulation]) -> list[Trip]:
+    trips: list[Trip] = []
+    for sleeve in sleeves:
+        table = sleeve.trades
+        for n in range(len(table)):
+            if table.exit_bar[n] < 0:
+                continue
+            entry, leave = int(table.entry_bar[n]), int(table.exit_bar[n])
+            pnl = float(table.pnl[n])
+            money = abs(float(table.quantity[n])) * float(table.entry_price[n]) * sleeve.multiplier
+            risk = float(table.risk[n])
+            opened, closed = int(sleeve.bars.ts[entry]), int(sleeve.bars.ts[leave])
+            trips.append(
+                Trip(
+                    exit=closed,
+                    pnl=pnl,
+                    fraction=pnl / money,
+                    multiple=None if math.isnan(risk) else pnl / risk,
+                    bars=leave - entry,
+                    seconds=(closed - opened) / 1e6,
+                    mae=float(table.mae[n]),
+                    mfe=float(table.mfe[n]),
+                )
+            )
+    return sorted(trips, key=lambda trip: trip.exit)
+
+
+@dataclass
+class Facts:
+    """What the groups of metrics below are computed from."""
+
+    sleeves: list[Simulation]
+    lines: list[Line]
+    cash: float
+    closes: list[float]
+    years: float
+    per_year: float
+    fills: list[tuple[float, float, float]]  # notional, fee, slippage
+    trips: list[Trip]
+
+    @property
+    def final(self) -> float:
+        return self.lines[-1].equity
+
+    @property
+    def equity(self) -> list[float]:
+        return [line.equity for line in self.lines]
+
+
+def facts_of(sleeves: Sequence[Simulation]) -> Facts:
+    lines = timeline(sleeves)
+    closes = [
+        line.equity
+        for line, following in zip(lines, [*lines[1:], None], strict=True)
+        if following is None or following.session != line.session
+    ]
+    filled = [sleeve for sleeve in sleeves if len(sleeve.bars)]
+    frame = filled[0].bars.timeframe
+    step = YEAR / 12 if frame.seconds is None else frame.seconds * 1e6
+    last = max(int(sleeve.bars.ts[-1]) for sleeve in filled)
+    years = (last + round(step) - lines[0].ts) / YEAR
+    if frame.value in {"1w", "1M"}:
+        per_year = {"1w": 52.0, "1M": 12.0}[frame.value]
+    elif years >= 1.0:
+        per_year = len(closes) / years
+    else:
+        per_year = max(sleeve.bars.market.sessions_per_year for sleeve in filled)
+    cash = 0.0
+    for sleeve in sleeves:
+        cash += sleeve.initial_cash
+    return Facts(
+        list(sleeves),
+        lines,
+        cash,
+        closes,
+        years,
+        per_year,
+        fills_of(sleeves),
+        closed_trips(sleeves),
+    )
+
+
+def fills_of(sleeves: Sequence[Simulation]) -> list[tuple[float, float, float]]:
+    found = []
+    for sleeve in sleeves:
+        table = sleeve.fills
+        for n in range(len(table)):
+            notional = abs(float(table.quantity[n])) * float(table.price[n]) * sleeve.multiplier
+            found.append((notional, float(table.fee[n]), float(table.slippage[n])))
+    return found
+
+
+def metrics(sleeves: Sequence[Simulation]) -> dict[str, Value]:
+    """Every metric of one account with bars: a number, or the code of why there is none."""
+    facts = facts_of(sleeves)
+    found = growth_figures(facts)
+    found |= sharpe_figures(facts)
+    found |= shape_figures(facts)
+    found |= tail_figures(facts)
+    found |= drawdown_figures(facts, found["cagr"])
+    found |= activity_figures(facts)
+    found |= cost_figures(facts)
+    found |= trade_figures(facts.trips, traded=bool(facts.fills))
+    if facts.trips:
+        ambiguous = sum(sleeve.counters.ambiguous_bars for sleeve in sleeves)
+        found["ambiguous_pct"] = ambiguous / len(facts.trips)
+    found["trades"] = len(facts.trips)
+    found["open_trades"] = sum(len(sleeve.trades) for sleeve in sleeves) - len(facts.trips)
+    return found
+
+
+def growth_figures(facts: Facts) -> dict[str, Value]:
+    found: dict[str, Value] = {
+        "final_equity": facts.final,
+        "net_profit": facts.final - facts.cash,
+        "total_return": facts.final / facts.cash - 1.0,
+    }
+    if len(facts.closes) < 2:
+        found["cagr"] = "too_short"
+    elif facts.final <= 0.0:
+        found["cagr"] = -1.0
+    else:
+        try:
+            found["cagr"] = math.pow(facts.final / facts.cash, 1.0 / facts.years) - 1.0
+        except OverflowError:
+            found["cagr"] = "too_short"
+    return found
+
+
+def why_not(facts: Facts, sample: Sequence[float]) -> str | None:
+    if not facts.fills:
+        return "no_trades"
+    return "too_short" if len(sample) < 2 else None
+
+
+def sharpe_figures(facts: Facts) -> dict[str, Value]:
+    r = returns_until_ruin(facts.closes, facts.cash)
+    bars = returns_until_ruin(facts.equity, facts.cash)
+
+    def sharpe(sample: list[float], per_year: float) -> Value:
+        if reason := why_not(facts, sample):
+            return reason
+        if same(sample):
+            return "zero_variance"
+        if len(sample) < 20:
+            return "too_short"
+        return mean(sample) / deviation(sample) * math.sqrt(per_year)
+
+    found: dict[str, Value] = {
+        "sharpe": sharpe(r, facts.per_year),
+        "sharpe_bar": sharpe(bars, facts.per_year * len(facts.lines) / len(facts.closes)),
+    }
+    if isinstance(found["sharpe"], str):
+        found["sharpe_se"] = found["sharpe"]
+        return found
+    s = mean(r) / deviation(r)
+    g3 = moment(r, 3) / moment(r, 2) ** 1.5
+    g4 = moment(r, 4) / moment(r, 2) ** 2
+    inside = max(0.0, 1.0 - g3 * s + (g4 - 1.0) / 4.0 * s * s)
+    found["sharpe_se"] = math.sqrt(facts.per_year * inside / (len(r) - 1))
+    return found
+
+
+def shape_figures(facts: Facts) -> dict[str, Value]:
+    r = returns_until_ruin(facts.closes, facts.cash)
+    found: dict[str, Value] = {
+        "volatility": "too_short" if len(r) < 2 else deviation(r) * math.sqrt(facts.per_year)
+    }
+    for name, order in (("skewness", 3), ("kurtosis", 4)):
+        if reason := why_not(facts, r):
+            found[name] = reason
+        elif same(r):
+            found[name] = "zero_variance"
+        else:
+            found[name] = moment(r, order) / moment(r, 2) ** (order / 2)
+    return found
+
+
+def tail_figures(facts: Facts) -> dict[str, Value]:
+    r = returns_until_ruin(facts.closes, facts.cash)
+    found: dict[str, Value] = {}
+    if reason := why_not(facts, r):
+        found |= dict.fromkeys(("sortino", "omega", "tail_ratio"), reason)
+    else:
+        depth = math.sqrt(mean([min(value, 0.0) ** 2 for value in r]))
+        scale = math.sqrt(facts.per_year)
+        found["sortino"] = "no_downside" if depth <= NOISE else mean(r) / depth * scale
+        gains = math.fsum(max(value, 0.0) for value in r)
+        losses = math.fsum(max(-value, 0.0) for value in r)
+        found["omega"] = "no_downside" if losses <= NOISE else gains / losses
+        low, high = abs(quantile(r, 5)), abs(quantile(r, 95))
+        found["tail_ratio"] = "zero_denominator" if low <= NOISE else high / low
+    if len(r) < 100:
+        return found | {"var_95": "too_short", "cvar_95": "too_short"}
+    edge = quantile(r, 5)
+    return found | {"var_95": -edge, "cvar_95": -mean([value for value in r if value <= edge])}
+
+
+def drawdown_figures(facts: Facts, growth: Value) -> dict[str, Value]:
+    on_bars = falls(facts.equity, facts.cash)
+    worst = min(fall for fall, _ in on_bars)
+    money = max(fall for _, fall in on_bars)
+    if worst >= -NOISE:
+        worst = money = 0.0
+    drawdowns = [fall for fall, _ in falls(facts.closes, facts.cash)]
+    ulcer = math.sqrt(mean([fall * fall for fall in drawdowns]))
+    spells, current = spells_below(drawdowns)
+    found: dict[str, Value] = {
+        "max_drawdown": worst,
+        "ulcer_index": ulcer if len(facts.closes) > 1 else "too_short",
+        "underwater_longest": max(spells, default=0),
+        "underwater_current": current,
+        "underwater_mean": statistics.fmean(spells) if spells else "no_drawdown",
+    }
+    for name, depth in (("calmar", -worst), ("upi", ulcer)):
+        if not facts.fills:
+            found[name] = "no_trades"
+        elif isinstance(growth, str):
+            found[name] = growth
+        else:
+            found[name] = growth / depth if depth > NOISE else "no_drawdown"
+    if not facts.fills:
+        found["recovery_factor"] = "no_trades"
+    else:
+        found["recovery_factor"] = (facts.final - facts.cash) / money if money else "no_drawdown"
+    return found
+
+
+def activity_figures(facts: Facts) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    bars = sum(len(sleeve.bars) for sleeve in facts.sleeves)
+    found["exposure"] = sum(sum(map(bool, sleeve.held)) for sleeve in facts.sleeves) / bars
+    if len(facts.sleeves) == 1:
+        found["gross_exposure"] = facts.sleeves[0].gross_exposure
+    else:
+        found["gross_exposure"] = mean(
+            [line.value / line.equity if line.equity > 0.0 else 0.0 for line in facts.lines]
+        )
+    notional = math.fsum(fill[0] for fill in facts.fills)
+    if len(facts.closes) < 2:
+        found["turnover"] = "too_short"
+    elif mean(facts.closes) <= 0.0:
+        found["turnover"] = "ruined"
+    else:
+        found["turnover"] = notional / 2.0 / mean(facts.closes) / facts.years
+    return found
+
+
+def cost_figures(facts: Facts) -> dict[str, Value]:
+    fees = math.fsum(fill[1] for fill in facts.fills)
+    slippage = math.fsum(fill[2] for fill in facts.fills)
+    found: dict[str, Value] = {"fees": fees, "slippage": slippage}
+    if not facts.fills:
+        return found | {"cost_share": "no_trades", "breakeven_bps": "no_trades"}
+    gross = facts.final - facts.cash + fees + slippage
+    if abs(gross) <= NOISE * (facts.cash + abs(facts.final) + fees + slippage):
+        gross = 0.0
+    notional = math.fsum(fill[0] for fill in facts.fills)
+    found["cost_share"] = (fees + slippage) / gross if gross > 0.0 else "no_gross_profit"
+    found["breakeven_bps"] = gross / notional * 10_000.0
+    return found
+
+
+TRADE_NAMES = (
+    "win_rate",
+    "profit_factor",
+    "expectancy",
+    "expectancy_pct",
+    "expectancy_r",
+    "payoff",
+    "average_win",
+    "average_loss",
+    "best_trade",
+    "worst_trade",
+    "sqn",
+    "sqn100",
+    "win_streak",
+    "loss_streak",
+    "bars_median",
+    "bars_mean",
+    "bars_max",
+    "duration_median",
+    "duration_mean",
+    "duration_max",
+    "mae_mean",
+    "mfe_mean",
+    "ambiguous_pct",
+)
+
+
+def trade_figures(trips: Sequence[Trip], *, traded: bool) -> dict[str, Value]:
+    if not trips:
+        return dict.fromkeys(TRADE_NAMES, "no_closed_trades" if traded else "no_trades")
+    pnl = [trip.pnl for trip in trips]
+    fractions = [trip.fraction for trip in trips]
+    multiples = [trip.multiple for trip in trips if trip.multiple is not None]
+    found: dict[str, Value] = {
+        "expectancy": mean(pnl),
+        "expectancy_pct": mean(fractions),
+        "expectancy_r": mean(multiples) if multiples else "no_stop",
+        "best_trade": max(fractions),
+        "worst_trade": min(fractions),
+        "win_streak": longest_run(pnl, 1),
+        "loss_streak": longest_run(pnl, -1),
+        "mae_mean": mean([trip.mae for trip in trips]),
+        "mfe_mean": mean([trip.mfe for trip in trips]),
+    }
+    found |= win_and_loss_figures(pnl)
+    units = multiples if len(multiples) == len(trips) else fractions
+    for name, most in (("sqn", len(trips)), ("sqn100", 100)):
+        if len(trips) < 2:
+            found[name] = "too_few_trades"
+        elif same(units):
+            found[name] = "zero_variance"
+        else:
+            found[name] = math.sqrt(min(len(trips), most)) * mean(units) / deviation(units)
+    for name, lengths in (
+        ("bars", [float(trip.bars) for trip in trips]),
+        ("duration", [trip.seconds for trip in trips]),
+    ):
+        found[f"{name}_median"] = statistics.median(lengths)
+        found[f"{name}_mean"] = mean(lengths)
+        found[f"{name}_max"] = max(lengths)
+    return found
+
+
+def win_and_loss_figures(pnl: Sequence[float]) -> dict[str, Value]:
+    wins = [value for value in pnl if value > 0]
+    losses = [value for value in pnl if value < 0]
+    found: dict[str, Value] = {
+        "win_rate": len(wins) / len(pnl),
+        "profit_factor": math.fsum(wins) / -math.fsum(losses) if losses else "no_losses",
+        "average_win": mean(wins) if wins else "no_wins",
+        "average_loss": mean(losses) if losses else "no_losses",
+    }
+    if not losses:
+        found["payoff"] = "no_losses"
+    else:
+        found["payoff"] = mean(wins) / -mean(losses) if wins else "no_wins"
+    return found

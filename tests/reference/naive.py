@@ -1,0 +1,745 @@
+"""The judge: docs/engine_rules.md read aloud, one bar at a time, in plain Python floats.
+
+Written from the rules page alone, by somebody who had not seen the kernel. It is as slow and as
+obvious as it can be: objects, one method per step of a bar, no arrays, no shortcuts. What it shares
+with the kernel is the order of arithmetic on the last part of that page, so every number must agree
+to the last bit. When the two differ, one of them has misread the page, or the page is unclear.
+
+Rules are named in the comments (R1-R23) as on the page. `None` stands for "does not exist".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from core.domain.bars import Bars
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.signals import Code, Level, Signals
+from core.domain.simulation import Reason
+
+Manner = Literal["open", "limit", "stop", "close"]
+
+
+@dataclass
+class Bar:
+    """One row of prices and where it lies in its session."""
+
+    row: int
+    open: float
+    high: float
+    low: float
+    close: float
+    session: int
+    minute: int
+    ends_session: bool
+    is_last: bool
+
+
+@dataclass
+class Order:
+    """What one row asks for. Only LONG and SHORT can rest at a price."""
+
+    row: int
+    code: int
+    price: float | None
+    kind: str
+
+    @property
+    def is_entry(self) -> bool:
+        return self.code in (Code.LONG, Code.SHORT)
+
+    @property
+    def rests(self) -> bool:
+        return self.is_entry and self.price is not None
+
+    @property
+    def side(self) -> int:
+        return 1 if self.code == Code.LONG else -1
+
+
+@dataclass
+class Position:
+    """What is held, how it came to be and what protects it."""
+
+    side: int
+    quantity: float  # signed
+    entry_price: float
+    entry_bar: int
+    entry_fee: float
+    entry_slippage: float
+    manner: Manner  # how it was entered: at the open, by a resting limit or stop, at the close
+    stop: float | None
+    target: float | None
+    trail: float | None
+    trail_unit: str
+    risk: float
+    trail_moved: bool = False
+    ambiguous: bool = False
+    mae: float = 0.0
+    mfe: float = 0.0
+    best: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.best = self.entry_price
+
+    def adverse(self, bar: Bar) -> float:
+        return bar.low if self.side > 0 else bar.high
+
+    def favourable(self, bar: Bar) -> float:
+        return bar.high if self.side > 0 else bar.low
+
+    def better(self, a: float, b: float) -> float:
+        return max(a, b) if self.side > 0 else min(a, b)
+
+    def worse(self, a: float, b: float) -> float:
+        return min(a, b) if self.side > 0 else max(a, b)
+
+    def fallen_to(self, price: float, level: float | None) -> bool:
+        """Whether a price is at a level or beyond it on the losing side (stops are inclusive)."""
+        if level is None:
+            return False
+        return price <= level if self.side > 0 else price >= level
+
+    def risen_beyond(self, price: float, level: float | None, *, touch: bool) -> bool:
+        """Whether a price is beyond a level on the winning side (R5: touching is not enough)."""
+        if level is None:
+            return False
+        if touch and price == level:
+            return True
+        return price > level if self.side > 0 else price < level
+
+    def excursion(self, price: float) -> float:
+        """How far a price is from the entry, as a fraction of it; positive is good."""
+        move = (price - self.entry_price) / self.entry_price
+        return move if self.side > 0 else -move
+
+    def saw_adverse(self, price: float) -> None:
+        self.mae = min(self.mae, self.excursion(price))
+
+    def saw_favourable(self, price: float) -> None:
+        self.mfe = max(self.mfe, self.excursion(price))
+
+
+@dataclass
+class Fill:
+    bar: int
+    quantity: float
+    price: float
+    fee: float
+    slippage: float
+    reason: int
+
+
+@dataclass
+class Trade:
+    entry_bar: int
+    exit_bar: int
+    quantity: float
+    entry_price: float
+    exit_price: float
+    pnl: float
+    fees: float
+    slippage: float
+    mae: float
+    mfe: float
+    risk: float
+    exit_reason: int
+    ambiguous: bool
+
+
+@dataclass
+class Outcome:
+    """Everything a `Simulation` says, as lists."""
+
+    fills: list[Fill]
+    trades: list[Trade]
+    cash: list[float]
+    equity: list[float]
+    quantity: list[float]
+    held: list[bool]
+    counters: dict[str, int]
+    max_drawdown: float
+    gross_exposure: float
+    ruined: bool
+
+
+COUNTERS = (
+    "entries",
+    "conflicts",
+    "dropped_lot",
+    "scaled_cash",
+    "rejected",
+    "expired",
+    "blocked",
+    "ambiguous_bars",
+)
+
+
+def run(bars: Bars, signals: Signals, options: EngineOptions, costs: CostModel) -> Outcome:
+    """Simulate one symbol by the rules page."""
+    return Account(bars, signals, options, costs).run()
+
+
+class Account:
+    """One symbol's money, walking through the bars."""
+
+    def __init__(
+        self, bars: Bars, signals: Signals, options: EngineOptions, costs: CostModel
+    ) -> None:
+        self.options = options
+        self.costs = costs
+        self.signals = signals
+        self.bars = list(_bars(bars))
+        self.cash = options.initial_cash
+        self.position: Position | None = None
+        self.ruined = False
+        self.stopped_out = False  # a protective exit happened during this bar (R20)
+        self.held_now = False
+        self.fills: list[Fill] = []
+        self.trades: list[Trade] = []
+        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.counters["conflicts"] = signals.conflicts
+        self.cash_curve: list[float] = []
+        self.equity_curve: list[float] = []
+        self.quantity_curve: list[float] = []
+        self.held_curve: list[bool] = []
+
+    def run(self) -> Outcome:
+        for bar in self.bars:
+            self.held_now = self.position is not None
+            if not self.ruined:
+                self.live_through(bar)
+            self.record(bar)
+        if self.position is not None:
+            self.list_open_trade(self.position, self.bars[-1])
+        return Outcome(
+            fills=self.fills,
+            trades=self.trades,
+            cash=self.cash_curve,
+            equity=self.equity_curve,
+            quantity=self.quantity_curve,
+            held=self.held_curve,
+            counters=self.counters,
+            max_drawdown=self.max_drawdown(),
+            gross_exposure=self.gross_exposure(),
+            ruined=self.ruined,
+        )
+
+    # One bar ---------------------------------------------------------------------------------
+
+    def live_through(self, bar: Bar) -> None:
+        self.stopped_out = False
+        order = self.order_at_open(bar)
+        self.step_1_gaps(bar)
+        self.step_2_exits(bar, order)
+        order = self.step_3_entries_at_the_open(bar, order)
+        self.step_4_resting_entry(bar, order)
+        self.step_5_protection(bar)
+        self.step_6_close(bar)
+        self.step_7_mark(bar)
+
+    def order_at_open(self, bar: Bar) -> Order | None:
+        """Row t-1-delay, if it still has something to say (R2)."""
+        order = self.order(bar.row - 1 - self.options.delay)
+        if order is None or order.code == Code.HOLD:
+            return None
+        if self.options.fill == "close" and not order.rests:
+            return None  # a market intent of that row has acted at an earlier close already
+        if self.is_stale(order, bar):
+            self.counters["expired"] += 1
+            return None
+        if order.rests:  # judged now: it is then not resting at all
+            refusal = self.forbidden(order, bar)
+            if refusal is not None:
+                self.counters[refusal] += 1
+                return None
+        return order
+
+    def step_1_gaps(self, bar: Bar) -> None:
+        position = self.position
+        if position is None:
+            return
+        touch = self.options.fill_on_touch
+        if position.fallen_to(bar.open, position.stop):
+            self.leave(bar, bar.open, "market", Reason.STOP_GAP)
+        elif position.risen_beyond(bar.open, position.target, touch=touch):
+            self.leave(bar, bar.open, "limit", Reason.TARGET_GAP)
+
+    def step_2_exits(self, bar: Bar, order: Order | None) -> None:
+        if self.position is not None and self.is_square_off_time(bar):
+            self.leave(bar, bar.open, "market", Reason.SQUARE_OFF)
+        if self.position is not None and self.is_held_long_enough(bar, self.position):
+            self.leave(bar, bar.open, "market", Reason.MAX_BARS)
+        if self.position is not None and order is not None and self.options.fill == "next_open":
+            reason = self.reason_to_leave(order)
+            if reason is not None:
+                self.leave(bar, bar.open, "market", reason)
+
+    def step_3_entries_at_the_open(self, bar: Bar, order: Order | None) -> Order | None:
+        """Enter at the open; return the order if it goes on resting."""
+        if order is None or not order.is_entry:
+            return None
+        if not order.rests:
+            if self.position is None:
+                refusal = self.forbidden(order, bar)
+                if refusal is not None:
+                    self.counters[refusal] += 1
+                else:
+                    self.enter(bar, order, bar.open, "market", "open")
+            return None
+        if self.position is not None:
+            return order
+        buying = order.side > 0
+        assert order.price is not None
+        if order.kind == "limit":
+            better = bar.open < order.price if buying else bar.open > order.price
+            if better or (self.options.fill_on_touch and bar.open == order.price):
+                self.enter(bar, order, bar.open, "limit", "open")
+                return None
+        elif bar.open >= order.price if buying else bar.open <= order.price:
+            self.enter(bar, order, bar.open, "market", "open")
+            return None
+        return order
+
+    def step_4_resting_entry(self, bar: Bar, order: Order | None) -> None:
+        if order is None:
+            return
+        assert order.price is not None
+        if self.position is not None:
+            if self.position.side != order.side:
+                self.counters["expired"] += 1  # the other side was in its way (R20)
+            return  # the same side: ignored
+        buying = order.side > 0
+        if order.kind == "limit":
+            through = bar.low < order.price if buying else bar.high > order.price
+            touched = (bar.low if buying else bar.high) == order.price
+            if through or (self.options.fill_on_touch and touched):
+                self.enter(bar, order, order.price, "limit", "limit")
+                return
+        elif bar.high >= order.price if buying else bar.low <= order.price:
+            self.enter(bar, order, order.price, "market", "stop")
+            return
+        self.counters["expired"] += 1
+
+    def step_5_protection(self, bar: Bar) -> None:
+        position = self.position
+        if position is None:
+            return
+        touch = self.options.fill_on_touch
+        entered_now = position.entry_bar == bar.row
+        by_limit = entered_now and position.manner == "limit"
+        by_stop = entered_now and position.manner == "stop"
+        adverse, favourable, close = position.adverse(bar), position.favourable(bar), bar.close
+
+        hit = position.fallen_to(adverse, position.stop)
+        beyond = position.risen_beyond(favourable, position.target, touch=touch)
+        sure = beyond
+        if by_limit and not position.risen_beyond(close, position.target, touch=touch):
+            sure = False  # the favourable extreme may have come before the fill
+
+        if hit:
+            assert position.stop is not None
+            if beyond or (by_stop and not position.fallen_to(close, position.stop)):
+                self.ambiguous(position)
+            reason = Reason.TRAIL if position.trail_moved else Reason.STOP
+            self.leave(bar, position.stop, "market", reason)
+            self.stopped_out = True
+        elif sure:
+            assert position.target is not None
+            self.leave(bar, position.target, "limit", Reason.TARGET)
+            self.stopped_out = True
+        else:
+            marked = False
+            if beyond:
+                self.ambiguous(position)
+                marked = True
+            if position.trail is not None:
+                self.trail(bar, position, by_limit=by_limit, marked=marked)
+
+    def trail(self, bar: Bar, position: Position, *, by_limit: bool, marked: bool) -> None:
+        """R7: the best price moves the stop; only a close beyond the new level is certain."""
+        adverse, favourable, close = position.adverse(bar), position.favourable(bar), bar.close
+        if by_limit:
+            position.best = position.better(position.best, position.entry_price)
+            position.best = position.better(position.best, close)
+        else:
+            position.best = position.better(position.best, favourable)
+        level = _trail_level(position.best, position.side, position.trail, position.trail_unit)
+        assert position.stop is not None
+        new = position.better(position.stop, level)
+        if position.fallen_to(close, new):
+            self.leave(bar, new, "market", Reason.TRAIL)
+            self.stopped_out = True
+            return
+        if new != position.stop:
+            if position.fallen_to(adverse, new) and not marked:
+                self.ambiguous(position)
+            position.stop = new
+            position.trail_moved = True
+
+    def step_6_close(self, bar: Bar) -> None:
+        if self.options.fill == "close":
+            self.market_intent_at_the_close(bar)
+        if self.position is not None and self.options.intraday and bar.ends_session:
+            self.leave(bar, bar.close, "market", Reason.SQUARE_OFF)
+        if self.position is not None and self.options.close_at_end and bar.is_last:
+            self.leave(bar, bar.close, "market", Reason.END)
+
+    def market_intent_at_the_close(self, bar: Bar) -> None:
+        order = self.order(bar.row - self.options.delay)
+        if order is None or order.code == Code.HOLD or order.rests:
+            return
+        if self.is_stale(order, bar):
+            self.counters["expired"] += 1
+            return
+        if self.position is not None:
+            reason = self.reason_to_leave(order)
+            if reason is not None:
+                self.leave(bar, bar.close, "market", reason)
+        if self.position is None and order.is_entry:
+            refusal = self.forbidden(order, bar, at_close=True)
+            if refusal is not None:
+                self.counters[refusal] += 1
+            else:
+                self.enter(bar, order, bar.close, "market", "close")
+
+    def step_7_mark(self, bar: Bar) -> None:
+        if self.equity_at(bar.close) <= 0.0:  # R12
+            if self.position is not None:
+                self.leave(bar, bar.close, "market", Reason.RUIN)
+            self.ruined = True
+        if self.position is not None:  # an exit bar counts by its exit price alone, ruin included
+            self.watch(bar, self.position)
+
+    def watch(self, bar: Bar, position: Position) -> None:
+        """Excursions of a position that lives at the close of the bar."""
+        adverse, favourable = position.adverse(bar), position.favourable(bar)
+        if position.entry_bar == bar.row:
+            if position.manner == "close":
+                return
+            if position.manner == "limit":
+                favourable = position.better(position.entry_price, bar.close)
+            if position.manner == "stop":
+                adverse = position.worse(position.entry_price, bar.close)
+        position.saw_adverse(adverse)
+        position.saw_favourable(favourable)
+
+    # What a row means ------------------------------------------------------------------------
+
+    def order(self, row: int) -> Order | None:
+        if row < 0:
+            return None
+        price = None
+        if self.signals.entry_price is not None:
+            price = _number(self.signals.entry_price[row])
+        return Order(row, int(self.signals.codes[row]), price, self.signals.entry_kind)
+
+    def reason_to_leave(self, order: Order) -> Reason | None:
+        assert self.position is not None
+        if order.rests:
+            return None  # a resting order closes nothing
+        own = Code.CLOSE_LONG if self.position.side > 0 else Code.CLOSE_SHORT
+        if order.code in (Code.FLAT, own):
+            return Reason.EXIT_SIGNAL
+        if order.is_entry and order.side != self.position.side:
+            return Reason.REVERSE
+        return None
+
+    def is_stale(self, order: Order, bar: Bar) -> bool:
+        """R2: with `intraday`, a row of an earlier session has expired."""
+        return self.options.intraday and self.bars[order.row].session != bar.session
+
+    def is_held_long_enough(self, bar: Bar, position: Position) -> bool:
+        most = self.signals.max_bars
+        return most > 0 and bar.row - position.entry_bar >= most
+
+    def is_square_off_time(self, bar: Bar) -> bool:
+        at = self.options.square_off
+        return self.options.intraday and at is not None and bar.minute >= at.hour * 60 + at.minute
+
+    def forbidden(self, order: Order, bar: Bar, *, at_close: bool = False) -> str | None:
+        """The first two refusals: shorts not allowed, then session and R20."""
+        if order.side < 0 and not self.options.allow_short:
+            return "rejected"
+        until = self.options.no_entry_after
+        if self.is_square_off_time(bar):
+            return "blocked"
+        if until is not None and bar.minute >= until.hour * 60 + until.minute:
+            return "blocked"
+        if at_close and self.options.intraday and bar.ends_session:
+            return "blocked"
+        if at_close and self.stopped_out:
+            return "blocked"
+        return None
+
+    # Entering --------------------------------------------------------------------------------
+
+    def enter(self, bar: Bar, order: Order, reference: float, kind: str, manner: Manner) -> None:
+        side = order.side
+        price = self.fill_price(reference, side, kind)
+        if not price > 0:
+            self.counters["rejected"] += 1
+            return
+        stop, target, trail = self.protection(order, price)
+        if stop is not None and (stop >= price if side > 0 else stop <= price):
+            self.counters["rejected"] += 1
+            return
+        if target is not None and (target <= price if side > 0 else target >= price):
+            self.counters["rejected"] += 1
+            return
+
+        size = self.wanted(order, price)
+        if size is None:
+            self.counters["dropped_lot"] += 1
+            return
+        lots, quantity = size
+        if self.needed(quantity, price) > self.cash:  # R9
+            scaled = None
+            if self.options.on_insufficient == "scale":
+                scaled = self.affordable(lots, price)
+            if scaled is None:
+                self.counters["rejected"] += 1
+                return
+            self.counters["scaled_cash"] += 1
+            quantity = scaled
+
+        self.counters["entries"] += 1
+        fee, slippage = self.fill(bar, side * quantity, price, reference, Reason.ENTRY)
+        risk = math.nan
+        if stop is not None:
+            risk = abs(price - stop) * quantity * self.options.multiplier
+        self.position = Position(
+            side=side,
+            quantity=side * quantity,
+            entry_price=price,
+            entry_bar=bar.row,
+            entry_fee=fee,
+            entry_slippage=slippage,
+            manner=manner,
+            stop=stop,
+            target=target,
+            trail=trail,
+            trail_unit=self.signals.trail.unit if self.signals.trail is not None else "percent",
+            risk=risk,
+        )
+
+    def protection(
+        self, order: Order, fill: float
+    ) -> tuple[float | None, float | None, float | None]:
+        """Levels from the actual fill price and the values of the decision row."""
+        side = order.side
+        stop = _level(self.signals.stop, order.row, fill, -side)
+        target = _level(self.signals.target, order.row, fill, side)
+        trail = _value(self.signals.trail, order.row)
+        if trail is not None:
+            assert self.signals.trail is not None
+            begins = _trail_level(fill, side, trail, self.signals.trail.unit)
+            higher = max if side > 0 else min
+            stop = begins if stop is None else higher(stop, begins)
+        return stop, target, trail
+
+    def wanted(self, order: Order, fill: float) -> tuple[int, float] | None:
+        """R3: whole lots and quantity, None when it is less than one lot."""
+        options = self.options
+        if options.sizing == "units":
+            raw = options.size
+        elif options.sizing == "lots":
+            raw = options.size * options.lot_size
+        else:
+            if options.size_ref == "fill":
+                equity, price = self.cash, fill
+            else:
+                equity, price = self.equity_of_row(order.row), self.bars[order.row].close
+            raw = (options.size / 100) * equity / (price * options.multiplier)
+        if options.lot_size == 0:
+            return (0, raw) if raw > 0 else None
+        lots = math.floor(raw / options.lot_size + 1e-9)
+        return (lots, lots * options.lot_size) if lots >= 1 else None
+
+    def equity_of_row(self, row: int) -> float:
+        if row < len(self.equity_curve):
+            return self.equity_curve[row]
+        return self.cash  # the decision is this very close and the position is flat
+
+    def needed(self, quantity: float, price: float) -> float:
+        fee = self.fee(quantity, price)
+        return quantity * price * self.options.multiplier * self.options.initial_margin + fee
+
+    def affordable(self, lots: int, price: float) -> float | None:
+        """The largest quantity that cash covers, None when nothing does."""
+        options, costs = self.options, self.costs
+        if options.lot_size > 0:
+            for fewer in range(lots - 1, 0, -1):
+                if self.needed(fewer * options.lot_size, price) <= self.cash:
+                    return fewer * options.lot_size
+            return None
+        margin = price * options.multiplier * options.initial_margin
+        per_unit = margin + costs.per_unit + price * options.multiplier * costs.bps / 10000
+        quantity = (self.cash - costs.fixed) / per_unit
+        if self.needed(quantity, price) > self.cash * (1 + 1e-12):
+            quantity = (self.cash - self.fee(quantity, price)) / margin
+        return quantity if quantity > 0 else None
+
+    # Leaving ---------------------------------------------------------------------------------
+
+    def leave(self, bar: Bar, reference: float, kind: str, reason: Reason) -> None:
+        position = self.position
+        assert position is not None
+        price = self.fill_price(reference, -position.side, kind)
+        fee, slippage = self.fill(bar, -position.quantity, price, reference, reason)
+        position.saw_adverse(price)
+        closed = self.trade(position, bar.row, price, int(reason))
+        closed.pnl = closed.pnl - fee
+        closed.fees = closed.fees + fee
+        closed.slippage = closed.slippage + slippage
+        self.trades.append(closed)
+        self.position = None
+
+    def list_open_trade(self, position: Position, last: Bar) -> None:
+        """R19: marked at the last close, without an exit's costs."""
+        self.trades.append(self.trade(position, -1, last.close, 0))
+
+    def trade(self, position: Position, exit_bar: int, price: float, reason: int) -> Trade:
+        """A trade as its entry and a price make it; an exit's own costs are still to be added."""
+        gross = (price - position.entry_price) * position.quantity * self.options.multiplier
+        return Trade(
+            entry_bar=position.entry_bar,
+            exit_bar=exit_bar,
+            quantity=position.quantity,
+            entry_price=position.entry_price,
+            exit_price=price,
+            pnl=gross - position.entry_fee,
+            fees=position.entry_fee,
+            slippage=position.entry_slippage,
+            mae=position.mae,
+            mfe=position.mfe,
+            risk=position.risk,
+            exit_reason=reason,
+            ambiguous=position.ambiguous,
+        )
+
+    def ambiguous(self, position: Position) -> None:
+        self.counters["ambiguous_bars"] += 1
+        position.ambiguous = True
+
+    # Money -----------------------------------------------------------------------------------
+
+    def fill_price(self, reference: float, side: int, kind: str) -> float:
+        """R4: market class pays slippage and is rounded against us, limit class does neither."""
+        if kind == "limit":
+            return reference
+        costs = self.costs
+        s = (costs.slippage_bps + costs.half_spread_bps) / 10000
+        if side > 0:
+            price = reference * (1 + s)
+            if costs.tick > 0:
+                price = math.ceil(price / costs.tick - 1e-9) * costs.tick
+        else:
+            price = reference * (1 - s)
+            if costs.tick > 0:
+                price = math.floor(price / costs.tick + 1e-9) * costs.tick
+        return price
+
+    def fee(self, quantity: float, price: float) -> float:
+        costs = self.costs
+        value = abs(quantity) * price * self.options.multiplier
+        fee = costs.fixed + costs.per_unit * abs(quantity) + (costs.bps / 10000) * value
+        fee = max(fee, costs.minimum)
+        if costs.maximum_rate is not None:
+            fee = min(fee, costs.maximum_rate * value)
+        return fee
+
+    def fill(
+        self, bar: Bar, quantity: float, price: float, reference: float, reason: Reason
+    ) -> tuple[float, float]:
+        fee = self.fee(quantity, price)
+        slippage = abs(price - reference) * abs(quantity) * self.options.multiplier
+        self.cash = self.cash - quantity * price * self.options.multiplier
+        self.cash = self.cash - fee
+        self.fills.append(Fill(bar.row, quantity, price, fee, slippage, int(reason)))
+        self.held_now = True
+        return fee, slippage
+
+    def equity_at(self, close: float) -> float:
+        quantity = self.position.quantity if self.position is not None else 0.0
+        return self.cash + quantity * close * self.options.multiplier
+
+    # The record ------------------------------------------------------------------------------
+
+    def record(self, bar: Bar) -> None:
+        self.cash_curve.append(self.cash)
+        self.equity_curve.append(self.equity_at(bar.close))
+        self.quantity_curve.append(self.position.quantity if self.position is not None else 0.0)
+        self.held_curve.append(self.held_now)
+
+    def max_drawdown(self) -> float:
+        peak, worst = self.options.initial_cash, 0.0
+        for equity in self.equity_curve:
+            peak = max(peak, equity)
+            worst = min(worst, equity / peak - 1)
+        return worst
+
+    def gross_exposure(self) -> float:
+        total = 0.0
+        for bar, quantity, equity in zip(
+            self.bars, self.quantity_curve, self.equity_curve, strict=True
+        ):
+            if quantity != 0.0:
+                total = total + abs(quantity) * bar.close * self.options.multiplier / equity
+        return total / len(self.bars)
+
+
+def _bars(bars: Bars) -> list[Bar]:
+    count = len(bars)
+    return [
+        Bar(
+            row=t,
+            open=float(bars.open[t]),
+            high=float(bars.high[t]),
+            low=float(bars.low[t]),
+            close=float(bars.close[t]),
+            session=int(bars.session[t]),
+            minute=int(bars.minute[t]),
+            ends_session=t == count - 1 or int(bars.session[t + 1]) != int(bars.session[t]),
+            is_last=t == count - 1,
+        )
+        for t in range(count)
+    ]
+
+
+def _number(value: float) -> float | None:
+    number = float(value)
+    return None if math.isnan(number) else number
+
+
+def _value(level: Level | None, row: int) -> float | None:
+    if level is None:
+        return None
+    per_row = isinstance(level.value, np.ndarray)
+    return _number(level.value[row] if per_row else level.value)
+
+
+def _level(level: Level | None, row: int, fill: float, direction: int) -> float | None:
+    """A protective price `direction` (+1 up, -1 down) of the fill."""
+    value = _value(level, row)
+    if level is None or value is None:
+        return None
+    if level.unit == "price":
+        return value
+    if level.unit == "points":
+        return fill + value if direction > 0 else fill - value
+    v = value / 100
+    return fill * (1 + v) if direction > 0 else fill * (1 - v)
+
+
+def _trail_level(best: float, side: int, trail: float | None, unit: str) -> float:
+    assert trail is not None
+    if unit == "points":
+        return best - trail if side > 0 else best + trail
+    v = trail / 100
+    return best * (1 - v) if side > 0 else best * (1 + v)
