@@ -1,0 +1,1 @@
+"""Numbers a quant would quote: arrays in, numbers out. Definitions: docs/metrics.md."""

@@ -1,0 +1,229 @@
+"""What metrics are computed from: one pass over the simulations, shared by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from core.analytics import combine, drawdown, returns, trade_stats
+from core.analytics.undefined import NOISE
+from core.domain.bars import FloatArray, IntArray
+from core.domain.simulation import Simulation
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClosedTrades:
+    """Closed round trips of all sleeves in order of exit, shape (N,) per column.
+
+    Attributes:
+        exit: Opening time of the bar of exit, microseconds UTC.
+        pnl: Money, net of costs.
+        returns: `pnl` over the money put in.
+        multiples: `pnl` over the money at risk at entry, NaN without a stop.
+        bars: From the bar of entry to the bar of exit; 0 within one bar.
+        seconds: Between the openings of these bars.
+        mae, mfe: Fractions of the entry price.
+    """
+
+    exit: IntArray
+    pnl: FloatArray
+    returns: FloatArray
+    multiples: FloatArray
+    bars: IntArray
+    seconds: FloatArray
+    mae: FloatArray
+    mfe: FloatArray
+
+    def __len__(self) -> int:
+        """Number of closed trades."""
+        return len(self.pnl)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Account:
+    """One run, one sleeve or several together.
+
+    Attributes:
+        initial_cash: Money before the first bar.
+        final_equity: Money at the last close.
+        years: From the opening of the first bar to the end of the last, of 365.2425 days.
+        per_year: Sessions (weeks, months for bars that long) by which figures are annualised.
+        bars_per_year: `per_year` times the mean number of bars in a session.
+        closes: Equity at the end of each session, shape (D,).
+        returns: Of sessions, up to and including the one of ruin.
+        ordered: The same, sorted.
+        bar_returns: Of bars, likewise.
+        drawdowns: At the end of each session, shape (D,).
+        underwater: Spells of sessions below the peak.
+        max_drawdown: On bars, at most 0.
+        money_drawdown: On bars, at least 0.
+        exposure: Share of bars with a position, over the bars of all sleeves.
+        gross_exposure: Mean of |position value| over equity.
+        notional: Sum of |quantity| x price x multiplier of all fills.
+        fees, slippage: Sums over all fills, money.
+        fills: Number of them.
+        trades: Closed ones.
+        open_trades: Number of positions still open.
+        ambiguous_bars: Bars that cannot say what came first.
+        is_ruined: Whether the account, or a sleeve of it, was ruined.
+    """
+
+    initial_cash: float
+    final_equity: float
+    years: float
+    per_year: float
+    bars_per_year: float
+    closes: FloatArray
+    returns: FloatArray
+    ordered: FloatArray
+    bar_returns: FloatArray
+    drawdowns: FloatArray
+    underwater: drawdown.Underwater
+    max_drawdown: float
+    money_drawdown: float
+    exposure: float
+    gross_exposure: float
+    notional: float
+    fees: float
+    slippage: float
+    fills: int
+    trades: ClosedTrades
+    open_trades: int
+    ambiguous_bars: int
+    is_ruined: bool
+
+    @property
+    def net_profit(self) -> float:
+        """Money gained, open positions at their last mark."""
+        return self.final_equity - self.initial_cash
+
+    @property
+    def costs(self) -> float:
+        """Fees and slippage, money."""
+        return self.fees + self.slippage
+
+    @property
+    def gross_profit(self) -> float:
+        """Money gained before costs; 0 if it is no more than the rounding of its terms."""
+        gross = self.net_profit + self.costs
+        terms = self.initial_cash + abs(self.final_equity) + self.costs
+        return gross if abs(gross) > NOISE * terms else 0.0
+
+
+def account_of(simulations: Sequence[Simulation]) -> Account:
+    """Gather what metrics need.
+
+    Args:
+        simulations: Sleeves of one account, not all without bars.
+    """
+    curve = combine.combine(simulations)
+    start, total = curve.initial_cash, len(curve.ts)
+    ends = returns.session_ends(curve.session)
+    closes = curve.equity[ends]
+    session_returns = returns.simple_returns(closes, start)
+    bar_returns = returns.simple_returns(curve.equity, start)
+    falls = drawdown.drawdowns(closes, start)
+    worst = _max_drawdown(simulations, curve)
+    has_fallen = worst < -NOISE
+    years = _years(simulations)
+    per_year = _periods_per_year(simulations, len(ends), years)
+    fills = [simulation.fills for simulation in simulations]
+    return Account(
+        initial_cash=start,
+        final_equity=float(curve.equity[-1]),
+        years=years,
+        per_year=per_year,
+        bars_per_year=per_year * total / len(ends),
+        closes=closes,
+        returns=session_returns,
+        ordered=np.sort(session_returns),
+        bar_returns=bar_returns,
+        drawdowns=falls,
+        underwater=drawdown.underwater(falls),
+        max_drawdown=worst if has_fallen else 0.0,
+        money_drawdown=drawdown.money_drawdown(curve.equity, start) if has_fallen else 0.0,
+        exposure=_exposure(simulations),
+        gross_exposure=combine.gross_exposure(simulations, curve),
+        notional=sum(_notional(simulation) for simulation in simulations),
+        fees=sum(float(fill.fee.sum()) for fill in fills),
+        slippage=sum(float(fill.slippage.sum()) for fill in fills),
+        fills=sum(len(fill) for fill in fills),
+        trades=_closed_trades(simulations),
+        open_trades=sum(_open_trades(simulation) for simulation in simulations),
+        ambiguous_bars=sum(each.counters.ambiguous_bars for each in simulations),
+        is_ruined=any(each.ruined for each in simulations) or _ends_in_ruin(curve, bar_returns),
+    )
+
+
+def _ends_in_ruin(curve: combine.Curve, bar_returns: FloatArray) -> bool:
+    return bool(curve.equity[len(bar_returns) - 1] <= 0.0)
+
+
+def _years(simulations: Sequence[Simulation]) -> float:
+    filled = [simulation.bars for simulation in simulations if len(simulation.bars)]
+    first = min(int(bars.ts[0]) for bars in filled)
+    return returns.years_between(first, max(returns.end_of(bars) for bars in filled))
+
+
+def _periods_per_year(simulations: Sequence[Simulation], periods: int, years: float) -> float:
+    filled = [simulation.bars for simulation in simulations if len(simulation.bars)]
+    return returns.periods_per_year(
+        filled[0].timeframe,
+        periods=periods,
+        years=years,
+        nominal=max(bars.market.sessions_per_year for bars in filled),
+    )
+
+
+def _max_drawdown(simulations: Sequence[Simulation], curve: combine.Curve) -> float:
+    if len(simulations) == 1:
+        return simulations[0].max_drawdown
+    return drawdown.max_drawdown(curve.equity, curve.initial_cash)
+
+
+def _exposure(simulations: Sequence[Simulation]) -> float:
+    held = sum(int(np.count_nonzero(simulation.held)) for simulation in simulations)
+    return held / sum(len(simulation.bars) for simulation in simulations)
+
+
+def _notional(simulation: Simulation) -> float:
+    traded = np.abs(simulation.fills.quantity) * simulation.fills.price
+    return float(traded.sum()) * simulation.multiplier
+
+
+def _closed_trades(simulations: Sequence[Simulation]) -> ClosedTrades:
+    sleeves = [_closed_trades_of(simulation) for simulation in simulations]
+    if len(sleeves) == 1:
+        return sleeves[0]
+    order = np.argsort(np.concatenate([sleeve.exit for sleeve in sleeves]), kind="stable")
+    return ClosedTrades(
+        **{
+            field.name: np.concatenate([getattr(sleeve, field.name) for sleeve in sleeves])[order]
+            for field in fields(ClosedTrades)
+        }
+    )
+
+
+def _closed_trades_of(simulation: Simulation) -> ClosedTrades:
+    trades, ts = simulation.trades, simulation.bars.ts
+    # Only the last can be open: a position must close before the next one opens.
+    closed = slice(0, len(trades) - _open_trades(simulation))
+    entry, leave = trades.entry_bar[closed], trades.exit_bar[closed]
+    exits = ts[leave]
+    return ClosedTrades(
+        exit=exits,
+        pnl=trades.pnl[closed],
+        returns=trade_stats.trade_returns(trades, simulation.multiplier)[closed],
+        multiples=trade_stats.risk_multiples(trades)[closed],
+        bars=leave - entry,
+        seconds=(exits - ts[entry]) / 1e6,
+        mae=trades.mae[closed],
+        mfe=trades.mfe[closed],
+    )
+
+
+def _open_trades(simulation: Simulation) -> int:
+    trades = simulation.trades
+    return int(len(trades) > 0 and trades.exit_bar[-1] < 0)

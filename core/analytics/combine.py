@@ -1,0 +1,129 @@
+"""Several symbols as one account: equal sleeves that never share cash.
+
+The account's equity at an instant is the sum, in the order given, of the latest equity of each
+sleeve; a sleeve counts its cash until its first bar closes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
+from core.domain.simulation import Simulation
+
+
+class Curve(NamedTuple):
+    """Equity of an account over time, shape (T,) per column.
+
+    Attributes:
+        ts: Opening times of the bars of all sleeves, each once, sorted, microseconds UTC.
+        session: Session of each, non-decreasing. Where markets disagree about the date it is the
+            latest any of them has reached.
+        equity: Money at the close of these bars.
+        initial_cash: Money before the first.
+    """
+
+    ts: IntArray
+    session: Int32Array
+    equity: FloatArray
+    initial_cash: float
+
+
+def union(clocks: Sequence[IntArray]) -> IntArray:
+    """Merge sorted, unique times into one sorted, unique array; empty for none."""
+    filled = [clock for clock in clocks if len(clock)]
+    if not filled:
+        return np.empty(0, dtype=np.int64)
+    first = filled[0]
+    if all(clock is first or np.array_equal(clock, first) for clock in filled[1:]):
+        return first
+    return np.unique(np.concatenate(filled))
+
+
+def carried(ts: IntArray, own: IntArray, values: FloatArray, before: float) -> FloatArray:
+    """Carry the latest of `values` to each time of `ts`.
+
+    Args:
+        ts: Times asked for, sorted, every one of `own` among them, shape (T,).
+        own: Times at which values are known, sorted, shape (K,).
+        values: Shape (K,).
+        before: The value until the first of `own`.
+
+    Returns:
+        Shape (T,).
+    """
+    if len(own) == len(ts):
+        return values
+    known = np.concatenate(([before], values))
+    latest: FloatArray = known[np.searchsorted(own, ts, side="right")]
+    return latest
+
+
+def combine(simulations: Sequence[Simulation]) -> Curve:
+    """Add sleeves up to one account.
+
+    Args:
+        simulations: One per symbol, at least one; sleeves without bars stay in cash.
+
+    Returns:
+        The curve of the account; of a single sleeve its own columns, not copied.
+    """
+    if len(simulations) == 1:
+        only = simulations[0]
+        return Curve(only.bars.ts, only.bars.session, only.equity, only.initial_cash)
+    ts = union([simulation.bars.ts for simulation in simulations])
+    equity = np.zeros(len(ts))
+    session = np.full(len(ts), np.iinfo(np.int32).min, dtype=np.int32)
+    initial_cash = 0.0
+    for simulation in simulations:
+        bars = simulation.bars
+        equity += carried(ts, bars.ts, simulation.equity, simulation.initial_cash)
+        initial_cash += simulation.initial_cash
+        rows = slice(None) if len(bars) == len(ts) else np.searchsorted(ts, bars.ts)
+        session[rows] = np.maximum(session[rows], bars.session)
+    return Curve(ts, np.maximum.accumulate(session), equity, initial_cash)
+
+
+def gross_exposure(simulations: Sequence[Simulation], curve: Curve) -> float:
+    """Compute the mean over times of the sum of |position value| over equity of the account.
+
+    Times at which the account has nothing left count 0, as they do within one sleeve.
+
+    Args:
+        simulations: At least one, not all without bars.
+        curve: What `combine` made of them.
+    """
+    if len(simulations) == 1:
+        return simulations[0].gross_exposure
+    value = np.zeros(len(curve.ts))
+    for simulation in simulations:
+        held = np.abs(simulation.quantity) * simulation.bars.close * simulation.multiplier
+        value += carried(curve.ts, simulation.bars.ts, held, 0.0)
+    alive = curve.equity > 0.0
+    share = np.divide(value, curve.equity, out=np.zeros(len(value)), where=alive)
+    return float(share.sum() / len(share))
+
+
+def buy_and_hold(bars: Sequence[Bars], initial_cash: float) -> FloatArray:
+    """Compute the equity of buying every symbol at its first open and keeping it.
+
+    Each symbol gets an equal sleeve of the cash, fractions of units are bought, nothing costs
+    anything: the plainest thing one could have done instead.
+
+    Args:
+        bars: One per symbol, at least one; symbols without bars stay in cash.
+        initial_cash: Money of the whole account.
+
+    Returns:
+        Money at the close of each time of `combine(...).ts` of the same bars, shape (T,).
+    """
+    ts = union([each.ts for each in bars])
+    sleeve = initial_cash / len(bars)
+    equity = np.zeros(len(ts))
+    for each in bars:
+        worth = sleeve * (each.close / each.open[0]) if len(each) else each.close
+        equity += carried(ts, each.ts, worth, sleeve)
+    return equity

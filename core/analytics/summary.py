@@ -1,0 +1,93 @@
+"""Every metric of a run, each a finite number or None with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+
+from core.analytics.account import Account, account_of
+from core.analytics.catalog import CATALOG
+from core.analytics.undefined import Undefined
+from core.domain.costs import CostModel
+from core.domain.metrics import COUNTER_NAMES, Metrics
+from core.domain.options import EngineOptions
+from core.domain.simulation import Simulation
+
+COARSE_ABOVE = 0.05
+
+
+def summarise(
+    simulations: Sequence[Simulation],
+    *,
+    options: EngineOptions,
+    costs: CostModel,
+    synthetic: bool = False,
+) -> Metrics:
+    """Measure a run: one symbol, or several as equal sleeves of one account.
+
+    Args:
+        simulations: One per symbol.
+        options: As the engine was given; decides a badge only.
+        costs: Likewise.
+        synthetic: Whether any of the prices came from a generator.
+
+    Returns:
+        Every name of `METRICS`; None everywhere (`no_data`) if there are no bars.
+    """
+    values: dict[str, float | None] = dict.fromkeys(CATALOG)
+    reasons = dict.fromkeys(CATALOG, "no_data")
+    account = None
+    if any(len(simulation.bars) for simulation in simulations):
+        # Numbers beyond the range of floats become None below, not warnings.
+        with np.errstate(all="ignore"):
+            account = account_of(simulations)
+            values, reasons = _evaluate(account)
+    return Metrics(
+        values=values,
+        reasons=reasons,
+        counters={
+            name: sum(getattr(simulation.counters, name) for simulation in simulations)
+            for name in COUNTER_NAMES
+        },
+        badges=_badges(account, values, options=options, costs=costs, synthetic=synthetic),
+    )
+
+
+def _evaluate(account: Account) -> tuple[dict[str, float | None], dict[str, str]]:
+    values: dict[str, float | None] = {}
+    reasons: dict[str, str] = {}
+    for name, measure in CATALOG.items():
+        try:
+            value = measure(account)
+        except Undefined as undefined:
+            values[name], reasons[name] = None, undefined.reason
+        except (OverflowError, ZeroDivisionError):
+            values[name], reasons[name] = None, "not_finite"
+        else:
+            if isfinite(value):
+                values[name] = value + 0.0  # -0.0 is 0.0 to everybody who reads it
+            else:
+                values[name], reasons[name] = None, "not_finite"
+    return values, reasons
+
+
+def _badges(
+    account: Account | None,
+    values: dict[str, float | None],
+    *,
+    options: EngineOptions,
+    costs: CostModel,
+    synthetic: bool,
+) -> tuple[str, ...]:
+    ambiguous = values["ambiguous_pct"]
+    claims = {
+        "optimistic_fill": options.fill == "close",
+        "zero_cost": costs.is_free,
+        "short_history": account is not None and account.years < 1.0,
+        "coarse_bars": ambiguous is not None and ambiguous > COARSE_ABOVE,
+        "ruined": account is not None and account.is_ruined,
+        "synthetic_data": synthetic,
+    }
+    return tuple(name for name, claim in claims.items() if claim)
