@@ -1,0 +1,119 @@
+"""Frames as bytes: the same rows always give the same Parquet file, on any thread count.
+
+Rows are written in one chunk with fixed row groups and level, so neither the history of a frame in
+memory nor the machine shows in the file. What is undefined is null; NaN and infinity are refused.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import polars as pl
+from polars.exceptions import ColumnNotFoundError, PolarsError
+
+from core.domain.run import ARTIFACTS
+from core.errors import DataProblem, InvalidInput
+
+SUFFIX: Final = ".parquet"
+_ROW_GROUP: Final = 65_536
+_LEVEL: Final = 3
+
+
+def file_name(name: str) -> str:
+    """File of an artifact; both `equity` and `equity.parquet` name it.
+
+    Raises:
+        InvalidInput: no artifact of that name.
+    """
+    stem = name.removesuffix(SUFFIX)
+    if stem not in ARTIFACTS:
+        raise InvalidInput(
+            f"artifact {name!r} is not known", expected=f"one of {', '.join(ARTIFACTS)}"
+        )
+    return stem + SUFFIX
+
+
+def encode_all(frames: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
+    """Encode the four frames of a run by file name.
+
+    Raises:
+        DataProblem: a frame is missing, unknown, of another schema, or holds NaN or infinity.
+    """
+    if set(frames) != set(ARTIFACTS):
+        raise DataProblem(
+            f"frames are {', '.join(sorted(frames)) or 'missing'}",
+            expected=", ".join(sorted(ARTIFACTS)),
+        )
+    return {name + SUFFIX: _encode(name, frames[name]) for name in sorted(frames)}
+
+
+def decode(name: str, content: bytes, columns: Sequence[str] | None) -> pl.DataFrame:
+    """Read a file's content back, all columns or some.
+
+    Raises:
+        InvalidInput: a column the artifact does not have.
+        DataProblem: the content is not such a file.
+    """
+    schema = ARTIFACTS[name.removesuffix(SUFFIX)]
+    unknown = [column for column in columns or () if column not in schema]
+    if unknown:
+        raise InvalidInput(
+            f"{name} has no column {', '.join(map(repr, unknown))}",
+            expected=f"some of {', '.join(schema)}",
+        )
+    wanted = None if columns is None else list(columns)
+    try:
+        return pl.read_parquet(io.BytesIO(content), columns=wanted)
+    except (PolarsError, OSError) as error:
+        raise DataProblem(f"{name} is not a Parquet file of a run: {error}") from error
+
+
+def check_file(name: str, content: bytes) -> None:
+    """Refuse a file that another program wrote with another schema.
+
+    Raises:
+        DataProblem: the columns are not those of the artifact.
+    """
+    try:
+        found = dict(pl.read_parquet_schema(io.BytesIO(content)))
+    except (PolarsError, ColumnNotFoundError, OSError) as error:
+        raise DataProblem(f"{name} is not a Parquet file: {error}") from error
+    _check_schema(name, found, ARTIFACTS[name.removesuffix(SUFFIX)])
+
+
+def _encode(name: str, frame: pl.DataFrame) -> bytes:
+    _check_schema(name, dict(frame.schema), ARTIFACTS[name])
+    floats = [column for column, kind in frame.schema.items() if kind == pl.Float64]
+    bad = frame.select((~pl.col(floats).is_finite()).any())
+    broken = [column for column in floats if bad[column].item()]
+    if broken:
+        raise DataProblem(
+            f"column {', '.join(broken)} of {name} holds NaN or infinity",
+            expected="finite numbers, null where undefined",
+        )
+    content = io.BytesIO()
+    frame.rechunk().write_parquet(
+        content,
+        compression="zstd",
+        compression_level=_LEVEL,
+        statistics=True,
+        row_group_size=_ROW_GROUP,
+    )
+    return content.getvalue()
+
+
+def _check_schema(name: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    if list(found.items()) == list(expected.items()):
+        return
+    wrong = [
+        f"{column} is {found.get(column, 'missing')}, not {kind}"
+        for column, kind in expected.items()
+        if found.get(column) != kind
+    ]
+    wrong += [f"{column} is unknown" for column in found if column not in expected]
+    raise DataProblem(
+        f"columns of {name} differ: {'; '.join(wrong) or 'they are in another order'}",
+        expected=", ".join(expected),
+    )

@@ -1,0 +1,144 @@
+"""Rows into words and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+from sqlalchemy import Column
+
+from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
+from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
+from core.errors import DataProblem
+from core.store.tables import ResultRow, RunRow, metrics
+
+_METRIC_NAMES: Final = tuple(METRICS)
+_INTEGERS: Final = frozenset(name for name, metric in METRICS.items() if metric.unit == "count")
+
+RUN_COLUMNS: Final[tuple[Column[Any], ...]] = tuple(RunRow.__table__.columns)  # type: ignore[arg-type]
+RESULT_COLUMNS: Final[tuple[Column[Any], ...]] = tuple(ResultRow.__table__.columns)  # type: ignore[arg-type]
+METRIC_COLUMNS: Final[tuple[Column[Any], ...]] = tuple(
+    metrics.c[name] for name in (*METRICS, *COUNTER_NAMES, "reasons", "badges")
+)
+_RUN_NAMES: Final = tuple(column.name for column in RUN_COLUMNS)
+_RESULT_NAMES: Final = tuple(column.name for column in RESULT_COLUMNS)
+
+
+def metrics_values(run_key: str, symbol: str, given: Metrics) -> dict[str, Any]:
+    """A row of the metrics table.
+
+    Raises:
+        DataProblem: a metric is missing, not finite, or None without a reason.
+    """
+    where = f"metrics of {symbol or 'the run'}"
+    if set(given.values) != set(METRICS) or set(given.counters) != set(COUNTER_NAMES):
+        odd = (set(given.values) ^ set(METRICS)) | (set(given.counters) ^ set(COUNTER_NAMES))
+        raise DataProblem(f"{where} lack or add {', '.join(sorted(odd))}", expected="the catalogue")
+    undefined = {name for name, value in given.values.items() if value is None}
+    if undefined != set(given.reasons) or not set(given.reasons.values()) <= set(REASONS):
+        raise DataProblem(
+            f"{where} give reasons for {', '.join(sorted(given.reasons)) or 'nothing'}",
+            expected=f"a known reason for each of {', '.join(sorted(undefined)) or 'nothing'}",
+        )
+    row: dict[str, Any] = {"run_key": run_key, "symbol": symbol}
+    for name, value in given.values.items():
+        row[name] = None if value is None else _number(where, name, value)
+    for name in COUNTER_NAMES:
+        row[name] = int(given.counters[name])
+    row["reasons"] = json.dumps(dict(given.reasons), sort_keys=True, separators=(",", ":"))
+    row["badges"] = ",".join(given.badges)
+    return row
+
+
+def metrics_of(values: Sequence[Any]) -> Metrics:
+    """Metrics from the values of `METRIC_COLUMNS`."""
+    numbers = values[: len(_METRIC_NAMES)]
+    counters = values[len(_METRIC_NAMES) : -2]
+    reasons, badges = values[-2:]
+    return Metrics(
+        values={
+            name: None if value is None else float(value)
+            for name, value in zip(_METRIC_NAMES, numbers, strict=True)
+        },
+        reasons=json.loads(reasons),
+        counters=dict(zip(COUNTER_NAMES, counters, strict=True)),
+        badges=tuple(badges.split(",")) if badges else (),
+    )
+
+
+def run_of(values: Sequence[Any], **details: Any) -> Run:
+    """A run from the values of `RUN_COLUMNS`, `RESULT_COLUMNS` and `METRIC_COLUMNS`.
+
+    Raises:
+        DataProblem: the stored request cannot be read.
+    """
+    split = len(_RUN_NAMES)
+    row = dict(zip(_RUN_NAMES, values[:split], strict=True))
+    result = dict(
+        zip(_RESULT_NAMES, values[split : split + len(_RESULT_NAMES)], strict=True),
+    )
+    numbers = values[split + len(_RESULT_NAMES) :]
+    done = result["run_key"] is not None
+    failed = row["error_code"] is not None
+    return Run(
+        id=row["id"],
+        uuid=row["uuid"],
+        job_id=row["job_id"],
+        spec=_spec(row),
+        title=row["title"],
+        status=RunStatus(row["status"]),
+        source=cast("Source", row["source"]),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
+        progress=row["progress"],
+        run_key=row["run_key"],
+        reused=row["reused"],
+        error=RunError(row["error_code"], row["error_message"], row["error_hint"])
+        if failed
+        else None,
+        metrics=metrics_of(numbers) if done else None,
+        code_hash=result["code_hash"],
+        engine_version=result["engine_version"],
+        first_bar=result["first_bar"],
+        last_bar=result["last_bar"],
+        bars=result["bars"],
+        engine_ms=result["engine_ms"],
+        **details,
+    )
+
+
+def storable(text: str) -> bool:
+    """Whether every database can hold the text: no NUL, no half of a surrogate pair."""
+    return "\x00" not in text and text.encode("utf-8", "ignore").decode() == text
+
+
+def clean(text: str, limit: int) -> str:
+    """Text of unknown origin, made storable and bounded."""
+    kept = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return kept if len(kept) <= limit else f"{kept[: limit - 1]}…"
+
+
+def _number(where: str, name: str, value: float) -> float | int:
+    if not math.isfinite(value):
+        raise DataProblem(
+            f"{where}: {name} is {value}", expected="a finite number, or None with a reason"
+        )
+    if name in _INTEGERS:
+        if value != int(value):
+            raise DataProblem(f"{where}: {name} is {value}", expected="a whole number")
+        return int(value)
+    return float(value) + 0.0  # -0.0 would read as a loss of nothing
+
+
+def _spec(row: Mapping[str, Any]) -> RunSpec:
+    try:
+        return RunSpec.model_validate_json(row["spec"])
+    except ValidationError as error:
+        raise DataProblem(
+            f"the stored request of run {row['id']} cannot be read: {error.errors()[0]['msg']}",
+            hint="it was written by another version; restore the backup or upgrade",
+        ) from error

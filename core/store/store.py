@@ -1,0 +1,67 @@
+"""Store: the records and the artifacts of one installation, opened together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from core.store.artifacts import ArtifactStore
+from core.store.database import Database
+from core.store.repositories import RunRepository
+from core.store.tables import RunRow
+
+
+class Store:
+    """Records and artifacts.
+
+    Attributes:
+        runs: What was asked and what came out.
+        artifacts: The files of results.
+    """
+
+    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self.artifacts = artifacts
+        self.runs = RunRepository(database, artifacts)
+
+    def ping(self) -> None:
+        """Make sure that the database answers and has its tables.
+
+        Raises:
+            Unavailable: it does not, and why.
+        """
+        with self._database.read() as connection:
+            connection.execute(select(RunRow.id).limit(1)).one_or_none()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close on the way out."""
+        self.close()
+
+
+def open_store(url: str, artifacts: Path) -> Store:
+    """Open a store; nothing is created, migrated or connected yet.
+
+    Args:
+        url: `sqlite:///path/to/file.db` or `postgresql+psycopg://…`.
+        artifacts: Folder of the result files.
+
+    Raises:
+        InvalidInput: the URL is not one of these.
+    """
+    return Store(Database(url), ArtifactStore(artifacts))
