@@ -153,12 +153,8 @@ def account_of(simulations: Sequence[Simulation]) -> Account:
         trades=_closed_trades(simulations),
         open_trades=sum(_open_trades(simulation) for simulation in simulations),
         ambiguous_bars=sum(each.counters.ambiguous_bars for each in simulations),
-        is_ruined=any(each.ruined for each in simulations) or _ends_in_ruin(curve, bar_returns),
+        is_ruined=any(each.ruined for each in simulations),
     )
-
-
-def _ends_in_ruin(curve: combine.Curve, bar_returns: FloatArray) -> bool:
-    return bool(curve.equity[len(bar_returns) - 1] <= 0.0)
 
 
 def _years(simulations: Sequence[Simulation]) -> float:

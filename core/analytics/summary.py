@@ -63,7 +63,7 @@ def _evaluate(account: Account) -> tuple[dict[str, float | None], dict[str, str]
             value = measure(account)
         except Undefined as undefined:
             values[name], reasons[name] = None, undefined.reason
-        except (OverflowError, ZeroDivisionError):
+        except OverflowError:
             values[name], reasons[name] = None, "not_finite"
         else:
             if isfinite(value):

@@ -87,7 +87,9 @@ def _rows(text: str, header: int) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _judge(line: str, dialect: Dialect) -> tuple[int, tuple[Decimal, ...], Decimal | None] | str:
+def _judge(  # noqa: PLR0911 - one reason after the other
+    line: str, dialect: Dialect
+) -> tuple[int, tuple[Decimal, ...], Decimal | None] | str:
     """Give the row's moment, prices and volume, or the reason it is rejected."""
     try:
         cells = next(
@@ -144,6 +146,8 @@ def _moment(text: str, dialect: Dialect) -> int | str:
         return "bad_time"
     if dialect.formats == ("epoch_ms",):
         return int(text) * 1000 if re.fullmatch("[0-9]{13}", text) else "bad_time"
+    if re.search(r":[0-9](?![0-9])", text):  # strptime would take 9:5 for 09:05
+        return "bad_time"
     for layout in dialect.formats:
         try:
             stamp = datetime.strptime(text, layout)  # noqa: DTZ007 - zones are what is judged

@@ -1,7 +1,7 @@
 """The judge of metrics: docs/metrics.md read aloud, in lists, loops and `math.fsum`.
 
-Written from the page alone and sharing no code with `core.analytics`: everything is looked up by
-time in dictionaries, sums are exact, quantiles use fractions. A number or a reason (text) comes out
+It shares no code with `core.analytics`: everything is looked up by time in dictionaries, sums are
+exact, quantiles use fractions. A number or a reason (text) comes out
 for every metric.
 """
 

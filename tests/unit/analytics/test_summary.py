@@ -91,7 +91,7 @@ def test_an_account_that_never_traded_has_no_ratios():
     found = metrics_of(from_returns([0.0] * 120, trades=(), held=[False] * 120))
 
     for name in ZERO_AT_REST:
-        assert found[name] == 0.0, name
+        assert str(found[name]) == "0.0", name  # and not -0.0
     for name in (*RATIOS, *OF_CLOSED_TRADES, "cost_share", "breakeven_bps"):
         assert (found[name], found.reasons[name]) == (None, "no_trades"), name
 
@@ -201,6 +201,13 @@ def test_a_year_or_more_is_annualised_by_the_sessions_it_has():
     sd = np.std([0.01, -0.01] * 182 + [0.0], ddof=1)
     assert found["volatility"] == pytest.approx(sd * sqrt(365 / (729 / 365.2425)), rel=1e-12)
     assert "short_history" not in found.badges
+
+
+@pytest.mark.parametrize(("days", "is_short"), [(365, True), (366, False)])
+def test_a_gregorian_year_is_a_history(days, is_short):
+    found = metrics_of(from_returns([0.01, -0.01] * (days // 2) + [0.0] * (days % 2)))
+
+    assert ("short_history" in found.badges) is is_short
 
 
 @pytest.mark.parametrize(
@@ -340,13 +347,13 @@ def test_exposure_weighs_sleeves_by_their_bars():
 
 
 def test_streaks_follow_the_exits_across_sleeves():
-    # Exits at bars 1 (win), 2 (win), 3 (loss), 4 (win): each sleeve alone would tell otherwise.
-    first = simulation_of([100.0] * 5, trades=[Trade(0, 1, pnl=1.0), Trade(2, 3, pnl=-1.0)])
-    second = simulation_of([100.0] * 5, trades=[Trade(0, 2, pnl=1.0), Trade(3, 4, pnl=1.0)])
+    # Win, loss, win, loss in time; one sleeve after the other it would be two of each in a row.
+    first = simulation_of([100.0] * 5, trades=[Trade(0, 1, pnl=1.0), Trade(2, 3, pnl=1.0)])
+    second = simulation_of([100.0] * 5, trades=[Trade(0, 2, pnl=-1.0), Trade(3, 4, pnl=-1.0)])
 
     found = metrics_of(first, second)
 
-    assert (found["win_streak"], found["loss_streak"]) == (2, 1)
+    assert (found["win_streak"], found["loss_streak"]) == (1, 1)
 
 
 def test_a_mixture_of_markets_uses_the_longer_year():
