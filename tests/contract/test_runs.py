@@ -571,8 +571,16 @@ SYMBOLS = ("AAPL", "aapl", "MSFT", "SYNTH-NIFTY", "A_PL", "BRK.B")
 FIRST_DAY = date(2026, 3, 30)
 
 
+@dataclass(frozen=True, repr=False)
+class Library:
+    """A store and what is known of its runs."""
+
+    store: Store
+    records: list[Record]
+
+
 @pytest.fixture(scope="module")
-def library(migrated_database, tmp_path_factory) -> Iterator[tuple[Store, list[Record]]]:
+def library(migrated_database, tmp_path_factory) -> Iterator[Library]:
     """Ninety runs of every kind, with ties and undefined metrics, and what is known of them."""
     draw = random.Random(11)  # noqa: S311 - a seed, no secret
     sorted_by = [name for name in SORTABLE if name in METRICS]
@@ -601,7 +609,7 @@ def library(migrated_database, tmp_path_factory) -> Iterator[tuple[Store, list[R
             else:
                 put_in(store, run, status)
             records.append(Record(run.id, spec.strategy, symbols, status, moment, values))
-        yield store, records
+        yield Library(store, records)
 
 
 def ascii_lower(text: str) -> str:
@@ -659,7 +667,7 @@ class TestLists:
     @example(query=RunQuery(strategy="%", sort_by="sharpe", sort_order="asc"))
     @example(query=RunQuery(strategy="_rsi", start=FIRST_DAY, end=FIRST_DAY))
     def test_a_page_is_what_a_plain_filter_gives(self, library, query):
-        store, records = library
+        store, records = library.store, library.records
 
         page = store.runs.list(query)
 
@@ -671,7 +679,7 @@ class TestLists:
 
     @pytest.mark.parametrize("sort_by", SORTABLE)
     def test_pages_together_hold_every_run_once(self, library, sort_by):
-        store, records = library
+        store, records = library.store, library.records
 
         pages = [
             store.runs.list(RunQuery(sort_by=sort_by, page=page, page_size=7)).runs
@@ -681,7 +689,7 @@ class TestLists:
         assert sorted(run.id for page in pages for run in page) == [r.id for r in records]
 
     def test_a_listed_run_is_the_run_without_its_details(self, library):
-        store, _ = library
+        store = library.store
 
         for run in store.runs.list(RunQuery(page_size=100)).runs:
             assert run == replace(
@@ -689,7 +697,7 @@ class TestLists:
             )
 
     def test_a_page_costs_three_statements_however_long(self, library):
-        store, _ = library
+        store = library.store
         statements: list[str] = []
 
         def note(_connection, _cursor, statement, *_rest):

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 from sqlalchemy.exc import StatementError
 from sqlalchemy.sql import insert
 
-from core.domain.run import RunQuery
+from core.domain.run import RunQuery, RunStatus
 from core.errors import InvalidInput, Unavailable
 from core.store import ArtifactStore, migrate, open_store
 from core.store.database import Database
@@ -194,6 +195,26 @@ class TestFork:
 
         with database._writer:  # as if another thread were writing at the moment of the fork
             assert in_child(work) == "1"
+
+
+class TestProcesses:
+    def test_processes_write_side_by_side_and_none_is_locked_out(self, path, tmp_path):
+        url = f"sqlite:///{path}"
+
+        def work() -> str:
+            with open_store(url, tmp_path) as own:
+                for _ in range(30):
+                    run = own.runs.create(a_spec(), title="t", source="cli", owner="o", now=NOW)
+                    own.runs.start(run.id, now=NOW)
+            return "ok"
+
+        with ThreadPoolExecutor(4) as parents:
+            answers = list(parents.map(lambda _: in_child(work), range(4)))
+
+        assert answers == ["ok"] * 4
+        with open_store(url, tmp_path) as store:
+            assert store.runs.list(RunQuery(status=RunStatus.RUNNING)).total == 120
+            assert store.runs.change_token() == "240.0"
 
 
 class TestRefusals:

@@ -1,0 +1,48 @@
+"""What a server does on the side: notice that another server died, and clean up after it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from pathlib import Path
+
+from core.errors import WorkbenchError
+from core.jobs.presence import Presence
+from core.services import Backtests
+
+LOOK_SECONDS = 5.0
+
+log = logging.getLogger("workbench.housekeeper")
+
+
+class Housekeeper:
+    """Looks for the runs and the scratch folders of the dead, at once and every few seconds."""
+
+    def __init__(self, backtests: Backtests, presence: Presence, scratch: Path) -> None:
+        self._backtests = backtests
+        self._presence = presence
+        self._scratch = scratch
+        self._stop = threading.Event()
+        self._look()
+        self._thread = threading.Thread(target=self._watch, name="housekeeper", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                self._look()
+            except (WorkbenchError, OSError) as error:
+                log.warning("the dead could not be looked for: %s", error)
+
+    def _look(self) -> None:
+        for run in self._backtests.recover(self._presence.is_alive):
+            log.warning("run %d is lost: its process is gone", run.id)
+        for folder in self._scratch.glob("*,*,*"):
+            if not self._presence.is_alive(folder.name.replace(",", ":")):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""Work done in child processes: one fresh process for every piece of work that ran foreign code.
+
+A child is forked, and has opened its handler, before its work arrives, so work waits for nothing;
+and because it ends with its work, nothing a strategy does to its process can reach the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from core.errors import Unavailable
+from core.jobs.limits import Limits
+from core.jobs.nursery import START_SECONDS, Child, Death, Died, Nursery
+from core.jobs.work import Outcome, Work
+
+log = logging.getLogger("workbench.runner")
+
+IDLE_SECONDS = 5.0
+JOIN_SECONDS = 15.0
+
+
+class Runner:
+    """A line of work and the slots that serve it, each with a child that stands ready.
+
+    Args:
+        nursery: Where children come from.
+        entry: `module:function` that opens the handler in the child.
+        config: First message to every child.
+        limits: What each child may use.
+        wall_seconds: How long one piece of work may take.
+        slots: Pieces of work done at the same time.
+        line: Pieces of work that may wait.
+    """
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        *,
+        entry: str,
+        config: Mapping[str, Any],
+        limits: Limits,
+        wall_seconds: float,
+        slots: int = 1,
+        line: int = 1_000,
+    ) -> None:
+        self._nursery = nursery
+        self._entry = entry
+        self._config = config
+        self._limits = limits
+        self._wall_seconds = wall_seconds
+        self._line: queue.Queue[Work | None] = queue.Queue(maxsize=line)
+        self._stopping = threading.Event()
+        self._slots = [
+            threading.Thread(target=self._serve, name=f"runner-{number}", daemon=True)
+            for number in range(slots)
+        ]
+        for slot in self._slots:
+            slot.start()
+
+    def submit(self, work: Work) -> None:
+        """Put work in line.
+
+        Raises:
+            Unavailable: the line is full, or the runner is closed.
+        """
+        if self._stopping.is_set():
+            raise Unavailable("the runner is stopped")
+        try:
+            self._line.put_nowait(work)
+        except queue.Full:
+            raise Unavailable(
+                f"{self._line.maxsize} runs are waiting already", hint="Try again later"
+            ) from None
+
+    def call(self, request: Mapping[str, Any]) -> Outcome:
+        """Put a request in line and wait for its outcome.
+
+        Raises:
+            Unavailable: the line is full, or the runner is closed.
+        """
+        outcomes: list[Outcome] = []
+        work = Work(request, end=outcomes.append)
+        self.submit(work)
+        work.done.wait()
+        return outcomes[0] if outcomes else Outcome(death=_STOPPED)
+
+    def health(self) -> tuple[bool, str]:
+        """Say whether a child can be had now."""
+        if self._stopping.is_set():
+            return False, "stopped"
+        try:
+            seconds = self._nursery.ready(0)
+        except Unavailable as error:
+            return False, error.message
+        if seconds is None:
+            return False, "still loading"
+        return True, f"warm, loaded in {seconds:.1f} s, {self._line.qsize()} waiting"
+
+    def close(self) -> None:
+        """Stop: what runs is ended, what waits ends as stopped."""
+        self._stopping.set()
+        self._nursery.close()
+        with suppress(queue.Full):  # a full line wakes the slots by itself
+            for _ in self._slots:
+                self._line.put_nowait(None)
+        for slot in self._slots:
+            slot.join(JOIN_SECONDS)
+
+    def _serve(self) -> None:
+        child: Child | None = None
+        while not self._stopping.is_set():
+            child = child or self._hatch_quietly()
+            try:
+                work = self._line.get(timeout=IDLE_SECONDS)
+            except queue.Empty:  # a child that died while it waited is replaced before it is needed
+                child = self._unless_gone(child)
+                continue
+            if work is not None:
+                child = self._do(work, self._unless_gone(child))
+        if child is not None:
+            child.close()
+        self._drop_the_line()
+
+    def _do(self, work: Work, child: Child | None) -> Child | None:
+        """Do one piece of work; give the child back if it can be used again."""
+        try:
+            if self._stopping.is_set():
+                work.end(Outcome(death=_STOPPED))
+            elif work.begin():
+                child, outcome = self._converse(work, child)
+                work.end(outcome)
+        except Unavailable as error:
+            self._end_quietly(work, Death("stopped", f"could not begin: {error.message}"))
+        except Exception:
+            # A fault of ours: this piece of work is lost, the slot must go on serving.
+            log.exception("work could not be finished")
+            self._end_quietly(work, Death("stopped", "could not be finished; see the server's log"))
+        finally:
+            work.done.set()
+        if child is not None and child.is_spent:
+            child.close()
+            return None
+        return child
+
+    def _converse(self, work: Work, child: Child | None) -> tuple[Child, Outcome]:
+        """Have a child do the work, and another one if the first ended through no fault of its."""
+        child = child or self._hatch()
+        outcome = self._attempt(work, child)
+        death = outcome.death
+        if death and death.cause == "stopped" and not self._stopping.is_set():
+            log.warning("work is done once more: its process %s", death.message)
+            child.close()
+            child = self._hatch()
+            outcome = self._attempt(work, child)
+        return child, outcome
+
+    def _unless_gone(self, child: Child | None) -> Child | None:
+        if child is not None and child.is_gone():
+            child.close()
+            return None
+        return child
+
+    def _attempt(self, work: Work, child: Child) -> Outcome:
+        try:
+            return Outcome(answer=child.converse(work.request, work.reply, self._wall_seconds))
+        except Died as died:
+            return Outcome(death=_STOPPED if self._stopping.is_set() else died.death)
+
+    def _end_quietly(self, work: Work, death: Death) -> None:
+        try:
+            work.end(Outcome(death=death))
+        except Exception:
+            log.exception("the end of work could not be recorded")
+
+    def _hatch(self) -> Child:
+        child = self._nursery.spawn(self._entry, self._config, self._limits)
+        try:
+            child.listen(START_SECONDS)
+        except Died as died:  # before any foreign code: a fault of ours
+            log.warning("a child %s: %s", died.death.message, died.death.output)
+            raise Unavailable(f"a child {died.death.message}") from died
+        return child
+
+    def _hatch_quietly(self) -> Child | None:
+        try:
+            return self._hatch()
+        except Unavailable as error:
+            if not self._stopping.is_set():
+                log.warning("no child stands ready: %s", error.message)
+            return None
+
+    def _drop_the_line(self) -> None:
+        while True:
+            try:
+                work = self._line.get_nowait()
+            except queue.Empty:
+                return
+            if work is not None:
+                self._end_quietly(work, _STOPPED)
+                work.done.set()
+
+
+_STOPPED = Death("stopped", "was stopped together with the server")

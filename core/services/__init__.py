@@ -1,0 +1,58 @@
+"""Services: one public method for one wish of a user, the same through every door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from core.services.backtests import Backtests
+from core.services.compare import Comparison, Difference, MetricRow
+from core.services.market import Market
+from core.services.strategies import Strategies
+from core.services.system import System
+from core.settings import Settings
+
+__all__ = [
+    "Backtests",
+    "Comparison",
+    "Difference",
+    "Market",
+    "MetricRow",
+    "Services",
+    "Strategies",
+    "System",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a door may do. Made by `core.bootstrap.build`; a context manager.
+
+    Attributes:
+        backtests: Submit, read, compare and reproduce runs.
+        strategies: List, explain and check strategies.
+        market: Import and read prices.
+        system: Say whether everything works.
+        settings: As they were read.
+        shut: Ends processes and connections.
+    """
+
+    backtests: Backtests
+    strategies: Strategies
+    market: Market
+    system: System
+    settings: Settings
+    shut: Callable[[], None]
+
+    def close(self) -> None:
+        """End child processes and connections; calling it again does nothing."""
+        self.shut()
+
+    def __enter__(self) -> Self:
+        """Use as a context manager."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close on the way out."""
+        self.close()

@@ -1,0 +1,599 @@
+"""Backtests: submit, read, compare, reproduce."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from core.catalog import Catalog
+from core.domain.bars import Bars
+from core.domain.options import EngineOptions
+from core.domain.parameters import clean_params
+from core.domain.run import (
+    Reproduction,
+    Run,
+    RunError,
+    RunEvent,
+    RunPage,
+    RunQuery,
+    RunResult,
+    RunSpec,
+    RunStatus,
+    Source,
+)
+from core.domain.strategy import StrategyInfo
+from core.domain.timeframe import Timeframe
+from core.errors import Conflict, DataProblem, InvalidInput, NotFound, Unavailable, WorkbenchError
+from core.jobs.nursery import Death
+from core.jobs.work import Executor, Outcome, Work
+from core.registry.blame import with_place
+from core.registry.registry import Pinned, Registry
+from core.services import compare, narrative
+from core.services.answers import error_from_json, error_of, result_from_json
+from core.services.compare import Comparison
+from core.services.decimation import merge_bars, thin
+from core.store import Store
+
+log = logging.getLogger("workbench.backtests")
+
+CHART_POINTS = 2_000
+CLOSE_MATCHES = 3
+# So few sessions are read at the door: whether there are bars at all is known before a run is made.
+FEW_DAYS = 31
+
+_DEATH_CODES = {
+    "time": "time_limit",
+    "cpu": "time_limit",
+    "memory": "memory_limit",
+    "signal": "crashed",
+    "no_result": "no_result",
+    "stopped": "stopped",
+}
+_DEATH_HINTS = {
+    "time": "Use a shorter period, make the strategy faster, or raise WORKBENCH_RUN_WALL_SECONDS",
+    "cpu": "Use a shorter period, make the strategy faster, or raise WORKBENCH_RUN_CPU_SECONDS",
+    "memory": "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB",
+    "signal": "Look at native code the strategy calls at that line",
+    "no_result": "A strategy must return its signals and leave the process alone",
+    "stopped": "Run it again",
+}
+
+
+class Backtests:
+    """What users may wish of runs. Safe to use from many threads.
+
+    Args:
+        store: Records and artifacts.
+        catalog: Prices.
+        registry: Strategies.
+        executor: Where strategy code runs.
+        scratch: Folder of this process for what runs write before it is published.
+        snapshots: Where the code of strategies is kept.
+        owner: Gives the name of this process, recorded with what it runs.
+        clock: Gives the time to record, in UTC.
+        wait_seconds: How long a submission waits for its result unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        registry: Registry,
+        executor: Executor,
+        *,
+        scratch: Path,
+        snapshots: Path,
+        owner: Callable[[], str],
+        clock: Callable[[], datetime],
+        wait_seconds: float,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._registry = registry
+        self._executor = executor
+        self._scratch = scratch
+        self._snapshots = snapshots
+        self._owner = owner
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+
+    # --- submitting -------------------------------------------------------------------------
+
+    def submit(
+        self,
+        spec: RunSpec,
+        *,
+        source: Source = "python",
+        reuse: bool = True,
+        wait: float | None = None,
+    ) -> Run:
+        """Record a run, have it computed, and give its state at the moment the waiting ends.
+
+        Args:
+            spec: The request; what it leaves out is completed.
+            source: The door it came through.
+            reuse: Whether a stored result of the very same work may be given instead.
+            wait: Seconds to wait for the result; None for the setting.
+
+        Returns:
+            The run, completed, failed (also when the strategy did), or still on its way.
+
+        Raises:
+            InvalidInput, NotFound, StrategyFailed: the request cannot be run; nothing is recorded.
+            Unavailable: too many runs are waiting, or the records cannot be written.
+        """
+        pinned = self._registry.pin(spec.strategy)
+        asked = self._completed(spec, pinned.info)
+        run = self._store.runs.create(
+            asked,
+            title=pinned.info.title,
+            source=source,
+            owner=self._owner(),
+            now=self._clock(),
+        )
+        job = _Job(
+            run_id=run.id,
+            store=self._store,
+            clock=self._clock,
+            scratch=self._made(self._scratch) / f"run-{run.id}",
+            snapshots=self._snapshots,
+            is_there=self._is_whole if reuse else lambda _: False,
+        )
+        request = self._request(asked, pinned, job.scratch)
+        work = Work(request, begin=job.begin, reply=job.reply, end=job.end)
+        try:
+            self._executor.submit(work)
+        except Unavailable as error:
+            self._store.runs.fail(run.id, error_of(error), now=self._clock())
+            raise
+        work.done.wait(self._wait_seconds if wait is None else wait)
+        return job.ended or self._store.runs.get(run.id)
+
+    def complete(self, spec: RunSpec) -> RunSpec:
+        """Give the canonical spec: ids, every parameter, the strategy's engine options.
+
+        Raises:
+            InvalidInput, NotFound, StrategyFailed: the request cannot be run.
+        """
+        return self._completed(spec, self._registry.pin(spec.strategy).info)
+
+    def reproduce(self, ref: int | str) -> Reproduction:
+        """Compute a completed run again from what is here now, and compare every byte.
+
+        Raises:
+            NotFound: no such run, or its strategy or prices are gone.
+            Conflict: the run is not completed.
+            StrategyFailed, DataProblem: it cannot be computed any more.
+            Unavailable: the computing process did not answer.
+        """
+        run = self._completed_run(ref)
+        pinned = self._registry.pin(run.spec.strategy)
+        job = _Again()
+        with tempfile.TemporaryDirectory(dir=self._made(self._scratch)) as folder:
+            work = Work(self._request(run.spec, pinned, Path(folder) / "again"))
+            work.reply, work.end = job.reply, job.end
+            self._executor.submit(work)
+            work.done.wait()
+            result = job.result(self._snapshots)
+            fresh = _file_hashes(Path(folder) / "again")
+        changed = [
+            f"data:{symbol}"
+            for symbol in run.spec.symbols
+            if run.data_hashes.get(symbol) != result.data_hashes.get(symbol)
+        ]
+        if run.code_hash != result.code_hash:
+            changed.append("code")
+        if run.engine_version != result.engine_version:
+            changed.append("engine")
+        names = sorted({*run.artifacts, *fresh})
+        hashes = {name: (run.artifacts.get(name, ""), fresh.get(name, "")) for name in names}
+        return Reproduction(
+            run=run,
+            identical=all(stored == again for stored, again in hashes.values()),
+            changed_inputs=tuple(changed),
+            artifacts=hashes,
+        )
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def get(self, ref: int | str) -> Run:
+        """Find a run by its number, uuid or job id.
+
+        Raises:
+            NotFound: no such run.
+        """
+        return self._store.runs.get(ref)
+
+    def list(self, query: RunQuery | None = None) -> RunPage:
+        """Give a page of runs, filtered and ordered in the database."""
+        return self._store.runs.list(query or RunQuery())
+
+    def history(self, ref: int | str) -> Sequence[RunEvent]:
+        """Give every change of state of a run, oldest first.
+
+        Raises:
+            NotFound: no such run.
+        """
+        return self._store.runs.history(self.get(ref).id)
+
+    def change_token(self) -> str:
+        """Give a text that changes whenever a run changes; cheap enough to ask often."""
+        return self._store.runs.change_token()
+
+    def equity(self, ref: int | str, max_points: int | None = CHART_POINTS) -> pl.DataFrame:
+        """Give the equity of a run (`EQUITY_SCHEMA`), thinned so that extremes stay.
+
+        Raises:
+            NotFound: no such run.
+            Conflict: it is not completed.
+            DataProblem: the artifact is missing or damaged.
+        """
+        frame = self._artifact(ref, "equity")
+        return thin(frame, max_points, ("equity", "drawdown"))
+
+    def trades(self, ref: int | str) -> pl.DataFrame:
+        """Give the trades of a run (`TRADES_SCHEMA`) in order of entry; raises as `equity`."""
+        return self._artifact(ref, "trades")
+
+    def fills(self, ref: int | str) -> pl.DataFrame:
+        """Give the fills of a run (`FILLS_SCHEMA`) in order of time; raises as `equity`."""
+        return self._artifact(ref, "fills")
+
+    def positions(
+        self, ref: int | str, symbol: str | None = None, max_points: int | None = None
+    ) -> pl.DataFrame:
+        """Give the positions of a run (`POSITIONS_SCHEMA`), of one symbol or one after another.
+
+        Raises:
+            NotFound: no such run, or not this symbol in it.
+            Conflict, DataProblem: as `equity`.
+        """
+        run = self._completed_run(ref)
+        names = [self._symbol_of(run, symbol)] if symbol is not None else list(run.spec.symbols)
+        frame = self._read(run, "positions")
+        parts = [frame.filter(pl.col("symbol") == name) for name in names]
+        return pl.concat([thin(part, max_points, ("equity", "quantity")) for part in parts])
+
+    def artifact_path(self, ref: int | str, name: str) -> Path:
+        """Say where the file of an artifact is.
+
+        Raises:
+            NotFound: no such run.
+            Conflict: it is not completed.
+            InvalidInput: no artifact of that name.
+        """
+        run = self._completed_run(ref)
+        return self._store.artifacts.path(str(run.run_key), name)
+
+    def prices(
+        self, ref: int | str, symbol: str, max_points: int | None = CHART_POINTS
+    ) -> pl.DataFrame:
+        """Give the prices a run used: timestamp, open, high, low, close, volume.
+
+        Neighbouring bars are joined until at most `max_points` are left; extremes stay.
+
+        Raises:
+            NotFound: no such run, or not this symbol in it.
+            Conflict: it is not completed.
+            DataProblem: the prices have changed since.
+        """
+        run = self._completed_run(ref)
+        name = self._symbol_of(run, symbol)
+        used = self._read(run, "positions").filter(pl.col("symbol") == name).height
+        # What was imported since the run comes after what it saw.
+        bars = _first(self._catalog.bars(name, *_window(run.spec)), used)
+        if bars.data_hash != run.data_hashes.get(name):
+            raise DataProblem(
+                f"the prices of {name} have changed since run {run.id}",
+                hint="Run it again to see it on the prices of today",
+            )
+        return merge_bars(_price_frame(bars), max_points)
+
+    def compare(
+        self, refs: Sequence[int | str], max_points: int | None = CHART_POINTS
+    ) -> Comparison:
+        """Set 2 to 12 completed runs side by side.
+
+        Raises:
+            InvalidInput: too few or too many, or one of them twice.
+            NotFound: a run does not exist.
+            Conflict: a run is not completed.
+        """
+        if not compare.LEAST <= len(refs) <= compare.MOST:
+            raise InvalidInput(
+                f"{len(refs)} runs were chosen",
+                expected=f"{compare.LEAST} to {compare.MOST}",
+                field="runs",
+            )
+        runs = [self._completed_run(ref) for ref in refs]
+        if len({run.id for run in runs}) < len(runs):
+            raise InvalidInput("a run was chosen twice", expected="different runs", field="runs")
+        curves = [self._read(run, "equity") for run in runs]
+        return compare.compare(runs, curves, max_points=max_points)
+
+    def policy(self, run_or_spec: Run | RunSpec) -> str:
+        """Say in one sentence by what rules a run trades."""
+        spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
+        return narrative.policy(spec)
+
+    def verdict(self, run: Run) -> str:
+        """Say in one sentence what a run shows and what speaks against it."""
+        if run.run_key is None:
+            return narrative.verdict(run, None)
+        try:
+            equity = self._read(run, "equity")
+        except DataProblem as error:
+            return f"Completed, but its equity cannot be read: {error.message}."
+        return narrative.verdict(run, equity)
+
+    # --- keeping house ----------------------------------------------------------------------
+
+    def recover(self, is_alive: Callable[[str], bool]) -> Sequence[Run]:
+        """Fail the runs whose process is gone, as lost; give them back."""
+        return self._store.runs.recover(is_alive, now=self._clock())
+
+    # ----------------------------------------------------------------------------------------
+
+    def _completed(self, spec: RunSpec, info: StrategyInfo) -> RunSpec:
+        params = clean_params(info.params, info.constraints, spec.params)
+        options = _with_defaults(spec.options, info)
+        symbols = self._canonical(spec.symbols)
+        for symbol in symbols:
+            self._require_bars(symbol, spec.timeframe, spec.start, spec.end)
+        return RunSpec(
+            strategy=info.id,
+            params=params,
+            symbols=symbols,
+            timeframe=spec.timeframe,
+            start=spec.start,
+            end=spec.end,
+            options=options,
+            costs=spec.costs,
+        )
+
+    def _canonical(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        there = self._catalog.symbols()
+        folded = {name.casefold(): name for name in there}
+        names = []
+        for symbol in symbols:
+            name = symbol if symbol in there else folded.get(symbol.strip().casefold())
+            if name is None:
+                raise NotFound(
+                    f"symbol {symbol[:80]!r} is not in the catalog",
+                    hint=_suggest(symbol, there),
+                    field="symbols",
+                )
+            names.append(name)
+        if len(set(names)) < len(names):
+            raise InvalidInput("symbols are repeated", expected="each once", field="symbols")
+        return tuple(names)
+
+    def _require_bars(
+        self, symbol: str, timeframe: Timeframe, start: date | None, end: date | None
+    ) -> None:
+        offered = self._catalog.timeframes(symbol)
+        if timeframe not in offered:
+            raise InvalidInput(
+                f"{symbol} has no bars of {timeframe}",
+                expected=f"one of {', '.join(offered)}",
+                field="timeframe",
+            )
+        if start is None and end is None:
+            return
+        series = self._catalog.series(symbol)
+        first = min(each.first for each in series).date()
+        last = max(each.last for each in series).date()
+        # A session is dated in its market's zone, up to a day away from the date in UTC.
+        day = timedelta(days=1)
+        if (start and start > last + day) or (end and end < first - day):
+            raise NotFound(
+                f"there are no bars of {symbol} between {start or first} and {end or last}",
+                hint=f"It has bars from {first} to {last}",
+                field="start" if start and start > last else "end",
+            )
+        if start and ((end or last) - start).days <= FEW_DAYS:
+            self._catalog.bars(symbol, timeframe, start, end)
+
+    def _request(self, spec: RunSpec, pinned: Pinned, scratch: Path) -> dict[str, Any]:
+        return {
+            "op": "run",
+            "spec": spec.canonical(),
+            "id": pinned.info.id,
+            "code": str(pinned.folder),
+            "code_hash": pinned.code_hash,
+            "scratch": str(scratch),
+        }
+
+    def _made(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _is_whole(self, run_key: str) -> bool:
+        """Whether a result is recorded and its files are what was recorded."""
+        stored = self._store.runs.find_result(run_key)
+        if stored is None:
+            return False
+        try:
+            return self._store.artifacts.verify(run_key) == dict(stored.artifacts)
+        except DataProblem as error:
+            log.warning("result %s is computed again: %s", run_key[:12], error.message)
+            return False
+
+    def _completed_run(self, ref: int | str) -> Run:
+        run = self.get(ref)
+        if run.status is not RunStatus.COMPLETED:
+            raise Conflict(
+                f"run {run.id} is {run.status}", expected="completed", hint="Wait for its result"
+            )
+        return run
+
+    def _artifact(self, ref: int | str, name: str) -> pl.DataFrame:
+        return self._read(self._completed_run(ref), name)
+
+    def _read(self, run: Run, name: str) -> pl.DataFrame:
+        recorded = run.artifacts.get(f"{name}.parquet")
+        return self._store.artifacts.read(str(run.run_key), name, sha256=recorded)
+
+    def _symbol_of(self, run: Run, symbol: str) -> str:
+        for name in run.spec.symbols:
+            if name.casefold() == symbol.casefold():
+                return name
+        raise NotFound(
+            f"run {run.id} does not trade {symbol[:80]!r}",
+            expected=f"one of {', '.join(run.spec.symbols)}",
+            field="symbol",
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """What becomes of one submission; called by the thread that has the work done.
+
+    Attributes:
+        is_there: Whether the result of a run key is stored and may be given.
+        ended: The run as it was recorded at the end, None before.
+    """
+
+    run_id: int
+    store: Store
+    clock: Callable[[], datetime]
+    scratch: Path
+    snapshots: Path
+    is_there: Callable[[str], bool]
+    run_key: str = ""
+    ended: Run | None = None
+
+    def begin(self) -> bool:
+        try:
+            self.store.runs.start(self.run_id, now=self.clock())
+        except Conflict:
+            return False  # cancelled while it waited
+        return True
+
+    def reply(self, question: Mapping[str, Any], _ask: object) -> dict[str, Any]:
+        self.run_key = question["run_key"]
+        return {"go": not self.is_there(self.run_key)}
+
+    def end(self, outcome: Outcome) -> None:
+        try:
+            self.ended = self._record(outcome)
+        except Conflict as error:
+            log.warning("the end of run %d came too late: %s", self.run_id, error.message)
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _record(self, outcome: Outcome) -> Run:
+        runs, now = self.store.runs, self.clock()
+        answer = outcome.answer or {}
+        if outcome.death is not None:
+            error = _error_of_death(outcome.death, self.snapshots)
+            return runs.fail(self.run_id, error, now=now)
+        if "error" in answer:
+            return runs.fail(self.run_id, error_from_json(answer["error"]), now=now)
+        if "skipped" in answer:
+            return runs.complete_from_existing(self.run_id, self.run_key, now=now)
+        try:
+            result = result_from_json(answer["result"])
+            artifacts = self.store.artifacts.adopt(result.run_key, self.scratch)
+            return runs.complete(self.run_id, result, artifacts, reused=False, now=now)
+        except (DataProblem, Unavailable) as error:
+            return runs.fail(self.run_id, error_of(error), now=now)
+
+
+class _Again:
+    """The same work once more, recorded nowhere."""
+
+    def __init__(self) -> None:
+        self._outcome = Outcome()
+
+    def reply(self, _question: Mapping[str, Any], _ask: object) -> dict[str, Any]:
+        return {"go": True}
+
+    def end(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def result(self, snapshots: Path) -> RunResult:
+        answer = self._outcome.answer or {}
+        if "result" in answer:
+            return result_from_json(answer["result"])
+        death = self._outcome.death or Death("stopped", "was stopped")
+        error = (
+            error_from_json(answer["error"])
+            if "error" in answer
+            else _error_of_death(death, snapshots)
+        )
+        kinds = {kind.code: kind for kind in _all_kinds(WorkbenchError)}
+        raise kinds.get(error.code, Unavailable)(error.message, hint=error.hint)
+
+
+def _error_of_death(death: Death, snapshots: Path) -> RunError:
+    message = with_place(f"the run {death.message}", death.place(snapshots))
+    return RunError(_DEATH_CODES[death.cause], message, _DEATH_HINTS[death.cause])
+
+
+def _all_kinds(kind: type[WorkbenchError]) -> list[type[WorkbenchError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _all_kinds(child))]
+
+
+def _file_hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.parquet"))
+    }
+
+
+def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
+    """Fill what the request leaves open with what the strategy expects."""
+    given = options.model_dump(include=options.model_fields_set)
+    try:
+        return EngineOptions.model_validate({**info.engine, **given})
+    except ValidationError as error:
+        raise InvalidInput(
+            "; ".join(str(fault["msg"]) for fault in error.errors(include_url=False)),
+            hint=f"Strategy {info.id} sets {', '.join(info.engine)}",
+            field="options",
+        ) from error
+
+
+def _suggest(symbol: str, there: Sequence[str]) -> str:
+    if not there:
+        return "The catalog is empty; import prices first"
+    close = difflib.get_close_matches(symbol.upper(), there, n=CLOSE_MATCHES, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"It has {', '.join(there[:20])}"
+
+
+def _window(spec: RunSpec) -> tuple[Timeframe, date | None, date | None]:
+    return spec.timeframe, spec.start, spec.end
+
+
+def _first(bars: Bars, count: int) -> Bars:
+    if len(bars) <= count:
+        return bars
+    names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+    return replace(bars, **{name: getattr(bars, name)[:count].copy() for name in names})
+
+
+def _price_frame(bars: Bars) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "timestamp": pl.Series(bars.ts).cast(pl.Datetime("us", "UTC")),
+            "open": bars.open,
+            "high": bars.high,
+            "low": bars.low,
+            "close": bars.close,
+            "volume": bars.volume,
+        }
+    )

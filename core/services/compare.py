@@ -1,0 +1,171 @@
+"""Runs side by side: curves on one footing, metrics with directions, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from core.domain.metrics import METRICS, Direction, MetricUnit
+from core.domain.run import Run
+from core.services.decimation import thin
+
+LEAST, MOST = 2, 12
+BASE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric over all runs.
+
+    Attributes:
+        values: In the order of the runs; None where undefined.
+        best: Positions of the runs that are best; empty when the metric has no better or worse,
+            fewer than two runs have it, or all are equal.
+    """
+
+    name: str
+    label: str
+    unit: MetricUnit
+    direction: Direction
+    values: tuple[float | None, ...]
+    best: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something the runs do not have in common.
+
+    Attributes:
+        name: Dotted: `params.fast`, `options.fill`, `costs.bps`, `data.AAPL`, `code`, `engine`.
+        values: In the order of the runs; None where a run has no such thing.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        runs: In the order asked for.
+        equity: `timestamp` and one column per run, named by its id as text: equity as a multiple
+            of `BASE`, which every run has at the moment from which all have a curve (at its own
+            beginning, if there is no such moment). Runs of one timeframe are aligned by bar, others
+            by session. Null before a run begins and after it ends.
+        metrics: One row per metric, in the order of the catalogue.
+        differences: What differs between the requests, data, code and engine.
+    """
+
+    runs: tuple[Run, ...]
+    equity: pl.DataFrame
+    metrics: tuple[MetricRow, ...]
+    differences: tuple[Difference, ...]
+
+
+def compare(
+    runs: Sequence[Run], curves: Sequence[pl.DataFrame], *, max_points: int | None
+) -> Comparison:
+    """Set completed runs side by side.
+
+    Args:
+        runs: Two or more, each completed.
+        curves: Their `equity` artifacts.
+        max_points: Of the aligned curves; extremes of each are kept.
+    """
+    return Comparison(
+        runs=tuple(runs),
+        equity=_align(runs, curves, max_points),
+        metrics=tuple(_metric_row(name, runs) for name in METRICS),
+        differences=tuple(_differences(runs)),
+    )
+
+
+def _align(
+    runs: Sequence[Run], curves: Sequence[pl.DataFrame], max_points: int | None
+) -> pl.DataFrame:
+    by_session = len({run.spec.timeframe for run in runs}) > 1
+    columns = [
+        _curve(run, curve, by_session=by_session) for run, curve in zip(runs, curves, strict=True)
+    ]
+    common = max(column["timestamp"][0] for column in columns)
+    if any(column["timestamp"][-1] < common for column in columns):
+        common = None
+    aligned: pl.DataFrame | None = None
+    for column in columns:
+        rebased = _rebase(column, common)
+        aligned = (
+            rebased
+            if aligned is None
+            else aligned.join(rebased, on="timestamp", how="full", coalesce=True)
+        )
+    if aligned is None:
+        return pl.DataFrame()
+    names = aligned.columns[1:]
+    aligned = aligned.sort("timestamp").with_columns(
+        # A market that is closed while another trades keeps its last value; the end stays the end.
+        pl.when(pl.col(name).is_null().reverse().cum_min().reverse())
+        .then(None)
+        .otherwise(pl.col(name).forward_fill())
+        .alias(name)
+        for name in names
+    )
+    return thin(aligned, max_points, names)
+
+
+def _curve(run: Run, curve: pl.DataFrame, *, by_session: bool) -> pl.DataFrame:
+    name = str(run.id)
+    if not by_session:
+        return curve.select("timestamp", pl.col("equity").alias(name))
+    return (
+        curve.group_by("session", maintain_order=True)
+        .agg(pl.col("equity").last().alias(name))
+        .select(pl.col("session").cast(pl.Datetime("us", "UTC")).alias("timestamp"), name)
+    )
+
+
+def _rebase(column: pl.DataFrame, common: Any) -> pl.DataFrame:
+    name = column.columns[1]
+    shown = column if common is None else column.filter(pl.col("timestamp") >= common)
+    known = column if common is None else column.filter(pl.col("timestamp") <= common)
+    base = known[name][0 if common is None else -1]
+    return shown.with_columns(pl.col(name) / base * BASE)
+
+
+def _metric_row(name: str, runs: Sequence[Run]) -> MetricRow:
+    metric = METRICS[name]
+    values = tuple(run.metrics[name] if run.metrics else None for run in runs)
+    known = [value for value in values if value is not None]
+    best: tuple[int, ...] = ()
+    if metric.direction != "none" and len(known) > 1 and min(known) != max(known):
+        top = max(known) if metric.direction == "higher" else min(known)
+        best = tuple(place for place, value in enumerate(values) if value == top)
+    return MetricRow(name, metric.label, metric.unit, metric.direction, values, best)
+
+
+def _differences(runs: Sequence[Run]) -> list[Difference]:
+    told = [_facts(run) for run in runs]
+    names = dict.fromkeys(name for facts in told for name in facts)
+    found = []
+    for name in names:
+        values = tuple(facts.get(name) for facts in told)
+        if any(value != values[0] for value in values):
+            found.append(Difference(name, values))
+    return found
+
+
+def _facts(run: Run) -> Mapping[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, value in run.spec.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            facts |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            facts[name] = ", ".join(value) if isinstance(value, list) else value
+    facts |= {f"data.{symbol}": digest[:12] for symbol, digest in run.data_hashes.items()}
+    facts["code"] = run.code_hash[:12] if run.code_hash else None
+    facts["engine"] = run.engine_version
+    return facts

@@ -1,0 +1,282 @@
+"""One backtest from bars to result; nothing depends on where, when or by whom it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import core
+from core.analytics.combine import Curve, buy_and_hold, combine
+from core.analytics.summary import summarise
+from core.analytics.trade_stats import risk_multiples, trade_returns
+from core.catalog import Catalog
+from core.domain.bars import Bars, FloatArray
+from core.domain.run import ARTIFACTS, RunResult, RunSpec, run_key
+from core.domain.signals import Signals
+from core.domain.simulation import Reason, Simulation
+from core.domain.strategy import Strategy
+from core.engine.simulate import ENGINE_VERSION, simulate
+from core.engine.view import view_of
+from core.errors import DataProblem, StrategyFailed
+from core.registry.blame import blamed
+
+HASH_DIGITS = 12
+DICE_SEED = 20_240_101
+# What else decides the last bit of a result or the bytes of its files.
+_LIBRARIES = ("numpy", "numba", "llvmlite", "polars")
+
+
+@cache
+def engine_version() -> str:
+    """Name what computes: the rules' version and a hash of the code and libraries below them."""
+    root = Path(core.__file__).parent
+    digest = hashlib.sha256()
+    files = [
+        path for room in ("domain", "engine", "analytics") for path in (root / room).rglob("*.py")
+    ]
+    for path in sorted([*files, Path(__file__).resolve()]):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
+        digest.update(content)
+    for name in _LIBRARIES:
+        digest.update(f"{name}={importlib.metadata.version(name)};".encode())
+    digest.update(f"{platform.python_version_tuple()[:2]};{platform.machine()}".encode())
+    return f"{ENGINE_VERSION}+{digest.hexdigest()[:HASH_DIGITS]}"
+
+
+def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
+    """Read the bars a run uses, one entry per symbol in the order of the spec.
+
+    Raises:
+        NotFound: a symbol or its timeframe is not in the catalog.
+        DataProblem: a symbol has no bars between the dates.
+    """
+    found = []
+    for symbol in spec.symbols:
+        bars = catalog.bars(symbol, spec.timeframe, spec.start, spec.end)
+        if not len(bars):
+            raise DataProblem(
+                f"there are no {spec.timeframe} bars of {symbol} between "
+                f"{spec.start or 'the beginning'} and {spec.end or 'the end'}",
+                hint="Choose dates with prices",
+            )
+        found.append(bars)
+    return found
+
+
+def key_of(spec: RunSpec, bars: Sequence[Bars], code_hash: str) -> str:
+    """Give the address under which the result of this work is, or will be, kept."""
+    return run_key(
+        spec, {each.symbol: each.data_hash for each in bars}, code_hash, engine_version()
+    )
+
+
+def execute(
+    spec: RunSpec,
+    bars: Sequence[Bars],
+    strategy: type[Strategy],
+    *,
+    code: Path,
+    code_hash: str,
+    synthetic: bool,
+) -> RunResult:
+    """Run a backtest: signals, fills, metrics, frames.
+
+    Args:
+        spec: The completed request.
+        bars: One per symbol, in the order of the spec, none empty.
+        strategy: Its class.
+        code: Folder the class was loaded from; errors name lines of files in it only.
+        code_hash: Of that code.
+        synthetic: Whether any of the prices came from a generator.
+
+    Raises:
+        StrategyFailed: the strategy raised or gave signals that make no sense.
+    """
+    began = perf_counter()
+    cash = spec.options.initial_cash / len(bars)
+    sleeve = spec.options.model_copy(update={"initial_cash": cash})
+    with _same_dice():
+        with blamed(code):
+            built = strategy.build(spec.params)
+        signals = [signals_of(built, each, code) for each in bars]
+    simulations = [
+        simulate(each, wanted, sleeve, spec.costs)
+        for each, wanted in zip(bars, signals, strict=True)
+    ]
+    whole = summarise(simulations, options=spec.options, costs=spec.costs, synthetic=synthetic)
+    by_symbol = {
+        each.bars.symbol: whole
+        if len(simulations) == 1
+        else summarise([each], options=sleeve, costs=spec.costs, synthetic=synthetic)
+        for each in simulations
+    }
+    engine_ms = (perf_counter() - began) * 1e3
+    return RunResult(
+        run_key=key_of(spec, bars, code_hash),
+        metrics=whole,
+        by_symbol=by_symbol,
+        frames=frames_of(simulations, spec.options.initial_cash),
+        first_bar=_moment(min(each.ts[0] for each in bars)),
+        last_bar=_moment(max(each.ts[-1] for each in bars)),
+        bars=sum(len(each) for each in bars),
+        engine_ms=engine_ms,
+        data_hashes={each.symbol: each.data_hash for each in bars},
+        code_hash=code_hash,
+        engine_version=engine_version(),
+    )
+
+
+def signals_of(strategy: Strategy, bars: Bars, code: Path) -> Signals:
+    """Ask a strategy for its signals.
+
+    Raises:
+        StrategyFailed: it raised, or gave something else; the engine checks what is inside.
+    """
+    with blamed(code):
+        # What a strategy does to numpy's error handling must not outlive its call.
+        with np.errstate(all="ignore"):
+            signals: Any = strategy.generate_signals(view_of(bars))
+        if not isinstance(signals, Signals):
+            raise StrategyFailed(
+                f"generate_signals gave {type(signals).__name__}",
+                expected="Signals, for instance Signals.side(long=..., short=...)",
+            )
+        return signals
+
+
+@contextmanager
+def _same_dice() -> Iterator[None]:
+    """Seed the global generators, so that a strategy that forgot to gives the same bits again."""
+    before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the old one is meant
+    random.seed(DICE_SEED)
+    np.random.seed(DICE_SEED)  # noqa: NPY002, TID251 - likewise
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(before_numpy)  # noqa: NPY002 - likewise
+
+
+def frames_of(simulations: Sequence[Simulation], initial_cash: float) -> Mapping[str, pl.DataFrame]:
+    """Lay a run out as the frames of `ARTIFACTS`; times are the opening times of bars."""
+    return {
+        "equity": _equity(simulations, initial_cash),
+        "positions": _stack("positions", [_positions(each) for each in simulations]),
+        "trades": _stack("trades", [_trades(each) for each in simulations]).sort(
+            "entry_time", maintain_order=True
+        ),
+        "fills": _stack("fills", [_fills(each) for each in simulations]).sort(
+            "timestamp", maintain_order=True
+        ),
+    }
+
+
+def _equity(simulations: Sequence[Simulation], initial_cash: float) -> pl.DataFrame:
+    curve: Curve = combine(simulations)
+    peak = np.maximum(np.maximum.accumulate(curve.equity), initial_cash)
+    return _frame(
+        "equity",
+        {
+            "timestamp": curve.ts,
+            "session": curve.session,
+            "equity": curve.equity,
+            "benchmark": buy_and_hold([each.bars for each in simulations], initial_cash),
+            "drawdown": curve.equity / peak - 1.0,
+        },
+    )
+
+
+def _positions(simulation: Simulation) -> Mapping[str, Any]:
+    bars = simulation.bars
+    return {
+        "symbol": [bars.symbol] * len(bars),
+        "timestamp": bars.ts,
+        "session": bars.session,
+        "close": bars.close,
+        "quantity": simulation.quantity,
+        "value": simulation.quantity * bars.close * simulation.multiplier,
+        "cash": simulation.cash,
+        "equity": simulation.equity,
+    }
+
+
+def _trades(simulation: Simulation) -> Mapping[str, Any]:
+    trades, bars = simulation.trades, simulation.bars
+    is_open = trades.exit_bar < 0
+    last = np.where(is_open, len(bars) - 1, trades.exit_bar)
+    multiples = risk_multiples(trades)
+    return {
+        "symbol": [bars.symbol] * len(trades),
+        "direction": ["long" if quantity > 0 else "short" for quantity in trades.quantity],
+        "quantity": np.abs(trades.quantity),
+        "entry_time": bars.ts[trades.entry_bar],
+        "entry_price": trades.entry_price,
+        "exit_time": _unless(is_open, bars.ts[last]),
+        "exit_price": trades.exit_price,
+        "exit_reason": [
+            None if still else Reason(int(code)).name.lower()
+            for still, code in zip(is_open, trades.exit_reason, strict=True)
+        ],
+        "pnl": trades.pnl,
+        "return": trade_returns(trades, simulation.multiplier),
+        "fees": trades.fees,
+        "slippage": trades.slippage,
+        "bars": last - trades.entry_bar,
+        "mae": trades.mae,
+        "mfe": trades.mfe,
+        "r_multiple": _unless(np.isnan(multiples), multiples),
+        "ambiguous": trades.ambiguous,
+        "open": is_open,
+    }
+
+
+def _fills(simulation: Simulation) -> Mapping[str, Any]:
+    fills, bars = simulation.fills, simulation.bars
+    return {
+        "symbol": [bars.symbol] * len(fills),
+        "timestamp": bars.ts[fills.bar],
+        "quantity": fills.quantity,
+        "price": fills.price,
+        "fee": fills.fee,
+        "slippage": fills.slippage,
+        "reason": [Reason(int(code)).name.lower() for code in fills.reason],
+    }
+
+
+def _stack(name: str, parts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    return pl.concat([_frame(name, part) for part in parts])
+
+
+def _frame(name: str, columns: Mapping[str, Any]) -> pl.DataFrame:
+    schema = ARTIFACTS[name]
+    return pl.DataFrame(
+        [
+            (values if isinstance(values, pl.Series) else pl.Series(column, values))
+            .cast(schema[column])
+            .alias(column)
+            for column, values in columns.items()
+        ]
+    )
+
+
+def _unless(hidden: Any, values: FloatArray | Any) -> pl.Series:
+    return pl.Series(values).set(pl.Series(hidden), None)
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(int(microseconds) // 1_000_000, UTC).replace(
+        microsecond=int(microseconds) % 1_000_000
+    )

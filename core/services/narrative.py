@@ -1,0 +1,256 @@
+"""Two sentences above every number: by what rules a run traded, and what may be believed of it.
+
+The verdict compares with buying and holding the same symbols in the same equal sleeves, without
+costs, and then names what speaks against the number, at most three cautions, gravest first:
+
+| caution | when |
+|---|---|
+| synthetic prices | badge `synthetic_data` |
+| fills nobody could have had | badge `optimistic_fill` |
+| few trades | fewer than `FEW_TRADES` closed ones |
+| luck | Sharpe less than `STANDARD_ERRORS` of its standard errors above zero; said to be worse |
+| | than luck when it is as many below zero |
+| costs | they take more than `DEAR` of the gross profit |
+| coarse bars | badge `coarse_bars` |
+| no costs | badge `zero_cost` |
+| short history | badge `short_history`; annual figures are not quoted then |
+
+A difference to buy and hold of less than `EVEN` a year counts as none. Thresholds are conventions:
+thirty is the old rule of thumb for the least sample, two standard errors are about 95 %.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from core.domain.metrics import COUNTER_NAMES, Metrics
+from core.domain.options import EngineOptions
+from core.domain.run import Run, RunSpec, RunStatus
+
+FEW_TRADES = 30
+STANDARD_ERRORS = 2.0
+DEAR = 0.5
+EVEN = 0.005
+MOST_CAUTIONS = 3
+DAYS_PER_YEAR = 365.2425
+
+_SHARES = (
+    (0.04, "almost none of"),
+    (0.17, "a tenth of"),
+    (0.29, "a quarter of"),
+    (0.42, "a third of"),
+    (0.58, "half"),
+    (0.71, "two thirds of"),
+    (0.86, "three quarters of"),
+    (1.15, "about"),
+    (1.35, "one and a quarter times"),
+    (1.75, "one and a half times"),
+    (2.50, "twice"),
+)
+_REFUSALS = {
+    "dropped_lot": "smaller than one lot",
+    "rejected": "refused",
+    "expired": "not filled in their bar",
+    "blocked": "outside the hours allowed",
+    "conflicts": "long and short at once",
+}
+
+
+class Comparison(NamedTuple):
+    """A run beside buying and holding.
+
+    Attributes:
+        own, other: Growth a year, or in all when the history is shorter than a year.
+        own_fall, other_fall: Worst drawdowns, at most 0.
+        annual: Whether the growth is a year's.
+    """
+
+    own: float
+    other: float
+    own_fall: float
+    other_fall: float
+    annual: bool
+
+
+def policy(spec: RunSpec) -> str:
+    """Say in one sentence how a run decides, fills, sizes and pays."""
+    options = spec.options
+    parts = [
+        _fills(options),
+        _size(options),
+        "long and short" if options.allow_short else "long only",
+        "target and limit fill when touched"
+        if options.fill_on_touch
+        else "targets need to be traded through, stops to be touched",
+        "the stop counts when a bar reaches both",
+    ]
+    if options.intraday:
+        clock = f" ({options.square_off:%H:%M})" if options.square_off else ""
+        parts.append(f"flat at the end of every session{clock}")
+    if options.no_entry_after:
+        parts.append(f"no entries from {options.no_entry_after:%H:%M}")
+    if len(spec.symbols) > 1:
+        parts.append(f"cash in {len(spec.symbols)} equal sleeves")
+    if options.close_at_end:
+        parts.append("sold at the last close")
+    return f"{'; '.join(parts)}; costs: {spec.costs.sentence()}."
+
+
+def verdict(run: Run, equity: pl.DataFrame | None) -> str:
+    """Say in one sentence what a run shows and what speaks against it.
+
+    Args:
+        run: Any run.
+        equity: Its `equity` artifact, None when there is none.
+    """
+    if run.status is not RunStatus.COMPLETED:
+        return _unfinished(run)
+    metrics = run.metrics
+    if metrics is None or equity is None or not equity.height:
+        return "Completed, but its numbers are missing."
+    if not metrics["trades"] and not metrics["open_trades"]:
+        return _idle(metrics)
+    compared = compare(equity, run.spec.options.initial_cash)
+    main = _against(compared)
+    if "ruined" in metrics.badges:
+        main = f"Ruined: the account lost everything. {main}"
+    cautions = _cautions(metrics)[:MOST_CAUTIONS]
+    return f"{main}; {_listed(cautions)}." if cautions else f"{main}; {_fair(metrics)}."
+
+
+def compare(equity: pl.DataFrame, initial_cash: float) -> Comparison:
+    """Set a run's curve beside that of buying and holding."""
+    first, last = equity["timestamp"][0], equity["timestamp"][-1]
+    years = (last - first).total_seconds() / 86_400 / DAYS_PER_YEAR
+    own, other = (float(equity[name][-1]) / initial_cash for name in ("equity", "benchmark"))
+    annual = years >= 1.0
+    if annual:
+        own, other = (max(value, 0.0) ** (1.0 / years) for value in (own, other))
+    held = equity["benchmark"]
+    peaks = held.cum_max().clip(lower_bound=initial_cash)
+    falls = (held / peaks - 1.0).min()
+    return Comparison(
+        own=own - 1.0,
+        other=other - 1.0,
+        own_fall=_number(equity["drawdown"].min()),
+        other_fall=min(0.0, _number(falls)),
+        annual=annual,
+    )
+
+
+def _fills(options: EngineOptions) -> str:
+    if options.fill == "close":
+        later = f" {options.delay} bars later" if options.delay else " that decided it"
+        return f"Fills at the close{later}, which nobody can trade"
+    if options.delay:
+        return f"Decides at a close and fills at an open, {options.delay} bars later than the next"
+    return "Decides at a close, fills at the next open"
+
+
+def _size(options: EngineOptions) -> str:
+    if options.sizing == "percent_of_equity":
+        size = f"{options.size:g} % of equity in each position"
+        if options.lot_size == 0:
+            return f"{size}, in fractions"
+        lot = "units" if options.lot_size == 1 else f"lots of {options.lot_size:g}"
+        return f"{size}, in whole {lot}"
+    if options.sizing == "units":
+        return f"{options.size:g} units in each position"
+    return f"{options.size:g} lots of {options.lot_size:g} in each position"
+
+
+def _unfinished(run: Run) -> str:
+    if run.status is RunStatus.PENDING:
+        return "Waiting for its turn."
+    if run.status is RunStatus.RUNNING:
+        return "Running."
+    if run.status is RunStatus.CANCELLED:
+        return "Cancelled before it had a result."
+    return f"Failed: {run.error.message.rstrip('.')}." if run.error else "Failed."
+
+
+def _idle(metrics: Metrics) -> str:
+    refused = [
+        f"{metrics.counters[name]} {words}"
+        for name, words in _REFUSALS.items()
+        if name in COUNTER_NAMES and metrics.counters.get(name)
+    ]
+    if refused:
+        return f"Traded nothing: every signal came to nothing ({', '.join(refused)})."
+    return "Traded nothing: the strategy never asked for a position."
+
+
+def _against(compared: Comparison) -> str:
+    gap = compared.own - compared.other
+    period = " a year" if compared.annual else " over the whole period"
+    share = _share(compared.own_fall, compared.other_fall)
+    if abs(gap) < EVEN:
+        return f"Made as much as buy and hold{period}{share}"
+    points = f"{abs(gap) * 100:.0f} points" if abs(gap) >= 0.1 else f"{abs(gap) * 100:.1f} points"  # noqa: PLR2004 - two digits are enough
+    word = "Beat" if gap > 0 else "Lost to"
+    lost = ", and lost money," if gap > 0 and compared.own < 0 else ""
+    return f"{word} buy and hold by {points}{period}{lost}{share}"
+
+
+def _share(own: float, other: float) -> str:
+    if own == 0:
+        return " without any drawdown"
+    if other == 0:
+        return f" with a drawdown of {-own * 100:.0f} % where holding had none"
+    ratio = own / other
+    for limit, words in _SHARES:
+        if ratio < limit:
+            return f" with {words} its drawdown"
+    return f" with {ratio:.0f} times its drawdown"
+
+
+def _cautions(metrics: Metrics) -> list[str]:
+    found = []
+    trades = int(metrics["trades"] or 0)
+    sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
+    share = metrics["cost_share"]
+    if "synthetic_data" in metrics.badges:
+        found.append("the prices are synthetic")
+    if "optimistic_fill" in metrics.badges:
+        found.append("it was filled at closes nobody can trade")
+    if trades < FEW_TRADES:
+        noun = "trade is" if trades == 1 else "trades are"
+        found.append(f"{trades} closed {noun} too few to call it skill")
+    if sharpe is not None and error is not None and sharpe < STANDARD_ERRORS * error:
+        is_worse = sharpe < -STANDARD_ERRORS * error
+        words = "worse than bad luck explains" if is_worse else "within what luck gives"
+        found.append(f"its Sharpe of {sharpe:.2f} ± {error:.2f} is {words}")
+    if share is not None and share > DEAR:
+        found.append(
+            f"costs took {share * 100:.0f} % of the gross profit"
+            if share <= 1.0
+            else "costs took more than the gross profit"
+        )
+    if "coarse_bars" in metrics.badges:
+        found.append("its bars are too coarse to say how many trades ended")
+    if "zero_cost" in metrics.badges:
+        found.append("no costs were charged")
+    if "short_history" in metrics.badges:
+        found.append("less than a year of history says little")
+    return found
+
+
+def _fair(metrics: Metrics) -> str:
+    trades = int(metrics["trades"] or 0)
+    sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
+    if sharpe is None or error is None:
+        return f"over {trades} trades nothing speaks against it yet"
+    return (
+        f"over {trades} trades its Sharpe of {sharpe:.2f} ± {error:.2f} is more than luck gives"
+        " one try, and how many were made it does not know"
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

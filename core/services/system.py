@@ -1,0 +1,87 @@
+"""Whether the parts of the workbench work, and which version they are."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core.catalog import Catalog
+from core.errors import Unavailable, WorkbenchError
+from core.jobs.work import Executor
+from core.settings import Settings
+from core.store import Store
+
+DISTRIBUTION = "quant-workbench"
+
+
+class System:
+    """What users may wish to know of the machine room."""
+
+    def __init__(
+        self, store: Store, catalog: Catalog, executor: Executor, settings: Settings
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._executor = executor
+        self._settings = settings
+
+    @property
+    def version(self) -> str:
+        """Version of the program."""
+        try:
+            return importlib.metadata.version(DISTRIBUTION)
+        except importlib.metadata.PackageNotFoundError:
+            return "0+source"
+
+    def health(self) -> dict[str, dict[str, str]]:
+        """Ask every part whether it works.
+
+        Returns:
+            For `database`, `lake`, `artifacts` and `runner`: `status`, which is `healthy` or
+            `unhealthy`, and `detail`, a word about it.
+        """
+        parts: Mapping[str, Callable[[], str]] = {
+            "database": self._database,
+            "lake": self._lake,
+            "artifacts": self._artifacts,
+            "runner": self._runner,
+        }
+        return {name: _examine(part) for name, part in parts.items()}
+
+    def is_ready(self) -> bool:
+        """Whether runs can be taken on now."""
+        return all(part["status"] == "healthy" for part in self.health().values())
+
+    def _database(self) -> str:
+        self._store.ping()
+        return "answers"
+
+    def _lake(self) -> str:
+        count = len(self._catalog.symbols())
+        return f"{count} symbol{'' if count == 1 else 's'}"
+
+    def _artifacts(self) -> str:
+        folder = self._settings.artifacts_dir
+        existing: Path = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise Unavailable(f"{existing} cannot be written")
+        self._store.artifacts.refuse_when_full()
+        return "writable"
+
+    def _runner(self) -> str:
+        is_healthy, detail = self._executor.health()
+        if not is_healthy:
+            raise Unavailable(detail)
+        return detail
+
+
+def _examine(part: Callable[[], Any]) -> dict[str, str]:
+    try:
+        return {"status": "healthy", "detail": str(part())}
+    except WorkbenchError as error:
+        return {"status": "unhealthy", "detail": error.message}
+    except OSError as error:
+        return {"status": "unhealthy", "detail": error.strerror or str(error)}

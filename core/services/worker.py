@@ -1,0 +1,125 @@
+"""What is done where strategy code may run: in a runner's child, or inline.
+
+`open_worker` is the runner's entry; it wires the few parts a child needs and nothing that could
+write a record. Requests and answers are plain data (`core.jobs.wire`):
+
+    {"op": "run", "spec", "id", "code", "code_hash", "scratch"}
+        asks  {"run_key", "data_hashes"}, is told {"go": bool}
+        gives {"result"} with its frames in `scratch`, {"skipped"}, or {"error"}
+    {"op": "check", "id", "code", "code_hash", "params", "engine"}
+        gives {"checked"} or {"error"}
+
+An answer is `pristine` when no strategy code has run in this process.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.catalog import Catalog
+from core.domain.run import RunError, RunSpec
+from core.engine.warm import warm_up
+from core.errors import WorkbenchError
+from core.jobs.confine import confine
+from core.jobs.wire import Ask, Handler, Message
+from core.registry.load import strategy_class
+from core.services import execution, rehearsal, sample
+from core.services.answers import error_of, error_to_json, result_to_json
+from core.store.artifacts import ArtifactStore
+
+MEMORY_HINT = "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB"
+
+
+def warm() -> None:
+    """Prepare, in the process children are forked from, all that needs no thread.
+
+    Kernels are compiled or loaded by one process at a time: a cache half written could crash.
+    """
+    with ExitStack() as stack:
+        folder = os.environ.get("NUMBA_CACHE_DIR")
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((Path(folder) / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        warm_up()
+    rehearsal.without_threads()
+
+
+def open_worker(config: Message) -> Handler:
+    """Give the handler of a child, or of this process.
+
+    Args:
+        config: `lake`: root of the prices. `confined`: whether strategies may write in their
+            scratch folder only, which holds for the rest of the process.
+    """
+    return _Worker(Catalog(Path(config["lake"])), confined=bool(config["confined"]))
+
+
+class _Worker:
+    def __init__(self, catalog: Catalog, *, confined: bool) -> None:
+        self._catalog = catalog
+        self._confined = confined
+        self._operations: Mapping[str, Callable[[Message, Ask], Message]] = {
+            "run": self._run,
+            "check": self._check,
+        }
+        self._pristine = True
+
+    def rehearse(self) -> Iterator[None]:
+        """Spend the time until the first request on making it faster."""
+        return rehearsal.in_steps()
+
+    def __call__(self, request: Message, ask: Ask) -> Message:
+        self._pristine = True
+        try:
+            answer = self._operations[request["op"]](request, ask)
+        except MemoryError:
+            words = "needed more memory than a run may use"
+            answer = {"error": error_to_json(RunError("memory_limit", words, MEMORY_HINT))}
+        except WorkbenchError as error:
+            told = error_of(error)
+            if isinstance(error.__cause__, MemoryError):
+                told = RunError("memory_limit", told.message, MEMORY_HINT)
+            answer = {"error": error_to_json(told)}
+        return {**answer, "pristine": self._pristine}
+
+    def _run(self, request: Message, ask: Ask) -> Message:
+        spec = RunSpec.model_validate_json(request["spec"])
+        bars = execution.load_bars(spec, self._catalog)
+        key = execution.key_of(spec, bars, request["code_hash"])
+        told = ask({"run_key": key, "data_hashes": {each.symbol: each.data_hash for each in bars}})
+        if not told["go"]:
+            return {"skipped": True}
+        code, scratch = Path(request["code"]), Path(request["scratch"])
+        synthetic = any(
+            series.synthetic for symbol in spec.symbols for series in self._catalog.series(symbol)
+        )
+        self._let_go(scratch)
+        with strategy_class(code, request["id"]) as strategy:
+            result = execution.execute(
+                spec,
+                bars,
+                strategy,
+                code=code,
+                code_hash=request["code_hash"],
+                synthetic=synthetic,
+            )
+        ArtifactStore(scratch.parent).write_scratch(scratch, result.frames)
+        return {"result": result_to_json(result)}
+
+    def _check(self, request: Message, _ask: Ask) -> Message:
+        code = Path(request["code"])
+        self._let_go()
+        with strategy_class(code, request["id"]) as strategy:
+            return {"checked": sample.try_out(strategy, request["params"], request["engine"], code)}
+
+    def _let_go(self, *scratch: Path) -> None:
+        """From here on strategy code runs."""
+        self._pristine = False
+        if self._confined:
+            kernels = os.environ.get("NUMBA_CACHE_DIR")
+            confine([*scratch, *([Path(kernels)] if kernels else [])])

@@ -1,0 +1,167 @@
+"""Settings: the environment as one frozen value.
+
+Every field is the variable `WORKBENCH_<FIELD>`, from the environment or a file `.env` in the
+working directory, and is described in `.env.example`. Only the doors and `core.bootstrap` read it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import InvalidInput
+
+PREFIX = "WORKBENCH_"
+PACKAGED_STRATEGIES = Path(__file__).resolve().parent.parent / "strategies"
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Where things are, who may connect and how much one run may use.
+
+    Attributes:
+        data_dir: Folder of everything the workbench writes; made absolute when read.
+        database_url: SQLAlchemy URL of the records; empty for `workbench.db` in `data_dir`.
+        strategies_dir: Folder scanned for strategies, one file each.
+        api_host, api_port, ui_host, ui_port: Where the two servers listen.
+        allowed_hosts: Further names under which this machine may be addressed (`Host` header).
+        allowed_origins: Further web origins that may call the API (`http://localhost:3000`).
+        allow_unauthenticated_bind: Let a server without login listen beyond loopback.
+        poll_seconds: How often an open page asks whether something changed.
+        run_wait_seconds: How long a submission waits for its result before it answers `running`.
+        run_slots: Runs computed at the same time by one server.
+        run_queue: Runs that may wait in line; more are refused.
+        run_memory_mb, run_cpu_seconds, run_wall_seconds, run_output_mb: Limits of one run.
+        scan_seconds: How long one strategy file may take to be imported when it is looked at.
+        log_level, log_format: What is logged, as text for people or as JSON lines.
+        max_upload_mb: Largest file that may be sent.
+        candles_max_rows: Most bars in one answer of the API.
+        candles_max_days: Longest period of bars in one answer, per timeframe: `1m=1`; `1d=0` lifts
+            the limit. A timeframe left out has none.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        validate_default=True,
+    )
+
+    data_dir: Path = Path("data")
+    database_url: str = Field("", repr=False)
+    strategies_dir: Path = PACKAGED_STRATEGIES
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65_535)
+    ui_host: str = "127.0.0.1"
+    ui_port: int = Field(8501, ge=0, le=65_535)
+    allowed_hosts: Names = ()
+    allowed_origins: Names = ()
+    allow_unauthenticated_bind: bool = False
+    poll_seconds: float = Field(10.0, ge=1, le=3_600)
+    run_wait_seconds: float = Field(5.0, ge=0, le=600)
+    run_slots: int = Field(1, ge=1, le=64)
+    run_queue: int = Field(1_000, ge=1, le=1_000_000)
+    run_memory_mb: int = Field(2_048, ge=256, le=1_048_576)
+    run_cpu_seconds: int = Field(300, ge=1, le=86_400)
+    run_wall_seconds: float = Field(600.0, gt=0, le=86_400)
+    run_output_mb: int = Field(1_024, ge=16, le=1_048_576)
+    scan_seconds: float = Field(5.0, gt=0, le=60)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    max_upload_mb: int = Field(200, ge=1, le=10_000)
+    candles_max_rows: int = Field(50_000, ge=1, le=1_000_000)
+    candles_max_days: Names = (
+        "1m=1",
+        "3m=2",
+        "5m=7",
+        "10m=14",
+        "15m=30",
+        "30m=180",
+        "1h=365",
+        "4h=1095",
+        "1d=3650",
+        "1w=18250",
+        "1M=36500",
+    )
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the environment; arguments win over it.
+
+        Raises:
+            InvalidInput: a variable has a value that cannot be used; all of them are named.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise _readable(error) from None
+
+    @field_validator("data_dir", "strategies_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _beside_the_data(cls, url: str, info: ValidationInfo) -> str:
+        data_dir = info.data.get("data_dir")
+        return url or (f"sqlite:///{data_dir / 'workbench.db'}" if data_dir else url)
+
+    @field_validator("allowed_hosts", "allowed_origins", "candles_max_days", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def lake_dir(self) -> Path:
+        """Prices: the root of the Parquet lake."""
+        return self.data_dir / "lake"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Results: equity, positions, trades and fills of finished runs."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """The exact strategy code of every run, by its hash."""
+        return self.data_dir / "snapshots"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Where runs write before their result is published; swept at start."""
+        return self.data_dir / "scratch"
+
+    @property
+    def cache_dir(self) -> Path:
+        """What can be deleted at any time: compiled kernels, the scan of strategies."""
+        return self.data_dir / "cache"
+
+
+def _readable(error: ValidationError) -> InvalidInput:
+    problems = []
+    for fault in error.errors(include_url=False):
+        name = str(fault["loc"][0]) if fault["loc"] else "settings"
+        found = f"{PREFIX}{name.upper()} is {fault['input']!r}"
+        problems.append(InvalidInput(found, expected=str(fault["msg"]), field=name))
+    if len(problems) == 1:
+        return problems[0]
+    return InvalidInput(
+        "; ".join(problem.message for problem in problems),
+        expected="; ".join(problem.expected or "" for problem in problems),
+        field="settings",
+        problems=tuple(problems),
+    )

@@ -1,0 +1,100 @@
+"""A small workbench for tests: prices laid into a lake, strategies written into a folder."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from core.settings import Settings
+
+FIRST_DAY = date(2020, 1, 2)
+
+SIMPLE = """
+    from core.domain.strategy import MarketView, Param, Signals, Strategy
+
+
+    class Simple(Strategy):
+        '''Long above an average, out below it.'''
+
+        span: int = Param(10, ge=2, le=100)
+
+        def generate_signals(self, view: MarketView) -> Signals:
+            average = view.ind.sma(self.span)
+            return Signals.side(long=view.close > average, exit=view.close < average)
+"""
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    """Settings of a workbench below a folder, deaf to the machine's environment files."""
+    given = {"data_dir": folder / "data", "strategies_dir": folder / "strategies", **changes}
+    return Settings.load(_env_file=None, **given)
+
+
+def write_strategy(folder: Path, name: str, body: str = SIMPLE) -> Path:
+    """Write a strategy file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(textwrap.dedent(body).lstrip())
+    return path
+
+
+def failing(body: str, *, imports: str = "") -> str:
+    """A strategy whose signals are made by `body`, one statement a line."""
+    lines = "\n".join(f"            {line}" for line in textwrap.dedent(body).strip().splitlines())
+    return f"""
+    from core.domain.strategy import MarketView, Signals, Strategy
+    {imports}
+
+    class Broken(Strategy):
+        '''Does what no strategy should.'''
+
+        def generate_signals(self, view: MarketView) -> Signals:
+{lines}
+            return Signals.side(long=view.close > view.open)
+    """
+
+
+def weekdays(count: int, first: date = FIRST_DAY) -> list[date]:
+    """So many dates from Monday to Friday."""
+    days = (first + timedelta(days) for days in range(2 * count + 7))
+    return [day for day in days if day.weekday() < 5][:count]
+
+
+def wave(count: int, *, period: float = 40.0, drift: float = 0.0005) -> list[float]:
+    """Closes that swing around a rising line; the same everywhere."""
+    return [
+        round(100 * (1 + drift * t) * (1 + 0.1 * math.sin(2 * math.pi * t / period)), 4)
+        for t in range(count)
+    ]
+
+
+def lay_prices(
+    lake: Path, symbol: str, closes: Sequence[float], *, first: date = FIRST_DAY
+) -> None:
+    """Put daily bars into the lake's layout, as somebody else's tool would."""
+    days = weekdays(len(closes), first)
+    close = np.array(closes, dtype=np.float64)
+    opened = np.concatenate((close[:1], close[:-1]))
+    frame = pl.DataFrame(
+        {
+            "timestamp": pl.Series(
+                [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
+            ).cast(pl.Datetime("us", "UTC")),
+            "open": opened,
+            "high": np.maximum(opened, close) * 1.01,
+            "low": np.minimum(opened, close) * 0.99,
+            "close": close,
+            "volume": np.full(len(close), 1_000.0),
+        }
+    )
+    for (year,), part in frame.group_by(pl.col("timestamp").dt.year(), maintain_order=True):
+        folder = lake / "ohlcv" / "1d" / f"symbol={symbol}" / f"year={year}"
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_parquet(folder / f"{symbol}_{year}.parquet")

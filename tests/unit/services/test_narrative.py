@@ -1,0 +1,204 @@
+"""The two sentences above every number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.metrics import COUNTER_NAMES, METRICS, Metrics
+from core.domain.options import EngineOptions
+from core.domain.run import Run, RunError, RunSpec, RunStatus
+from core.services import narrative
+
+GOOD = {"trades": 212.0, "open_trades": 0.0, "sharpe": 1.2, "sharpe_se": 0.3, "cost_share": 0.1}
+
+
+def spec(**options):
+    costs = options.pop("costs", COST_PRESETS["ibkr_fixed"])
+    symbols = options.pop("symbols", ("AAA",))
+    return RunSpec(
+        strategy="simple", symbols=symbols, options=EngineOptions(**options), costs=costs
+    )
+
+
+def run_of(values=None, *, badges=(), counters=None, **changes):
+    metrics = Metrics(
+        values={**dict.fromkeys(METRICS), **GOOD, **(values or {})},
+        counters={**dict.fromkeys(COUNTER_NAMES, 0), **(counters or {})},
+        badges=badges,
+    )
+    run = Run(
+        id=1,
+        uuid="u",
+        job_id="j",
+        spec=spec(),
+        title="Simple",
+        status=RunStatus.COMPLETED,
+        source="python",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        run_key="k",
+        metrics=metrics,
+    )
+    return replace(run, **changes)
+
+
+def curve(own, other, *, days=365.2425 * 2, low=0.0, other_low=0.0):
+    """Equity and benchmark ending at these multiples of 100,000, with these worst falls."""
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    held = [1.0, 1.0 + other_low, other]
+    return pl.DataFrame(
+        {
+            "timestamp": [start, start + timedelta(days=days / 2), start + timedelta(days=days)],
+            "equity": [1e5, 1e5 * (1 + low), 1e5 * own],
+            "benchmark": [1e5 * value for value in held],
+            "drawdown": [0.0, low, 0.0],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        (1.0, 1.44, "Lost to buy and hold by 20 points a year"),
+        (1.44, 1.0, "Beat buy and hold by 20 points a year"),
+        (1.0816, 1.0, "Beat buy and hold by 4.0 points a year"),
+        (1.0, 1.002, "Made as much as buy and hold a year"),
+        (0.81, 0.49, "Beat buy and hold by 20 points a year, and lost money,"),
+    ],
+)
+def test_the_verdict_compares_with_buy_and_hold(own, other, said):
+    assert narrative.verdict(run_of(), curve(own, other)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("low", "other_low", "said"),
+    [
+        (-0.10, -0.30, "with a third of its drawdown"),
+        (-0.15, -0.30, "with half its drawdown"),
+        (-0.30, -0.30, "with about its drawdown"),
+        (-0.60, -0.30, "with twice its drawdown"),
+        (-0.90, -0.30, "with 3 times its drawdown"),
+        (0.0, -0.30, "without any drawdown"),
+        (-0.10, 0.0, "with a drawdown of 10 % where holding had none"),
+    ],
+)
+def test_the_verdict_compares_drawdowns(low, other_low, said):
+    equity = curve(1.2, 1.1, low=low, other_low=other_low)
+
+    assert said in narrative.verdict(run_of(), equity)
+
+
+def test_less_than_a_year_is_not_annualised():
+    equity = curve(1.2, 1.1, days=100)
+
+    assert "10.0 points over the whole period" in narrative.verdict(run_of(), equity)
+
+
+@pytest.mark.parametrize(
+    ("values", "badges", "said"),
+    [
+        ({"trades": 29.0}, (), "29 closed trades are too few to call it skill"),
+        ({"trades": 1.0}, (), "1 closed trade is too few"),
+        ({"sharpe": 0.59}, (), "its Sharpe of 0.59 ± 0.30 is within what luck gives"),
+        ({"sharpe": -0.59}, (), "its Sharpe of -0.59 ± 0.30 is within what luck gives"),
+        ({"sharpe": -0.61}, (), "its Sharpe of -0.61 ± 0.30 is worse than bad luck explains"),
+        ({"cost_share": 0.51}, (), "costs took 51 % of the gross profit"),
+        ({"cost_share": 1.2}, (), "costs took more than the gross profit"),
+        ({}, ("optimistic_fill",), "filled at closes nobody can trade"),
+        ({}, ("synthetic_data",), "the prices are synthetic"),
+        ({}, ("coarse_bars",), "too coarse"),
+        ({}, ("zero_cost",), "no costs were charged"),
+        ({}, ("short_history",), "less than a year of history"),
+    ],
+)
+def test_what_speaks_against_the_number_is_said(values, badges, said):
+    assert said in narrative.verdict(run_of(values, badges=badges), curve(1.2, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("values", "unsaid"),
+    [
+        ({"trades": 30.0}, "too few"),
+        ({"sharpe": 0.61}, "within what luck gives"),
+        ({"cost_share": 0.5}, "gross profit"),
+    ],
+)
+def test_thresholds_are_where_they_are_documented(values, unsaid):
+    assert unsaid not in narrative.verdict(run_of(values), curve(1.2, 1.1))
+
+
+def test_at_most_three_cautions_gravest_first():
+    run = run_of(
+        {"trades": 3.0, "sharpe": 0.1, "cost_share": 0.9},
+        badges=("synthetic_data", "optimistic_fill", "zero_cost"),
+    )
+
+    said = narrative.verdict(run, curve(1.2, 1.1))
+
+    assert said.index("synthetic") < said.index("closes nobody") < said.index("3 closed trades")
+    assert "costs" not in said
+
+
+def test_a_good_number_is_not_praised_beyond_what_one_run_shows():
+    said = narrative.verdict(run_of(), curve(1.4, 1.1))
+
+    assert "more than luck gives one try" in said
+
+
+def test_ruin_comes_first():
+    said = narrative.verdict(run_of(badges=("ruined",)), curve(0.0, 1.1, low=-1.0))
+
+    assert said.startswith("Ruined")
+
+
+def test_no_trades_are_explained_by_the_counters():
+    idle = {"trades": 0.0, "open_trades": 0.0}
+
+    refused = narrative.verdict(run_of(idle, counters={"rejected": 37}), curve(1.0, 1.1))
+    silent = narrative.verdict(run_of(idle), curve(1.0, 1.1))
+
+    assert refused == "Traded nothing: every signal came to nothing (37 refused)."
+    assert silent == "Traded nothing: the strategy never asked for a position."
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (RunStatus.PENDING, "Waiting for its turn."),
+        (RunStatus.RUNNING, "Running."),
+        (RunStatus.CANCELLED, "Cancelled before it had a result."),
+    ],
+)
+def test_unfinished_runs_say_so(status, said):
+    assert narrative.verdict(run_of(status=status), None) == said
+
+
+def test_a_failed_run_says_why():
+    run = run_of(status=RunStatus.FAILED, error=RunError("crashed", "the run crashed"))
+
+    assert narrative.verdict(run, None) == "Failed: the run crashed."
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "Decides at a close, fills at the next open; 100 % of equity in each position"),
+        ({"delay": 2}, "fills at an open, 2 bars later than the next"),
+        ({"fill": "close"}, "Fills at the close that decided it, which nobody can trade"),
+        ({"lot_size": 0}, "in fractions"),
+        ({"sizing": "lots", "size": 2, "lot_size": 75}, "2 lots of 75 in each position"),
+        ({"sizing": "units", "size": 10}, "10 units in each position"),
+        ({"allow_short": False}, "long only"),
+        ({"intraday": True, "square_off": "15:15"}, "flat at the end of every session (15:15)"),
+        ({"no_entry_after": "15:00"}, "no entries from 15:00"),
+        ({"symbols": ("A", "B")}, "cash in 2 equal sleeves"),
+        ({"close_at_end": True}, "sold at the last close"),
+        ({"costs": CostModel(name="zero")}, "costs: no costs at all."),
+    ],
+)
+def test_the_policy_says_the_rules(options, said):
+    assert said in narrative.policy(spec(**options))
