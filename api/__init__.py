@@ -1,0 +1,1 @@
+"""REST door of the workbench: parses, makes one service call, returns."""

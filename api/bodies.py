@@ -1,0 +1,448 @@
+"""What requests may say. Nothing is ignored: an unknown key or an option not built is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from api.errors import as_request
+from api.words import (
+    Cash,
+    Clock,
+    CostsIn,
+    DatasetId,
+    Day,
+    Params,
+    StrategyName,
+    Symbol,
+    TimeframeIn,
+)
+from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.options import EngineOptions
+from core.domain.run import RunSpec
+from core.domain.timeframe import Timeframe
+
+LOT_SIZE = 75.0
+# Lots are contracts held on margin: entries are not limited by cash unless a margin is given.
+LOT_MARGIN = 1e-6
+
+Name = Annotated[str, Field(min_length=1, max_length=300)]
+Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=50)]
+
+
+class Body(BaseModel):
+    """A strict body: exact types, finite numbers, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class EngineOptionsBody(Body):
+    """Account and fill rules. What is left out is the strategy's own wish, else the default.
+
+    `lots` sizes by contracts: `lot_size` units each (75 unless given), held on margin, so that cash
+    does not limit entries unless `initial_margin` is given. `option_delta` and
+    `option_price_per_unit` scale what a price point is worth. `fee_per_trade` is charged per round
+    trip, half at entry and half at exit.
+    """
+
+    initial_cash: Cash | None = None
+    initial_capital: Cash | None = Field(None, description="Another word for `initial_cash`.")
+    lots: float | None = Field(None, gt=0, le=1e6, description="Contracts per entry.")
+    lot_size: float | None = Field(None, ge=0, le=1e9, description="Units of one lot.")
+    option_delta: float | None = Field(
+        None, gt=0, le=1, description="Share of an index point that one unit gains or loses."
+    )
+    option_price_per_unit: float | None = Field(None, gt=0, le=1e9)
+    fee_per_trade: float | None = Field(None, ge=0, le=1e6, description="Money per round trip.")
+    slippage: float | None = Field(
+        None, ge=0, le=1e6, description="In points: only 0; give `costs.slippage_bps` instead."
+    )
+    intraday: bool | None = Field(None, description="Be flat at every session's end.")
+    session_close_time: Clock | None = Field(None, description="Another word for `square_off`.")
+    daily_target: float | None = Field(None, ge=0, description="Not available: only 0 or null.")
+    daily_profit_target: float | None = Field(None, ge=0, description="As `daily_target`.")
+
+    fill: Literal["next_open", "close"] | None = None
+    delay: int | None = Field(None, ge=0, le=100)
+    sizing: Literal["percent_of_equity", "units", "lots"] | None = None
+    size: float | None = Field(None, gt=0, le=1e9)
+    size_ref: Literal["decision", "fill"] | None = None
+    multiplier: float | None = Field(None, gt=0, le=1e9)
+    initial_margin: float | None = Field(None, gt=0, le=1)
+    on_insufficient: Literal["scale", "reject"] | None = None
+    allow_short: bool | None = None
+    fill_on_touch: bool | None = None
+    square_off: Clock | None = None
+    no_entry_after: Clock | None = None
+    close_at_end: bool | None = None
+
+    @field_validator("daily_target", "daily_profit_target", "slippage")
+    @classmethod
+    def _not_built(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value:
+            raise PydanticCustomError(
+                "not_available",
+                "option {name} is not available in this version",
+                {"name": info.field_name, "hint": _INSTEAD[str(info.field_name)]},
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for one, other in _SYNONYMS:
+            if _both_differ(getattr(self, one), getattr(self, other)):
+                raise contradiction(one, other)
+        if self.lots is not None and (self.sizing not in {None, "lots"} or self.size is not None):
+            raise contradiction("lots", "sizing and size")
+        if self.multiplier is not None and (self.option_delta or self.option_price_per_unit):
+            raise contradiction("multiplier", "option_delta and option_price_per_unit")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """The engine's own options that this body sets."""
+        own = {
+            name: value
+            for name in EngineOptions.model_fields
+            if (value := getattr(self, name, None)) is not None
+        }
+        if self.initial_capital is not None:
+            own["initial_cash"] = self.initial_capital
+        if self.session_close_time is not None:
+            own["square_off"] = self.session_close_time
+        if self.lots is not None:
+            own |= {"sizing": "lots", "size": self.lots}
+            own.setdefault("lot_size", LOT_SIZE)
+            own.setdefault("initial_margin", LOT_MARGIN)
+        if self.option_delta is not None or self.option_price_per_unit is not None:
+            own["multiplier"] = (self.option_delta or 1.0) * (self.option_price_per_unit or 1.0)
+        return own
+
+    def notes(self) -> list[str]:
+        """What was assumed because the request left it open."""
+        if self.lots is None:
+            return []
+        notes = []
+        if self.lot_size is None:
+            notes.append(f"One lot is {LOT_SIZE:g} units; give lot_size for another.")
+        if self.initial_margin is None:
+            notes.append(
+                "Lots are held on margin: entries are not limited by cash. Give initial_margin "
+                "(1 for a cash account) to limit them."
+            )
+        return notes
+
+
+_INSTEAD = {
+    "daily_target": "leave it out: entries are not stopped by the profit of a day",
+    "daily_profit_target": "leave it out: entries are not stopped by the profit of a day",
+    "slippage": "slippage is in basis points of the price: give costs.slippage_bps",
+}
+_SYNONYMS = (
+    ("initial_cash", "initial_capital"),
+    ("session_close_time", "square_off"),
+    ("daily_target", "daily_profit_target"),
+)
+
+
+class BacktestBody(Body):
+    """A backtest of one strategy over one or several symbols."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "strategy": "momentum_strategy",
+                    "symbols": ["AAPL", "MSFT"],
+                    "parameters": {"window": 20, "threshold": 0.02},
+                    "timeframe": "1d",
+                    "start_date": "2010-01-01",
+                    "end_date": "2012-12-31",
+                }
+            ]
+        }
+    )
+
+    strategy: StrategyName
+    symbols: Symbols
+    parameters: Params = Field(default_factory=dict)
+    timeframe: TimeframeIn = Timeframe.D1
+    start_date: Day | None = Field(None, description="First session, inclusive.")
+    end_date: Day | None = Field(None, description="Last session, inclusive.")
+    initial_capital: Cash | None = None
+    costs: CostsIn | None = None
+    fill_rule: Literal["next_open", "close"] | None = Field(
+        None, description="`close` fills at the price that decided it and is badged optimistic."
+    )
+    engine_options: EngineOptionsBody | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        check_symbols(self.symbols)
+        check_days(self.start_date, self.end_date)
+        check_costs(self.costs, self.engine_options)
+        options = self.engine_options
+        if options is not None:
+            if self.initial_capital is not None and "initial_cash" in options.given():
+                raise contradiction("initial_capital", "engine_options.initial_cash")
+            if _both_differ(self.fill_rule, options.fill):
+                raise contradiction("fill_rule", "engine_options.fill")
+        return self
+
+    def spec(self) -> RunSpec:
+        """What is asked, in the words of the core."""
+        given = self.engine_options.given() if self.engine_options else {}
+        if self.initial_capital is not None:
+            given["initial_cash"] = self.initial_capital
+        if self.fill_rule is not None:
+            given["fill"] = self.fill_rule
+        return run_spec(
+            strategy=self.strategy,
+            params=self.parameters,
+            symbols=self.symbols,
+            timeframe=self.timeframe,
+            start=self.start_date,
+            end=self.end_date,
+            options=given,
+            costs=chosen_costs(self.costs, self.engine_options),
+        )
+
+    def notes(self) -> list[str]:
+        """What was assumed because the request left it open."""
+        return self.engine_options.notes() if self.engine_options else []
+
+
+class RunBody(Body):
+    """A backtest that is answered with its result.
+
+    Name the prices in one of four ways: `symbols`, or a data set by `dataset` or `dataset_id` (a
+    symbol of the catalog) or `dataset_path` (the file it was imported from). A path is a name to
+    look up; no file is opened because a request named it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "strategy": "strategies.ema10_scalper.EMA10ScalperStrategy",
+                    "strategy_params": {"ema_period": 10},
+                    "dataset": "SYNTH-NIFTY",
+                    "engine_options": {"initial_cash": 100000, "lots": 2, "option_delta": 0.5},
+                }
+            ]
+        }
+    )
+
+    strategy: StrategyName
+    strategy_params: Params = Field(default_factory=dict)
+    symbols: Symbols | None = None
+    dataset: Name | None = None
+    dataset_id: DatasetId | None = None
+    dataset_path: Name | None = None
+    timeframe: TimeframeIn | None = Field(
+        None, description="As the data set is stored unless given; `1d` with `symbols`."
+    )
+    start_date: Day | None = None
+    end_date: Day | None = None
+    costs: CostsIn | None = None
+    engine_options: EngineOptionsBody | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        named = [name for name in _SOURCES if getattr(self, name) is not None]
+        if len(named) != 1:
+            raise PydanticCustomError(
+                "which_prices",
+                "prices are named in {count} ways",
+                {"count": len(named), "expected": f"exactly one of {', '.join(_SOURCES)}"},
+            )
+        check_symbols(self.symbols or [])
+        check_days(self.start_date, self.end_date)
+        check_costs(self.costs, self.engine_options)
+        return self
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The data set named, if prices are not named by symbols."""
+        given = (self.dataset, self.dataset_id, self.dataset_path)
+        return next((str(name) for name in given if name is not None), None)
+
+    def spec(self, symbols: list[str], timeframe: Timeframe) -> RunSpec:
+        """What is asked, once the data set is known."""
+        return run_spec(
+            strategy=self.strategy,
+            params=_without_debug(self.strategy_params),
+            symbols=symbols,
+            timeframe=self.timeframe or timeframe,
+            start=self.start_date,
+            end=self.end_date,
+            options=self.engine_options.given() if self.engine_options else {},
+            costs=chosen_costs(self.costs, self.engine_options),
+        )
+
+    def notes(self) -> list[str]:
+        """What was assumed because the request left it open."""
+        return self.engine_options.notes() if self.engine_options else []
+
+
+_SOURCES = ("symbols", "dataset", "dataset_id", "dataset_path")
+
+
+class RecordBody(Body):
+    """A backtest of one symbol over a period, answered with its record."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "My first backtest",
+                    "strategy": "momentum_strategy",
+                    "symbol": "AAPL",
+                    "start_date": "2010-01-01",
+                    "end_date": "2010-12-31",
+                    "initial_capital": 10000,
+                }
+            ]
+        }
+    )
+
+    name: Name | None = Field(
+        None, description="Comes back in this answer; records are found by id, not by name."
+    )
+    strategy: StrategyName
+    symbol: Symbol
+    start_date: Day
+    end_date: Day
+    initial_capital: Cash = 100_000.0
+    strategy_params: Params = Field(default_factory=dict)
+    timeframe: TimeframeIn = Timeframe.D1
+    costs: CostsIn | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Self:
+        check_days(self.start_date, self.end_date)
+        return self
+
+    def spec(self) -> RunSpec:
+        """What is asked, in the words of the core."""
+        return run_spec(
+            strategy=self.strategy,
+            params=self.strategy_params,
+            symbols=[self.symbol],
+            timeframe=self.timeframe,
+            start=self.start_date,
+            end=self.end_date,
+            options={"initial_cash": self.initial_capital},
+            costs=chosen_costs(self.costs, None),
+        )
+
+
+def _kind_of_body(given: Any) -> str:
+    if isinstance(given, RecordBody):
+        return "RecordBody"
+    is_record = isinstance(given, dict) and "symbol" in given and "start_date" in given
+    return "RecordBody" if is_record else "RunBody"
+
+
+BacktestIn = Annotated[
+    Annotated[RunBody, Tag("RunBody")] | Annotated[RecordBody, Tag("RecordBody")],
+    Discriminator(_kind_of_body),
+]
+
+
+class CandlesBody(Body):
+    """Which bars to read."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "symbol": "AAPL",
+                    "start_date": "2010-01-01",
+                    "end_date": "2010-12-31",
+                    "timeframe": "1d",
+                }
+            ]
+        }
+    )
+
+    symbol: Symbol
+    start_date: str = Field(max_length=40, json_schema_extra={"format": "date"})
+    end_date: str = Field(max_length=40, json_schema_extra={"format": "date"})
+    timeframe: TimeframeIn = Timeframe.D1
+    source_resolution: Literal["1Y"] = "1Y"
+
+
+def run_spec(*, options: dict[str, Any], costs: CostModel | None, **parts: Any) -> RunSpec:
+    """Build a spec, reporting what the core refuses as a fault of the request.
+
+    Only the options that were given are set, so that a strategy's own wishes can fill the rest.
+    """
+    with as_request("body", "engine_options"):
+        chosen = EngineOptions.model_validate(options)
+    parts["symbols"] = tuple(parts["symbols"])
+    if costs is not None:
+        parts["costs"] = costs
+    with as_request("body"):
+        return RunSpec(options=chosen, **parts)
+
+
+def chosen_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> CostModel | None:
+    """The cost model asked for; None for the default."""
+    if isinstance(costs, str):
+        return COST_PRESETS[costs]
+    if costs is None and options is not None and options.fee_per_trade is not None:
+        return CostModel(name="fee_per_trade", fixed=options.fee_per_trade / 2)
+    return costs
+
+
+def check_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> None:
+    """Refuse two answers to what trading costs."""
+    if costs is not None and options is not None and options.fee_per_trade is not None:
+        raise contradiction("costs", "engine_options.fee_per_trade")
+
+
+def check_symbols(symbols: list[str]) -> None:
+    """Refuse a symbol given twice."""
+    if len(set(symbols)) != len(symbols):
+        raise PydanticCustomError(
+            "repeated", "symbols are repeated", {"expected": "each symbol once"}
+        )
+
+
+def check_days(start: Any, end: Any) -> None:
+    """Refuse a period that ends before it starts."""
+    if start and end and start > end:
+        raise PydanticCustomError(
+            "period",
+            "start_date {start} is after end_date {end}",
+            {"start": str(start), "end": str(end), "expected": "start_date <= end_date"},
+        )
+
+
+def contradiction(one: str, other: str) -> PydanticCustomError:
+    """Say that two values speak of the same thing and differ."""
+    return PydanticCustomError(
+        "contradiction",
+        "{one} and {other} contradict each other",
+        {"one": one, "other": other, "expected": "only one of them"},
+    )
+
+
+def _without_debug(params: dict[str, Any]) -> dict[str, Any]:
+    """Leave out `"debug": false`, which asks for nothing; true stays and is refused."""
+    return {name: value for name, value in params.items() if (name, value) != ("debug", False)}
+
+
+def _both_differ(one: Any, other: Any) -> bool:
+    return one is not None and other is not None and one != other

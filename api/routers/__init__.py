@@ -1,0 +1,1 @@
+"""One module per service; each endpoint parses, makes one service call, returns."""

@@ -1,0 +1,309 @@
+"""Backtests answered with their results; the same runs as under /api/backtests."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+
+from api import strict
+from api.bodies import BacktestIn, RecordBody, RunBody
+from api.deps import ServicesDep
+from api.errors import as_request, problems
+from api.reading import (
+    find_dataset,
+    raise_failure,
+    read_record,
+    read_result,
+    ref_of,
+    require_result,
+)
+from api.schemas.runs import (
+    POINTS_AT_MOST,
+    DetailV1,
+    Imported,
+    Links,
+    RecordV1,
+    RunAnswerV1,
+    RunListV1,
+    RunRow,
+    UploadAnswerV1,
+)
+from api.words import RunRef, StrategyName, StrategyPart, TimeframeIn
+from core.domain.dataset import ImportReport
+from core.domain.run import Run, RunQuery, RunStatus
+from core.domain.timeframe import Timeframe
+from core.errors import DataProblem, InvalidInput
+from core.services import Services
+
+PREFIX = "/api/v1/backtests"
+UPLOAD_PATH = f"{PREFIX}/upload"
+CHUNK = 1 << 20
+UPLOADS = "upload-"
+LEFT_BEHIND_SECONDS = 3_600
+DEFAULT_POINTS = 10_000
+MarketCode = Literal["XNYS", "XNSE", "XEUR", "FX", "24/7"]
+# Names under which the same idea is known elsewhere.
+ALIASES = {"moving average crossover": "sma_crossover"}
+
+router = APIRouter(prefix=PREFIX, tags=["backtests v1"], route_class=strict.StrictRoute)
+
+MaxPoints = Annotated[
+    int, Query(ge=2, le=POINTS_AT_MOST, description="Most points of the equity curve.")
+]
+
+
+@router.post(
+    "",
+    operation_id="run_backtest_v1",
+    responses={
+        201: {"model": RecordV1, "description": "Record of a run over one symbol and a period"},
+        202: {"model": RunAnswerV1, "description": "Still running; the result is null"},
+        **problems(404, 409, 503),
+    },
+)
+def run(
+    body: BacktestIn,
+    services: ServicesDep,
+    response: Response,
+    max_points: MaxPoints = DEFAULT_POINTS,
+) -> RunAnswerV1 | RecordV1:
+    """Run a backtest and answer with its result.
+
+    A body with `symbol` and `start_date` asks for a record instead: it is answered 201 with the
+    record of the run, whatever became of it.
+    """
+    if isinstance(body, RecordBody):
+        named = body.model_copy(
+            update={"strategy": ALIASES.get(body.strategy.lower(), body.strategy)}
+        )
+        kept = services.backtests.submit(named.spec(), source="api")
+        response.status_code = 201
+        response.headers["Location"] = f"{PREFIX}/{kept.id}"
+        return RecordV1.recorded(kept, body.name)
+    kept = submit(services, body)
+    return answer(services, kept, response, body.notes(), max_points)
+
+
+@router.post(
+    "/upload",
+    operation_id="upload_and_run_backtest_v1",
+    responses={
+        202: {"model": UploadAnswerV1, "description": "Still running; the result is null"},
+        **problems(404, 409, 503),
+    },
+)
+def upload(
+    *,
+    services: ServicesDep,
+    response: Response,
+    file: Annotated[UploadFile, File(description="CSV with time, open, high, low, close.")],
+    strategy: Annotated[StrategyName, Form()],
+    strategy_params: Annotated[str, Form(max_length=20_000, description="JSON object.")] = "{}",
+    engine_options: Annotated[str, Form(max_length=20_000, description="JSON object.")] = "{}",
+    market: Annotated[MarketCode, Form(description="Whose sessions the bars belong to.")] = "24/7",
+    zone: Annotated[
+        str | None, Form(max_length=60, description="IANA zone of times without offset.")
+    ] = None,
+    timeframe: Annotated[TimeframeIn | None, Form()] = None,
+    max_points: MaxPoints = DEFAULT_POINTS,
+) -> UploadAnswerV1:
+    """Import a CSV file as a data set, run a backtest over it and answer with the result.
+
+    The data set is named after the file's content, so that sending the same file again imports
+    nothing and gives the same numbers.
+    """
+    body = _body_of_form(strategy, strategy_params, engine_options)
+    report = receive(services, file, market=market, zone=zone, timeframe=timeframe)
+    spec = body.spec([report.symbol], timeframe or report.timeframe)
+    kept = services.backtests.submit(spec, source="api")
+    found = answer(services, kept, response, body.notes(), max_points)
+    return UploadAnswerV1.model_construct(
+        **dict(found), dataset=imported(report, _safe_name(file.filename))
+    )
+
+
+@router.get("", operation_id="list_backtests_v1")
+def list_backtests(
+    *,
+    services: ServicesDep,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    size: Annotated[int, Query(ge=1, le=100)] = 50,
+    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
+    status: RunStatus | None = None,
+    format: Annotated[  # noqa: A002 - the query's own word
+        Literal["object", "list"],
+        Query(description="`list`: a bare array of records instead of an object."),
+    ] = "object",
+) -> RunListV1 | list[RecordV1]:
+    """List runs, newest first."""
+    query = RunQuery(strategy=strategy, status=status, page=page, page_size=size)
+    found = services.backtests.list(query)
+    if format == "list":
+        return [RecordV1.recorded(each) for each in found.runs]
+    return RunListV1(
+        total=found.total, page=page, size=size, results=[RunRow.of(each) for each in found.runs]
+    )
+
+
+@router.get("/{id}", operation_id="get_backtest_v1", responses=problems(404, 409))
+def get_backtest(id: RunRef, services: ServicesDep) -> DetailV1:  # noqa: A002 - the path's word
+    """Give everything about a run, with its record."""
+    return DetailV1.model_construct(**read_record(services, ref_of(id)))
+
+
+@router.get("/{id}/results", operation_id="get_backtest_results_v1", responses=problems(404, 409))
+def get_results(
+    id: RunRef,  # noqa: A002 - the path's own word
+    services: ServicesDep,
+    max_points: MaxPoints = DEFAULT_POINTS,
+) -> RunAnswerV1:
+    """Give the result of a completed run; 409 while there is none."""
+    kept = services.backtests.get(ref_of(id))
+    require_result(kept)
+    return answered(services, kept, [], max_points)
+
+
+def submit(services: Services, body: RunBody) -> Run:
+    """Run what a body asks for."""
+    if body.symbols is not None:
+        spec = body.spec(body.symbols, Timeframe.D1)
+    else:
+        series = find_dataset(services, body.dataset_name or "")
+        spec = body.spec([series.symbol], series.timeframe)
+    return services.backtests.submit(spec, source="api")
+
+
+def answer(
+    services: Services, kept: Run, response: Response, notes: list[str], max_points: int
+) -> RunAnswerV1:
+    """Answer a submission with its result if there is one by now.
+
+    Raises:
+        WorkbenchError: the run failed.
+    """
+    raise_failure(kept)
+    response.headers["Location"] = f"{PREFIX}/{kept.id}"
+    if kept.status is not RunStatus.COMPLETED:
+        response.status_code = 202
+    return answered(services, kept, notes, max_points)
+
+
+def answered(services: Services, kept: Run, notes: list[str], max_points: int) -> RunAnswerV1:
+    """Show a run with its result, null until it is completed."""
+    done = kept.status is RunStatus.COMPLETED
+    return RunAnswerV1.model_construct(
+        success=True,
+        job_id=kept.job_id,
+        id=kept.id,
+        status=kept.status,
+        result=read_result(services, kept, max_points) if done else None,
+        notes=notes,
+        links=Links.of(kept),
+    )
+
+
+def receive(
+    services: Services,
+    file: UploadFile,
+    *,
+    market: str,
+    zone: str | None,
+    timeframe: Timeframe | None,
+) -> ImportReport:
+    """Import an uploaded file under a symbol made from its content.
+
+    Raises:
+        InvalidInput: the file cannot be read as prices.
+    """
+    scratch = services.settings.scratch_dir
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=UPLOADS, dir=scratch) as folder:
+        path = Path(folder) / "upload.csv"
+        digest = hashlib.sha256(f"{market}|{zone}|{timeframe}|".encode())
+        with path.open("wb") as kept:
+            while chunk := file.file.read(CHUNK):
+                digest.update(chunk)
+                kept.write(chunk)
+        try:
+            return services.market.import_csv(
+                path,
+                name=_safe_name(file.filename),
+                symbol=f"UP-{digest.hexdigest()[:16].upper()}",
+                market=market,
+                zone=zone,
+                timeframe=timeframe,
+                description="Uploaded with a backtest",
+                source_note=_safe_name(file.filename),
+            )
+        except DataProblem as error:  # the caller's file, not the server's data
+            raise InvalidInput(
+                error.message,
+                expected=error.expected,
+                hint=error.hint,
+                field="file",
+                problems=error.problems,
+            ) from error
+
+
+def sweep_uploads(scratch: Path, now: float) -> None:
+    """Remove what a killed server left of uploads; younger ones may be another server's."""
+    for folder in scratch.glob(f"{UPLOADS}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if now - folder.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def imported(report: ImportReport, file: str) -> Imported:
+    """Say what became of an uploaded file."""
+    return Imported(
+        dataset_id=report.symbol,
+        file=file,
+        timeframe=report.timeframe,
+        market=report.market,
+        outcome=report.outcome,
+        rows_read=report.rows_read,
+        rows_stored=report.rows_stored,
+        rejected=report.rejected_by_reason,
+        first=report.first,
+        last=report.last,
+        content_hash=report.content_hash,
+        warnings=list(report.warnings),
+    )
+
+
+def _body_of_form(strategy: str, params: str, options: str) -> RunBody:
+    with as_request("body"):
+        return RunBody(
+            strategy=strategy,
+            strategy_params=_json_object("strategy_params", params),
+            dataset="upload",
+            engine_options=_json_object("engine_options", options),
+        )
+
+
+def _json_object(field: str, text: str) -> Any:
+    try:
+        value = strict.parse(text.encode("utf-8", "surrogatepass"))
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"{field} is not JSON: {error.msg}", expected="a JSON object", field=field
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidInput(
+            f"{field} is a {type(value).__name__}", expected="a JSON object", field=field
+        )
+    return value
+
+
+def _safe_name(given: str | None) -> str:
+    """The last part of a file name in harmless characters; it is shown, never opened."""
+    last = (given or "").replace("\\", "/").rpartition("/")[2]
+    kept = "".join(sign if sign.isalnum() or sign in "._- " else "_" for sign in last[:100])
+    return kept.strip(" .") or "upload.csv"

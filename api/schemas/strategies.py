@@ -1,0 +1,120 @@
+"""Strategies and their parameters."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from api.schemas.base import Answer
+from core.domain.parameters import ParamSpec, ParamValue
+from core.domain.strategy import StrategyInfo
+
+
+class Parameter(Answer):
+    """One parameter of a strategy."""
+
+    type: Literal["int", "float", "bool", "choice"]
+    default: ParamValue
+    min: float | None
+    max: float | None
+    step: float | None
+    label: str
+    description: str
+    unit: str
+    choices: list[ParamValue] | None
+
+    @classmethod
+    def of(cls, spec: ParamSpec) -> Self:
+        """Describe a declared parameter."""
+        return cls(
+            type=spec.kind,
+            default=spec.default,
+            min=spec.ge,
+            max=spec.le,
+            step=spec.step if spec.step is not None else (1 if spec.kind == "int" else None),
+            label=spec.label,
+            description=spec.help,
+            unit=spec.unit,
+            choices=list(spec.choices) or None,
+        )
+
+
+class StrategyRow(Answer):
+    """A strategy; one that cannot be used says why in `error`."""
+
+    id: str
+    name: str
+    kind: Literal["registered"] = "registered"
+    module_path: str
+    class_name: str
+    description: str
+    version: str = Field(description="Changes with the code.")
+    is_active: bool = Field(description="Whether it can be run.")
+    error: str | None
+    parameters: dict[str, Parameter]
+    constraints: list[str]
+
+    @classmethod
+    def of(cls, info: StrategyInfo) -> Self:
+        """Show a strategy."""
+        return cls(
+            id=info.id,
+            name=info.title,
+            module_path=info.module,
+            class_name=info.class_name,
+            description=info.summary,
+            version=info.version,
+            is_active=info.usable,
+            error=info.error,
+            parameters={spec.name: Parameter.of(spec) for spec in info.params},
+            constraints=list(info.constraints),
+        )
+
+
+class StrategyList(Answer):
+    """Strategies."""
+
+    success: Literal[True] = True
+    strategies: list[StrategyRow]
+    total: int
+
+
+class ParameterSchema(Answer):
+    """The parameters of a strategy: keyed by name, with type, range and default."""
+
+    success: Literal[True] = True
+    strategy: str
+    parameters_schema: dict[str, Parameter]
+    default_parameters: dict[str, ParamValue]
+    constraints: list[str] = Field(description="Expressions in parameter names that must hold.")
+
+    @classmethod
+    def of(cls, info: StrategyInfo) -> Self:
+        """Describe the parameters of a strategy."""
+        return cls(
+            strategy=info.id,
+            parameters_schema={spec.name: Parameter.of(spec) for spec in info.params},
+            default_parameters=info.default_params,
+            constraints=list(info.constraints),
+        )
+
+
+class StrategyDetail(StrategyRow):
+    """A strategy with the parameters as a schema."""
+
+    success: Literal[True] = True
+    parameters_schema: dict[str, Parameter]
+    default_parameters: dict[str, ParamValue]
+    engine_options: dict[str, Any] = Field(description="What it sets unless a run overrides it.")
+
+    @classmethod
+    def detailed(cls, info: StrategyInfo) -> Self:
+        """Show a strategy."""
+        row = StrategyRow.of(info)
+        return cls(
+            **row.model_dump(),
+            parameters_schema=row.parameters,
+            default_parameters=info.default_params,
+            engine_options=dict(info.engine),
+        )

@@ -1,0 +1,177 @@
+"""Types of values that requests are made of, and how they are read."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, time
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from core.domain.costs import CostModel
+from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
+
+LONGEST_TEXT = 200
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CLOCK = re.compile(r"\d{2}:\d{2}(:\d{2})?")
+
+
+def _timeframe(value: Any) -> Timeframe:
+    try:
+        return Timeframe.parse(value if isinstance(value, str) else repr(value))
+    except InvalidInput as error:
+        raise PydanticCustomError(
+            "timeframe", "timeframe is not known", {"expected": error.expected or ""}
+        ) from None
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("date", "not a date", {"expected": "a date as YYYY-MM-DD"})
+
+
+def _clock(value: Any) -> time:
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("time", "not a time of day", {"expected": "HH:MM, local time"})
+
+
+def _param(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    if is_number or (isinstance(value, str) and len(value) <= LONGEST_TEXT):
+        return value
+    raise PydanticCustomError(
+        "parameter",
+        "not a parameter's value",
+        {"expected": f"a finite number, true, false, or text of at most {LONGEST_TEXT} characters"},
+    )
+
+
+def _data_set_id(value: Any) -> Any:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if is_number or (isinstance(value, str) and 1 <= len(value) <= LONGEST_TEXT):
+        return value
+    raise PydanticCustomError(
+        "dataset_id", "not the id of a data set", {"expected": "a text or a whole number"}
+    )
+
+
+def _kind_of_costs(value: Any) -> str:
+    return "PresetBody" if isinstance(value, str) else "ModelBody"
+
+
+def read_day(text: str, field: str) -> date:
+    """Read a date of a query.
+
+    Raises:
+        InvalidInput: it is not YYYY-MM-DD.
+    """
+    try:
+        return _day(text)
+    except PydanticCustomError:
+        raise InvalidInput(
+            f"{field} is {text[:40]!r}", expected="a date as YYYY-MM-DD", field=field
+        ) from None
+
+
+TimeframeIn = Annotated[
+    Timeframe,
+    BeforeValidator(_timeframe),
+    WithJsonSchema({"type": "string", "enum": [str(item) for item in Timeframe]}),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Clock = Annotated[
+    time,
+    BeforeValidator(_clock),
+    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"}),
+]
+Symbol = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+StrategyName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$"),
+    Field(
+        description="Id of a strategy (`momentum_strategy`), or its module and class "
+        "(`strategies.momentum_strategy.MomentumStrategy`)."
+    ),
+]
+ParamName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+ParamIn = Annotated[
+    int | float | bool | str,
+    PlainValidator(_param),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number"},
+                {"type": "boolean"},
+                {"type": "string", "maxLength": LONGEST_TEXT},
+            ]
+        }
+    ),
+]
+Params = Annotated[
+    dict[ParamName, ParamIn],
+    Field(max_length=64, description="Parameters of the strategy; missing ones take defaults."),
+]
+Cash = Annotated[float, Field(gt=0, le=1e12)]
+CostPreset = Literal["ibkr_fixed", "bps_5", "crypto_taker", "zero"]
+CostsIn = Annotated[
+    Annotated[CostPreset, Tag("PresetBody")] | Annotated[CostModel, Tag("ModelBody")],
+    Discriminator(_kind_of_costs),
+    Field(description="Name of a cost preset, or a cost model."),
+]
+DatasetId = Annotated[
+    int | str,
+    PlainValidator(_data_set_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+                {"type": "integer", "minimum": 0},
+            ]
+        }
+    ),
+]
+RunRef = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Number, UUID or job id of a run.",
+        examples=["1"],
+    ),
+]
+StrategyPart = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+SymbolExact = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+SortBy = Literal[
+    "created_at",
+    "id",
+    "strategy",
+    "status",
+    "total_return",
+    "cagr",
+    "sharpe",
+    "max_drawdown",
+    "trades",
+    "win_rate",
+    "profit_factor",
+    "final_equity",
+]

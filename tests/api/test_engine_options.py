@@ -1,0 +1,124 @@
+"""How the options of a request become the engine's: each mapping by its definition."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any, get_args
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from api.bodies import LOT_MARGIN, BacktestBody, EngineOptionsBody, RunBody, chosen_costs
+from api.words import CostPreset, SortBy
+from core.domain.costs import COST_PRESETS
+from core.domain.options import EngineOptions
+from core.domain.run import SORTABLE
+from core.domain.timeframe import Timeframe
+
+
+def options(**given: Any) -> dict[str, Any]:
+    return EngineOptionsBody.model_validate(given).given()
+
+
+def test_words_are_translated() -> None:
+    assert options(initial_capital=5.0) == {"initial_cash": 5.0}
+    assert options(lot_size=25) == {"lot_size": 25.0}
+    assert options(intraday=True, session_close_time="15:15") == {
+        "intraday": True,
+        "square_off": time(15, 15),
+    }
+    assert options(option_delta=0.5) == {"multiplier": 0.5}
+    assert options(option_delta=0.5, option_price_per_unit=3) == {"multiplier": 1.5}
+    assert options(slippage=0, daily_target=None, daily_profit_target=0.0) == {}
+
+
+def test_lots_are_contracts_held_on_margin() -> None:
+    assert options(lots=2) == {
+        "sizing": "lots",
+        "size": 2.0,
+        "lot_size": 75.0,
+        "initial_margin": LOT_MARGIN,
+    }
+    assert options(lots=2, lot_size=50, initial_margin=0.2) == {
+        "sizing": "lots",
+        "size": 2.0,
+        "lot_size": 50.0,
+        "initial_margin": 0.2,
+    }
+
+
+def test_what_was_assumed_about_lots_is_said() -> None:
+    assert len(EngineOptionsBody(lots=2).notes()) == 2
+    assert EngineOptionsBody(lots=2, lot_size=75, initial_margin=1).notes() == []
+    assert EngineOptionsBody(initial_cash=1.0).notes() == []
+
+
+def test_every_engine_option_can_be_given_by_its_own_name() -> None:
+    assert set(EngineOptions.model_fields) <= set(EngineOptionsBody.model_fields)
+    defaults = EngineOptions().model_dump(mode="json")
+
+    assert set(options(**defaults)) == {
+        name for name, value in defaults.items() if value is not None
+    }
+
+
+def test_only_what_is_given_is_set_so_that_strategies_fill_the_rest() -> None:
+    spec = BacktestBody(strategy="x", symbols=["A"], fill_rule="close").spec()
+
+    assert spec.options.model_fields_set == {"fill"}
+
+
+def test_a_fee_per_round_trip_is_charged_half_at_each_side() -> None:
+    costs = chosen_costs(None, EngineOptionsBody(fee_per_trade=5.0))
+
+    assert costs is not None
+    assert costs.fixed == 2.5
+    assert costs.model_dump(exclude={"name", "fixed"}) == COST_PRESETS["zero"].model_dump(
+        exclude={"name", "fixed"}
+    )
+    assert chosen_costs(None, EngineOptionsBody()) is None
+    assert chosen_costs("bps_5", None) == COST_PRESETS["bps_5"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"initial_cash": 1.0, "initial_capital": 2.0},
+        {"square_off": "15:15", "session_close_time": "15:20", "intraday": True},
+        {"lots": 2, "size": 5},
+        {"lots": 2, "sizing": "units"},
+        {"multiplier": 2, "option_delta": 0.5},
+        {"daily_target": 1},
+        {"daily_profit_target": 0.01},
+        {"slippage": 0.5},
+        {"lots": 0},
+        {"lots": True},
+        {"option_delta": 1.5},
+        {"initial_cash": float("nan")},
+        {"initial_cash": float("inf")},
+        {"initial_cash": "100000"},
+        {"session_close_time": "25:00", "intraday": True},
+        {"session_close_time": 915, "intraday": True},
+        {"intraday": 1},
+        {"nonsense": None},
+    ],
+)
+def test_contradictions_and_what_is_not_built_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        EngineOptionsBody.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"symbols": ["A"], "dataset": "A"}, {"dataset_id": 1, "dataset_path": "a.csv"}],
+)
+def test_prices_are_named_in_exactly_one_way(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="prices are named"):
+        RunBody.model_validate({"strategy": "x", **given})
+
+
+def test_the_words_of_the_door_are_the_words_of_the_core() -> None:
+    assert set(get_args(CostPreset)) == set(COST_PRESETS)
+    assert get_args(SortBy) == SORTABLE
+    schema = TypeAdapter(BacktestBody).json_schema()
+    assert schema["properties"]["timeframe"]["enum"] == [str(each) for each in Timeframe]
