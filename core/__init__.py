@@ -1,1 +1,1 @@
-"""The core of Quant Workbench: everything that knows about trading, nothing that knows about doors."""
+"""The core of Quant Workbench: knows everything about trading, nothing about doors."""

@@ -9,7 +9,8 @@ WorkbenchError
 ├── StrategyFailed    a strategy file or its code misbehaved
 └── Unavailable       a part of the system cannot answer now
 
-An error says what was found, what was expected and what to do. Doors translate; the core never speaks HTTP.
+An error says what was found, what was expected and what to do. Doors translate; the core speaks
+no HTTP.
 """
 
 from __future__ import annotations

@@ -141,7 +141,9 @@ def number(text: str) -> Decimal | None:
     return None if float(value) in {float("inf"), float("-inf")} else value
 
 
-def _moment(text: str, dialect: Dialect) -> int | str:
+def _moment(  # noqa: PLR0911 - one reason after the other
+    text: str, dialect: Dialect
+) -> int | str:
     if not text.isascii():
         return "bad_time"
     if dialect.formats == ("epoch_ms",):
@@ -155,6 +157,8 @@ def _moment(text: str, dialect: Dialect) -> int | str:
             continue
         break
     else:
+        return "bad_time"
+    if not 1900 <= stamp.year <= 2100:
         return "bad_time"
     if dialect.dates:
         return micros(stamp.replace(tzinfo=UTC))

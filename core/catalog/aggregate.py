@@ -1,0 +1,116 @@
+"""Longer bars from shorter ones: open first, high max, low min, close last, volume summed.
+
+Markets with sessions: intraday buckets are counted from the session's opening, so the first bar of
+a New York day starts 09:30 and the last one may be short. Bars before the opening are counted back
+from it, bars after the close forward from the close; no bucket crosses either. A day is made of
+the bars of its regular session, or of all its bars if it has none there (an evening session).
+
+Markets without sessions: intraday buckets are counted from 1970 UTC, a day is a session date.
+
+Weeks are ISO weeks and months calendar months of session dates, labelled by their first day. A sum
+with an unknown part is unknown: one missing volume makes the volume of its bucket missing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.catalog.columns import BoolArray, Columns
+from core.catalog.sessions import local_clock, midnights, regular_hours
+from core.domain.bars import US_PER_DAY, Int32Array, IntArray
+from core.domain.market import Market
+from core.domain.timeframe import Timeframe
+
+_MONDAY = 3
+"""1970-01-01 was a Thursday, three days after a Monday."""
+
+
+def can_build(source: Timeframe, target: Timeframe) -> bool:
+    """Whether bars of one length can be put together from bars of another."""
+    if source is target:
+        return True
+    if target.is_intraday:
+        step, length = source.seconds, target.seconds
+        return source.is_intraday and bool(step and length and length % step == 0)
+    if target is Timeframe.D1:
+        return source.is_intraday
+    return source.is_intraday or source is Timeframe.D1
+
+
+def aggregate(rows: Columns, source: Timeframe, target: Timeframe, market: Market) -> Columns:
+    """Build bars of length `target` from rows in time order of length `source`."""
+    if source is target or not len(rows.ts):
+        return rows
+    if target.is_intraday:
+        return _reduce(rows, _intraday_labels(rows.ts, source, target, market))
+    if source.is_intraday:
+        rows = _days(rows, source, market)
+    return rows if target is Timeframe.D1 else _reduce(rows, calendar_labels(rows.ts, target))
+
+
+def calendar_labels(ts: IntArray, target: Timeframe) -> IntArray:
+    """First moment (UTC) of the ISO week or calendar month each date lies in."""
+    days = ts // US_PER_DAY
+    if target is Timeframe.W1:
+        return (days - (days + _MONDAY) % 7) * US_PER_DAY
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64) * US_PER_DAY
+
+
+def in_regular_session(ts: IntArray, source: Timeframe, market: Market) -> BoolArray:
+    """Whether each intraday bar shares time with the regular session of its date."""
+    session, _ = local_clock(ts, market)
+    hours = regular_hours(session, market)
+    if hours is None:
+        return np.ones(len(ts), dtype=np.bool_)
+    begins, ends = hours
+    # An hourly bar of 09:00 holds 09:30-10:00: it counts by its end, not by its label.
+    return (ts + _length(source) > begins) & (ts < ends)
+
+
+def _days(rows: Columns, source: Timeframe, market: Market) -> Columns:
+    session, _ = local_clock(rows.ts, market)
+    regular = in_regular_session(rows.ts, source, market)
+    starts = _starts(session)
+    has_regular = np.logical_or.reduceat(regular, starts)
+    kept = regular | ~np.repeat(has_regular, np.diff(starts, append=len(session)))
+    return _reduce(rows.take(kept), session[kept].astype(np.int64) * US_PER_DAY)
+
+
+def _intraday_labels(
+    ts: IntArray, source: Timeframe, target: Timeframe, market: Market
+) -> IntArray:
+    length = _length(target)
+    session, _ = local_clock(ts, market)
+    hours = regular_hours(session, market)
+    if hours is None:
+        return ts // length * length
+    begins, ends = hours
+    # A bar that reaches into the session belongs to its first bucket.
+    moment = np.where((ts < begins) & (ts + _length(source) > begins), begins, ts)
+    anchor = np.where(moment < ends, begins, ends)
+    labels: IntArray = np.maximum(
+        anchor + (moment - anchor) // length * length, midnights(session, market)
+    )
+    return labels
+
+
+def _length(timeframe: Timeframe) -> int:
+    return (timeframe.seconds or 0) * 1_000_000
+
+
+def _starts(labels: IntArray | Int32Array) -> IntArray:
+    return np.concatenate(([0], np.flatnonzero(np.diff(labels)) + 1))
+
+
+def _reduce(rows: Columns, labels: IntArray) -> Columns:
+    starts = _starts(labels)
+    last = np.concatenate((starts[1:], [len(labels)])) - 1
+    return Columns(
+        ts=labels[starts],
+        open=rows.open[starts],
+        high=np.maximum.reduceat(rows.high, starts),
+        low=np.minimum.reduceat(rows.low, starts),
+        close=rows.close[last],
+        volume=np.add.reduceat(rows.volume, starts),
+    )
