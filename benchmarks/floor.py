@@ -19,7 +19,9 @@ from core.engine.simulate import _fills, _trades
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def loop(o, h, l, c, codes, stop_f, target_f, start, rate, slip, equity, cash_o, q_o, held, tf, ti, why):  # noqa: E741
+def loop(
+    o, h, l, c, codes, stop_f, target_f, start, rate, slip, equity, cash_o, q_o, held, tf, ti, why
+):
     """Run the fixed rules; returns trades, fills, worst drawdown, summed gross exposure."""
     cash, q, entry, stop, target = start, 0.0, 0.0, 0.0, 0.0
     worst, best, peak, drawdown, gross = 0.0, 0.0, start, 0.0, 0.0

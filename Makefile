@@ -1,0 +1,57 @@
+# Two commands matter: `make run` starts the workbench, `make test` proves it. Both begin from nothing.
+SHELL := /bin/sh
+PY ?= python3.11
+PYTHON := .venv/bin/python
+export PY
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## what can be made
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## .venv from requirements.lock (only when it changed)
+	@tools/setup.sh
+
+.PHONY: run
+run: setup ## UI and API with demo data; UI_PORT=… API_PORT=… choose other ports
+	@exec $(PYTHON) -m core.launch $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(API_PORT),--api-port $(API_PORT))
+
+.PHONY: browser
+browser: setup
+	@tools/browser.sh
+
+.PHONY: check
+check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m pytest -q tests/architecture
+
+# Kernels are compiled once, before several processes want them at the same time.
+.PHONY: test
+test: export NUMBA_CACHE_DIR := $(or $(NUMBA_CACHE_DIR),$(CURDIR)/.pytest_cache/numba)
+test: setup browser check ## every check and every test, browser included
+	@$(PYTHON) -c 'from core.engine.warm import warm_up; warm_up()'
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e" --ignore=tests/architecture
+	@$(PYTHON) -m pytest -q -m e2e
+
+.PHONY: bench
+bench: setup ## measure: engine, import, lake, page, REST, command line
+	@$(PYTHON) -m benchmarks.run
+
+.PHONY: format
+format: setup ## let ruff arrange the code
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix-only --quiet .
+
+.PHONY: lock
+lock: setup ## resolve requirements.lock anew from pyproject.toml
+	@$(PYTHON) -m uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --quiet -o requirements.lock
+
+.PHONY: clean
+clean: ## remove .venv and caches; data/ and results/ stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,184 @@
+"""What a command answers and how it reaches the terminal: words and tables, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InvalidInput, WorkbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+FACT_INDENT = 14
+
+
+class Usage(InvalidInput):
+    """The command line itself cannot be read.
+
+    Args:
+        message: What is wrong with it.
+        usage: The synopsis of the command at fault.
+    """
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message, hint="`--help` after any command says what it takes")
+        self.usage = usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer of a command: the same facts for machines and for people.
+
+    Attributes:
+        data: One JSON object.
+        show: Prints it for people.
+        code: Exit code.
+    """
+
+    data: Mapping[str, Any]
+    show: Callable[[Console], None]
+    code: int = 0
+
+
+SAID = Reply({}, lambda _out: None)
+"""The answer of a command that has printed it already."""
+
+
+def emit(reply: Reply, *, as_json: bool) -> None:
+    """Print the answer on stdout."""
+    if reply is SAID:
+        return
+    if as_json:
+        print(to_json(reply.data))
+    else:
+        reply.show(console())
+
+
+def emit_error(error: WorkbenchError, *, as_json: bool, usage: str = "") -> None:
+    """Print an error: JSON on stdout where that was asked for, one sentence on stderr otherwise."""
+    if as_json:
+        print(to_json({"error": error_data(error)}))
+        return
+    if usage:
+        print(usage.strip(), file=sys.stderr)
+    print(error.sentence(), file=sys.stderr)
+
+
+def error_data(error: WorkbenchError) -> dict[str, Any]:
+    """Give an error as data, without its empty parts."""
+    parts: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "expected": error.expected,
+        "hint": error.hint,
+        "field": error.field,
+        "problems": [error_data(problem) for problem in error.problems],
+    }
+    return {name: value for name, value in parts.items() if value}
+
+
+def to_json(data: Any) -> str:
+    """Write strict JSON: no NaN, times in ISO 8601."""
+    return json.dumps(data, default=_plain, allow_nan=False, ensure_ascii=False, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def console() -> Console:
+    """Make the console for people; wide enough for tables when nobody watches."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 140
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def table(
+    out: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None
+) -> None:
+    """Print a table; columns whose name ends in `>` are right-aligned."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    sheet = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        right = column.endswith(">")
+        sheet.add_column(column.rstrip(">"), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        sheet.add_row(*(escape(cell) for cell in row))
+    out.print(sheet)
+
+
+def line(out: Console, text: str = "") -> None:
+    """Print text as it is: no markup is read from names that users gave."""
+    out.print(text, markup=False)
+
+
+def fact(out: Console, label: str, text: str) -> None:
+    """Print a labelled sentence, wrapped beside its label."""
+    lines = textwrap.wrap(text, max(40, out.width - FACT_INDENT)) or [""]
+    for first, part in zip([label, *[""] * (len(lines) - 1)], lines, strict=True):
+        line(out, f"  {first:<{FACT_INDENT - 2}}{part}")
+
+
+@contextmanager
+def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Show a bar on stderr while work goes on; the yielded function takes the fraction done."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        task = bars.add_task(label, total=1.0)
+        yield lambda fraction: bars.update(task, completed=fraction)
+
+
+_FORMATS = {
+    "fraction": "{:.2%}",
+    "money": "{:,.2f}",
+    "count": "{:,.0f}",
+    "sessions": "{:,.0f}",
+    "bars": "{:,.1f}",
+    "bps": "{:,.1f} bps",
+    "ratio": "{:,.2f}",
+}
+
+
+def number(value: float | None, unit: str) -> str:
+    """Write a metric for people, by its unit."""
+    if value is None:
+        return "-"
+    return duration(value) if unit == "seconds" else _FORMATS[unit].format(value)
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time: `45s`, `12.5m`, `3.0h`, `8.2d`."""
+    for size, letter in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.1f}{letter}"
+    return f"{seconds:.0f}s"

@@ -1,0 +1,202 @@
+"""The grammar of the command line. Nothing heavy is imported before a command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from core.cli.output import Reply, Usage
+
+DESCRIPTION = """\
+Quant Workbench: backtests, data and strategies from the command line.
+
+Every command takes --json: one JSON object on stdout and nothing else, errors included.
+Exit codes: 0 done, 2 invalid request, 3 not found, 4 data problem, 5 strategy failed, 1 other.
+"""
+
+
+class Parser(ArgumentParser):
+    """An argument parser that raises instead of leaving the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the fault, so that it is reported like every other."""
+        raise Usage(message, self.format_usage())
+
+
+def _lazily(path: str) -> Callable[[Namespace], Reply]:
+    module, name = path.split(":")
+
+    def command(args: Namespace) -> Reply:
+        reply: Reply = getattr(importlib.import_module(f"core.cli.{module}"), name)(args)
+        return reply
+
+    return command
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version("quant-workbench")
+        except PackageNotFoundError:  # a checkout that was not installed
+            number = "from source"
+        print(f"workbench {number}")
+        parser.exit()
+
+
+def build_parser() -> Parser:
+    """Describe every command and option."""
+    parser = Parser(
+        prog="workbench",
+        description=DESCRIPTION,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=15
+        ),
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, path: str, summary: str) -> ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        sub.add_argument("--json", action="store_true", help="answer with one JSON object")
+        sub.set_defaults(command=_lazily(path))
+        return sub
+
+    _run(add("run", "runs:run", "run a backtest and keep it"))
+    _list(add("list", "runs:list_runs", "list kept runs"))
+    _show(add("show", "runs:show", "show one run: metrics, trades, history"))
+    _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
+    _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
+    _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
+    _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))
+    _serve(add("serve", "system:serve", "start UI and API until Ctrl-C"))
+    add("demo", "system:demo", "import the demo prices and run the demo backtests")
+    _migrate(add("migrate", "system:migrate", "bring the database to this version's schema"))
+    return parser
+
+
+def _run(sub: ArgumentParser) -> None:
+    what = sub.add_argument_group("what to run")
+    what.add_argument("--strategy", metavar="NAME", help="id or dotted name of a strategy")
+    what.add_argument("--symbols", metavar="A,B", help="symbols of the lake, separated by commas")
+    what.add_argument("--timeframe", metavar="TF", help="1m 5m 15m 30m 1h 4h 1d 1w 1M (1d)")
+    what.add_argument("--start", metavar="DATE", help="first session, YYYY-MM-DD")
+    what.add_argument("--end", metavar="DATE", help="last session, inclusive")
+    what.add_argument(
+        "--param", metavar="NAME=VALUE", action="append", default=[], help="a strategy parameter"
+    )
+    what.add_argument(
+        "--spec", metavar="FILE", help="a run request as JSON, - for stdin; other options win"
+    )
+    what.add_argument(
+        "--no-reuse", action="store_true", help="compute even if the same result is already kept"
+    )
+    how = sub.add_argument_group("account and fills (docs/engine_rules.md)")
+    how.add_argument("--cash", type=float, metavar="MONEY", help="account at the start (100000)")
+    how.add_argument("--costs", metavar="PRESET", help="ibkr_fixed bps_5 crypto_taker zero")
+    how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
+    how.add_argument("--delay", type=int, metavar="BARS", help="extra bars before the fill (0)")
+    how.add_argument("--sizing", metavar="KIND", help="percent_of_equity, units or lots")
+    how.add_argument("--size", type=float, metavar="N", help="percent, units or lots (100)")
+    how.add_argument("--size-ref", metavar="REF", help="size from the decision bar or the fill")
+    how.add_argument("--lot-size", type=float, metavar="N", help="units in a lot, 0: fractions (1)")
+    how.add_argument("--multiplier", type=float, metavar="N", help="money per price point (1)")
+    how.add_argument("--margin", type=float, metavar="FRACTION", help="initial margin (1)")
+    how.add_argument("--on-insufficient", metavar="RULE", help="scale or reject (scale)")
+    how.add_argument("--short", action=BooleanOptionalAction, help="take short entries (yes)")
+    how.add_argument(
+        "--fill-on-touch", action=BooleanOptionalAction, help="limits fill when touched (no)"
+    )
+    how.add_argument(
+        "--intraday", action=BooleanOptionalAction, help="be flat at every session's end (no)"
+    )
+    how.add_argument("--square-off", metavar="HH:MM", help="close positions from then on")
+    how.add_argument("--no-entry-after", metavar="HH:MM", help="open nothing from then on")
+    how.add_argument(
+        "--close-at-end", action=BooleanOptionalAction, help="liquidate at the last close (no)"
+    )
+
+
+def _list(sub: ArgumentParser) -> None:
+    sub.add_argument("--strategy", metavar="TEXT", help="part of the strategy's id")
+    sub.add_argument("--symbol", metavar="SYMBOL", help="runs that used this symbol")
+    sub.add_argument("--status", metavar="STATE", help="pending running completed failed cancelled")
+    sub.add_argument("--since", metavar="DATE", help="submitted on or after this day (UTC)")
+    sub.add_argument("--until", metavar="DATE", help="submitted on or before this day (UTC)")
+    sub.add_argument("--sort", metavar="FIELD", help="created_at, sharpe, total_return, … ")
+    sub.add_argument("--order", metavar="asc|desc", help="direction (desc)")
+    sub.add_argument("--page", type=int, metavar="N", help="which page (1)")
+    sub.add_argument("--page-size", type=int, metavar="N", help="runs a page, at most 100 (50)")
+
+
+def _show(sub: ArgumentParser) -> None:
+    _ref(sub)
+    sub.add_argument("--trades", action="store_true", help="list the trades too")
+    sub.add_argument("--history", action="store_true", help="list the states it went through")
+
+
+def _reproduce(sub: ArgumentParser) -> None:
+    _ref(sub)
+
+
+def _ref(sub: ArgumentParser) -> None:
+    sub.add_argument("run", metavar="RUN", help="number, uuid or job id of a run")
+
+
+def _import(sub: ArgumentParser) -> None:
+    sub.add_argument("file", metavar="FILE", help="CSV file; data/README.md says what it may be")
+    sub.add_argument("--symbol", required=True, metavar="SYMBOL", help="name in the lake")
+    sub.add_argument("--market", metavar="CODE", help="XNYS XNSE XEUR FX 24/7 (XNYS)")
+    sub.add_argument("--zone", metavar="ZONE", help="zone of times without offset (the market's)")
+    sub.add_argument("--timeframe", metavar="TF", help="length of the bars (found from the times)")
+    sub.add_argument("--label", metavar="WHEN", help="a bar's time is its open or its close (open)")
+    sub.add_argument("--date-order", metavar="ORDER", help="auto dmy mdy ymd (auto)")
+    sub.add_argument(
+        "--column",
+        metavar="OURS=THEIRS",
+        action="append",
+        default=[],
+        help="name of a column in the file, e.g. close=Last",
+    )
+    sub.add_argument(
+        "--split",
+        metavar="DATE=RATIO",
+        action="append",
+        default=[],
+        help="adjust earlier prices for a split, e.g. 2005-02-28=2",
+    )
+    sub.add_argument("--synthetic", action="store_true", help="these prices were never traded")
+    sub.add_argument("--description", metavar="TEXT", default="", help="what it is, for people")
+    sub.add_argument("--source", metavar="TEXT", default="", help="where it came from")
+
+
+def _data(sub: ArgumentParser) -> None:
+    sub.add_argument("symbol", metavar="SYMBOL", nargs="?", help="show bars of this symbol")
+    sub.add_argument("--timeframe", metavar="TF", help="length of the bars (as stored)")
+    sub.add_argument("--start", metavar="DATE", help="first session")
+    sub.add_argument("--end", metavar="DATE", help="last session, inclusive")
+    sub.add_argument("--rows", type=int, default=10, metavar="N", help="last bars to show (10)")
+
+
+def _strategies(sub: ArgumentParser) -> None:
+    sub.add_argument("name", metavar="NAME", nargs="?", help="explain this strategy")
+    sub.add_argument("--check", action="store_true", help="try it on sample bars")
+    sub.add_argument(
+        "--param", metavar="NAME=VALUE", action="append", default=[], help="a parameter to check"
+    )
+
+
+def _serve(sub: ArgumentParser) -> None:
+    sub.add_argument("--ui-port", type=int, metavar="PORT", help="port of the UI")
+    sub.add_argument("--api-port", type=int, metavar="PORT", help="port of the API")
+    sub.add_argument("--demo", action="store_true", help="import and run the demo first")
+
+
+def _migrate(sub: ArgumentParser) -> None:
+    sub.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    sub.add_argument("--to", metavar="REVISION", help="go to this revision, base for none")

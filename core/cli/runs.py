@@ -1,0 +1,379 @@
+"""Commands about runs: run, list, show, reproduce."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import bootstrap
+from core.cli.output import Reply, fact, line, number, progress, table
+from core.cli.words import one_day, pairs, param_value, problems_of
+from core.domain.costs import find_costs
+from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
+from core.domain.run import Run, RunQuery, RunSpec, RunStatus
+from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core.services import Services
+
+HEADLINE = (
+    "total_return",
+    "cagr",
+    "sharpe",
+    "max_drawdown",
+    "volatility",
+    "trades",
+    "win_rate",
+    "profit_factor",
+    "exposure",
+    "fees",
+    "slippage",
+    "final_equity",
+)
+FAILED_EXIT = {
+    "invalid_input": 2,
+    "not_found": 3,
+    "data_problem": 4,
+    "strategy_failed": 5,
+    "time_limit": 5,
+    "memory_limit": 5,
+    "crashed": 5,
+    "no_result": 5,
+}
+
+
+def run(args: Namespace) -> Reply:
+    """Run a backtest and keep it."""
+    spec = spec_of(args)
+    with bootstrap.build(executor="inline") as services:
+        with progress(f"Running {spec.strategy}", quiet=args.json):
+            kept = services.backtests.submit(spec, source="cli", reuse=not args.no_reuse)
+        return run_reply(services, kept)
+
+
+def list_runs(args: Namespace) -> Reply:
+    """List kept runs."""
+    given = {
+        "strategy": args.strategy,
+        "status": args.status,
+        "symbol": args.symbol,
+        "start": args.since,
+        "end": args.until,
+        "sort_by": args.sort,
+        "sort_order": args.order,
+        "page": args.page,
+        "page_size": args.page_size,
+    }
+    with problems_of("list"):
+        query = RunQuery.model_validate(_only_given(given))
+    with bootstrap.build(executor="inline") as services:
+        page = services.backtests.list(query)
+    data = {
+        "runs": [summary_data(item) for item in page.runs],
+        "total": page.total,
+        "page": page.page,
+        "page_size": page.page_size,
+        "total_pages": page.total_pages,
+    }
+
+    def show(out: Console) -> None:
+        columns = ["Run>", "Status", "Strategy", "Symbols", "Bars", "Return>", "Sharpe>"]
+        columns += ["Max DD>", "Trades>", "Source", "Submitted (UTC)"]
+        table(out, columns, [_row(item) for item in page.runs])
+        line(out, f"Page {page.page} of {page.total_pages}, {page.total} runs in all.")
+
+    return Reply(data, show)
+
+
+def show(args: Namespace) -> Reply:
+    """Show one run."""
+    with bootstrap.build(executor="inline") as services:
+        kept = services.backtests.get(args.run)
+        reply = run_reply(services, kept)
+        data = dict(reply.data)
+        sections = [reply.show]
+        if args.trades:
+            trades = services.backtests.trades(kept.id).to_dicts()
+            data["trade_list"] = [_finite(trade) for trade in trades]
+            sections.append(lambda out: _show_trades(out, trades))
+        if args.history:
+            events = [list(event) for event in services.backtests.history(kept.id)]
+            data["history"] = [
+                dict(zip(("at", "from", "to", "note"), event, strict=True)) for event in events
+            ]
+            sections.append(lambda out: _show_history(out, events))
+
+    def show_all(out: Console) -> None:
+        for section in sections:
+            section(out)
+
+    return Reply(data, show_all)
+
+
+def reproduce(args: Namespace) -> Reply:
+    """Compute a run again and compare the bytes."""
+    with (
+        bootstrap.build(executor="inline") as services,
+        progress(f"Computing run {args.run} again", quiet=args.json),
+    ):
+        outcome = services.backtests.reproduce(args.run)
+    data = {
+        "run_id": outcome.run.id,
+        "identical": outcome.identical,
+        "changed_inputs": list(outcome.changed_inputs),
+        "artifacts": {
+            name: {"stored": stored, "computed": computed}
+            for name, (stored, computed) in outcome.artifacts.items()
+        },
+    }
+
+    def show(out: Console) -> None:
+        rows = [
+            (name, stored[:16], computed[:16], "same" if stored == computed else "differs")
+            for name, (stored, computed) in outcome.artifacts.items()
+        ]
+        table(out, ("Artifact", "Stored", "Computed", ""), rows)
+        if outcome.identical:
+            line(out, f"Run {outcome.run.id} is reproduced bit for bit.")
+        elif outcome.changed_inputs:
+            changed = ", ".join(outcome.changed_inputs)
+            line(out, f"Run {outcome.run.id} comes out differently; changed since: {changed}.")
+        else:
+            line(out, f"Run {outcome.run.id} comes out differently though no input has changed.")
+
+    return Reply(data, show, code=0 if outcome.identical else 1)
+
+
+def spec_of(args: Namespace) -> RunSpec:
+    """Read the request from `--spec` and the options; only what was given is set.
+
+    Raises:
+        InvalidInput: the request is incomplete or out of range.
+    """
+    given = _read_spec(args.spec) if args.spec else {}
+    if args.symbols:
+        args.symbols = [part.strip() for part in args.symbols.split(",") if part.strip()]
+    given |= _only_given(
+        {
+            "strategy": args.strategy,
+            "symbols": args.symbols,
+            "timeframe": Timeframe.parse(args.timeframe) if args.timeframe else None,
+            "start": one_day(args.start, "start"),
+            "end": one_day(args.end, "end"),
+            "costs": find_costs(args.costs) if args.costs else None,
+        }
+    )
+    for name, option in (("strategy", "--strategy"), ("symbols", "--symbols")):
+        if not given.get(name):
+            raise InvalidInput(f"{option} is missing", hint="`workbench run --help`", field=name)
+    if isinstance(given.get("costs"), str):
+        given["costs"] = find_costs(given["costs"])
+    given["params"] = dict(given.get("params", {})) | {
+        name: param_value(text) for name, text in pairs(args.param, "--param")
+    }
+    given["options"] = dict(given.get("options", {})) | _only_given(
+        {
+            "initial_cash": args.cash,
+            "fill": args.fill,
+            "delay": args.delay,
+            "sizing": args.sizing,
+            "size": args.size,
+            "size_ref": args.size_ref,
+            "lot_size": args.lot_size,
+            "multiplier": args.multiplier,
+            "initial_margin": args.margin,
+            "on_insufficient": args.on_insufficient,
+            "allow_short": args.short,
+            "fill_on_touch": args.fill_on_touch,
+            "intraday": args.intraday,
+            "square_off": args.square_off,
+            "no_entry_after": args.no_entry_after,
+            "close_at_end": args.close_at_end,
+        }
+    )
+    with problems_of("run"):
+        return RunSpec.model_validate(given)
+
+
+def _read_spec(name: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise InvalidInput(f"--spec {name} cannot be read: {problem}", field="spec") from None
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise InvalidInput(f"--spec {name} is not JSON: {problem}", field="spec") from None
+    if not isinstance(given, dict):
+        raise InvalidInput(
+            f"--spec {name} holds {type(given).__name__}", expected="an object", field="spec"
+        )
+    return given
+
+
+def _only_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def run_reply(services: Services, kept: Run) -> Reply:
+    """Answer with one run: everything an agent or a person wants to know of it."""
+    data = run_data(services, kept)
+    code = 0
+    if kept.status is RunStatus.FAILED:
+        code = FAILED_EXIT.get(kept.error.code, 1) if kept.error else 1
+    return Reply(data, lambda out: show_run(out, kept, data), code)
+
+
+def run_data(services: Services, kept: Run) -> dict[str, Any]:
+    """Give a run as one JSON object."""
+    data = summary_data(kept)
+    data |= {
+        "options": kept.spec.options.model_dump(mode="json"),
+        "costs": kept.spec.costs.model_dump(mode="json"),
+        "policy": services.backtests.policy(kept),
+        "verdict": services.backtests.verdict(kept),
+        "run_key": kept.run_key,
+        "first_bar": kept.first_bar,
+        "last_bar": kept.last_bar,
+        "bars": kept.bars,
+        "engine_ms": kept.engine_ms,
+        "engine_version": kept.engine_version,
+        "code_hash": kept.code_hash,
+        "data_hashes": dict(kept.data_hashes),
+        "artifacts": {
+            name: {"path": services.backtests.artifact_path(kept.id, name), "sha256": digest}
+            for name, digest in kept.artifacts.items()
+        },
+        "undefined": dict(kept.metrics.reasons) if kept.metrics else {},
+        "counters": dict(kept.metrics.counters) if kept.metrics else {},
+        "by_symbol": {symbol: dict(metrics.values) for symbol, metrics in kept.by_symbol.items()},
+    }
+    return data
+
+
+def summary_data(kept: Run) -> dict[str, Any]:
+    """Give the part of a run that lists show."""
+    trades = kept.metrics["trades"] if kept.metrics else None
+    return {
+        "run_id": kept.id,
+        "uuid": kept.uuid,
+        "job_id": kept.job_id,
+        "status": kept.status.value,
+        "strategy": kept.spec.strategy,
+        "title": kept.title,
+        "params": dict(kept.spec.params),
+        "symbols": list(kept.spec.symbols),
+        "timeframe": kept.spec.timeframe.value,
+        "start": kept.spec.start,
+        "end": kept.spec.end,
+        "source": kept.source,
+        "reused": kept.reused,
+        "created_at": kept.created_at,
+        "started_at": kept.started_at,
+        "completed_at": kept.completed_at,
+        "error": None
+        if kept.error is None
+        else {"code": kept.error.code, "message": kept.error.message, "hint": kept.error.hint},
+        "badges": list(kept.badges),
+        "trades": None if trades is None else int(trades),
+        "metrics": dict(kept.metrics.values) if kept.metrics else None,
+    }
+
+
+def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
+    """Print a run for people."""
+    spec = kept.spec
+    line(out, f"Run {kept.id}: {kept.title} on {', '.join(spec.symbols)}, {spec.timeframe} bars")
+    params = ", ".join(f"{name}={value}" for name, value in spec.params.items())
+    fact(out, "parameters", params or "none")
+    if kept.first_bar and kept.last_bar:
+        fact(out, "period", f"{kept.first_bar:%Y-%m-%d} to {kept.last_bar:%Y-%m-%d}")
+    fact(out, "rules", data["policy"])
+    fact(out, "status", kept.status.value + (", result was already kept" if kept.reused else ""))
+    if kept.error:
+        fact(out, "failed", kept.error.message)
+        if kept.error.hint:
+            fact(out, "", kept.error.hint)
+    if kept.metrics is None:
+        return
+    fact(out, "verdict", data["verdict"])
+    for badge in kept.badges:
+        fact(out, "caution", BADGES.get(badge, badge))
+    out.print()
+    columns = ["", "All>"]
+    metrics = [kept.metrics]
+    if len(kept.by_symbol) > 1:
+        columns += [f"{symbol}>" for symbol in kept.by_symbol]
+        metrics += list(kept.by_symbol.values())
+    table(out, columns, [_metric_row(name, metrics) for name in HEADLINE])
+    for name, reason in kept.metrics.reasons.items():
+        if name in HEADLINE:
+            line(out, f"  {METRICS[name].label} is undefined: {REASONS.get(reason, reason)}.")
+    dropped = {name: count for name, count in kept.metrics.counters.items() if count}
+    line(out, "  Counters: " + ", ".join(f"{name} {count}" for name, count in dropped.items()))
+
+
+def _metric_row(name: str, metrics: Sequence[Metrics]) -> list[str]:
+    metric = METRICS[name]
+    return [metric.label, *(number(item[name], metric.unit) for item in metrics)]
+
+
+def _row(kept: Run) -> list[str]:
+    def value(name: str) -> str:
+        return number(kept.metrics[name], METRICS[name].unit) if kept.metrics else "-"
+
+    return [
+        str(kept.id),
+        kept.status.value,
+        kept.spec.strategy,
+        ", ".join(kept.spec.symbols),
+        kept.spec.timeframe.value,
+        value("total_return"),
+        value("sharpe"),
+        value("max_drawdown"),
+        value("trades"),
+        kept.source,
+        f"{kept.created_at:%Y-%m-%d %H:%M}",
+    ]
+
+
+def _show_trades(out: Console, trades: Sequence[Mapping[str, Any]]) -> None:
+    columns = ["Symbol", "Side", "Units>", "Entry (UTC)", "Price>", "Exit (UTC)", "Price>"]
+    columns += ["Reason", "P&L>", "Return>", "Bars>"]
+    rows = [
+        (
+            trade["symbol"],
+            trade["direction"],
+            f"{trade['quantity']:,.6g}",
+            f"{trade['entry_time']:%Y-%m-%d %H:%M}",
+            f"{trade['entry_price']:,.4f}",
+            "open" if trade["open"] else f"{trade['exit_time']:%Y-%m-%d %H:%M}",
+            f"{trade['exit_price']:,.4f}",
+            trade["exit_reason"] or "",
+            f"{trade['pnl']:,.2f}",
+            f"{trade['return']:.2%}",
+            str(trade["bars"]),
+        )
+        for trade in trades
+    ]
+    table(out, columns, rows)
+
+
+def _show_history(out: Console, events: Sequence[Sequence[Any]]) -> None:
+    rows = [
+        (f"{at:%Y-%m-%d %H:%M:%S}", str(before or ""), str(after or ""), str(note or ""))
+        for at, before, after, note in events
+    ]
+    table(out, ("At (UTC)", "From", "To", "Note"), rows)
+
+
+def _finite(record: Mapping[str, Any]) -> dict[str, Any]:
+    # a NaN has no place in JSON; undefined is null there
+    return {name: None if value != value else value for name, value in record.items()}  # noqa: PLR0124

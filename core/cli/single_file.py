@@ -1,0 +1,235 @@
+"""One CSV file, one strategy, one table of numbers: the earlier systems' `main.py`, on this core.
+
+The file is imported into the lake under a name made of its own name and content, so the same file
+is imported once and two files never mix. The run is kept like every other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.cli.output import Usage, progress
+from core.cli.parser import Parser
+from core.cli.words import one_day, problems_of
+from core.errors import InvalidInput, NotFound, WorkbenchError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from core.domain.run import Run, RunSpec
+    from core.services import Services
+
+STRATEGY = "ema10_scalper"
+RESULTS = Path("results")
+LOT_UNITS = 75
+# Lots are contracts held on margin, so cash does not limit them; the API reads `lots` the same way.
+LOT_MARGIN = 1e-6
+NOT_BUILT = {
+    "report": "-r: this version writes no HTML report; the run page of the UI shows the charts",
+    "daily_target": "--daily-target: this version has no daily profit target",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Import, run, print, write; return the exit code."""
+    from core.cli import exit_code
+
+    try:
+        args = build_parser().parse_args(argv)
+        _run(args)
+    except WorkbenchError as problem:
+        if isinstance(problem, Usage):
+            print(problem.usage.strip(), file=sys.stderr)
+        print(problem.sentence(), file=sys.stderr)
+        return exit_code(problem)
+    return 0
+
+
+def build_parser() -> Parser:
+    """Describe the options, those of the earlier systems first."""
+    parser = Parser(prog="main.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    add = parser.add_argument
+    add("-f", "--file", metavar="FILE", help="CSV file of prices")
+    add("-s", "--start", metavar="DATE", help="first session, YYYY-MM-DD")
+    add("-e", "--end", metavar="DATE", help="last session, inclusive")
+    add("-t", "--timeframe", metavar="TF", default="1T", help="bars: 1T, 5T, 15T, … (1T, a minute)")
+    add("-r", "--report", action="store_true", help="not in this version: an HTML report")
+    add("--debug", action="store_true", help="say what happens inside")
+    add("--option-delta", type=float, default=0.5, metavar="N", help="option move per point (0.5)")
+    add("--lots", type=int, default=2, metavar="N", help=f"lots of {LOT_UNITS} units (2)")
+    add("--option-price-per-unit", type=float, default=1.0, metavar="N", help="multiplier (1)")
+    add("--no-intraday", action="store_true", help="keep positions over night")
+    add("--daily-target", type=float, metavar="N", help="not in this version: a daily target")
+    add("--non-interactive", action="store_true", help="nothing is ever asked; accepted")
+    add("--market", default="XNSE", metavar="CODE", help="market of the prices (XNSE)")
+    return parser
+
+
+def _run(args: Namespace) -> None:
+    for name, sentence in NOT_BUILT.items():
+        if getattr(args, name):
+            raise InvalidInput(sentence, hint="leave the option out", field=name)
+    source = _source(args.file)
+    if args.debug:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+
+    from core import bootstrap
+    from core.domain.market import find_market
+
+    symbol = symbol_of(source)
+    spec = spec_of(args, symbol)
+    with bootstrap.build(executor="inline") as services:
+        with progress(f"Importing {source.name}", quiet=False) as tick:
+            report = services.market.import_csv(
+                source,
+                name=source.name,
+                symbol=symbol,
+                market=args.market,
+                description=f"imported by main.py from {source.name}",
+                progress=tick,
+            )
+        print(
+            f"{source.name}: {report.rows_stored:,} rows stored as {symbol}, "
+            f"{len(report.rejections):,} left out"
+        )
+        for item in report.rejections[:10]:
+            print(f"  line {item.line}: {item.reason}, {item.detail}")
+        run = services.backtests.submit(spec, source="cli")
+        if run.error or run.metrics is None:
+            reason = run.error.message if run.error else run.status.value
+            raise WorkbenchError(f"run {run.id} failed: {reason}")
+        print(f"Run {run.id}: {services.backtests.policy(run)}")
+        if args.debug:
+            print(f"Request: {run.spec.canonical()}")
+            print(f"Counters: {dict(run.metrics.counters)}")
+        _report(services, run, find_market(args.market).zone)
+
+
+def symbol_of(source: Path) -> str:
+    """Name a file by its own name and content: `NIFTY_2024_1MIN-1A2B3C4D`."""
+    stem = re.sub(r"[^A-Z0-9]+", "_", source.stem.upper()).strip("_")[:20].strip("_")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:8].upper()
+    return f"{stem or 'FILE'}-{digest}"
+
+
+def spec_of(args: Namespace, symbol: str) -> RunSpec:
+    """Say in this engine's terms what the options mean.
+
+    An option is taken as its delta times the index move, so delta and price per unit become money
+    per index point.
+    """
+    from core.domain.costs import find_costs
+    from core.domain.run import RunSpec
+    from core.domain.timeframe import Timeframe
+
+    minutes = re.fullmatch(r"(\d+)(T|min)", args.timeframe)
+    timeframe = Timeframe.parse(f"{minutes[1]}m" if minutes else args.timeframe)
+    options = {
+        "sizing": "lots",
+        "size": args.lots,
+        "lot_size": LOT_UNITS,
+        "multiplier": args.option_delta * args.option_price_per_unit,
+        "initial_margin": LOT_MARGIN,
+        "close_at_end": True,
+    }
+    if args.no_intraday:
+        options |= {"intraday": False, "square_off": None}
+    with problems_of("run"):
+        return RunSpec.model_validate(
+            {
+                "strategy": STRATEGY,
+                "symbols": (symbol,),
+                "timeframe": timeframe,
+                "start": one_day(args.start, "start"),
+                "end": one_day(args.end, "end"),
+                "options": options,
+                "costs": find_costs("zero"),
+            }
+        )
+
+
+def _source(name: str | None) -> Path:
+    if name is None:
+        found = sorted(str(path) for path in Path("data").glob("*.csv"))
+        listed = "; there are " + ", ".join(found) if found else ""
+        raise InvalidInput(f"no file is named{listed}", expected="-f FILE.csv", field="file")
+    source = Path(name)
+    if not source.is_file():
+        raise NotFound(f"file {name} does not exist", field="file")
+    return source
+
+
+def _report(services: Services, run: Run, zone: str) -> None:
+    import polars as pl
+
+    from core.domain.metrics import BADGES, REASONS
+
+    assert run.metrics is not None  # noqa: S101 - the caller has seen to it
+    trades = (
+        services.backtests.trades(run.id)
+        .filter(~pl.col("open"))
+        .with_columns(pl.col("entry_time", "exit_time").dt.convert_time_zone(zone))
+    )
+    sessions = services.backtests.equity(run.id, max_points=None)["session"].n_unique()
+    metrics = run.metrics
+
+    def shown(name: str, factor: float = 1.0, unit: str = "", places: int = 2) -> str:
+        value = metrics[name]
+        if value is None:
+            return f"N/A ({REASONS[metrics.reasons[name]]})"
+        return f"{value * factor:.{places}f}{unit}"
+
+    print("\nPerformance Metrics:")
+    rows = [
+        ("Start Amount", f"{run.spec.options.initial_cash:.2f}"),
+        ("Final Amount", shown("final_equity")),
+        ("Total Return", shown("total_return", 100, "%")),
+        ("Sharpe Ratio", shown("sharpe")),
+        ("Max Drawdown", shown("max_drawdown", -100, "%")),
+        ("Win Rate", shown("win_rate", 100, "%")),
+        ("Total Trades", str(trades.height)),
+        ("Profit Factor", shown("profit_factor")),
+        ("Largest Winning Trade", _extreme(trades["pnl"].max(), sign=1)),
+        ("Largest Losing Trade", _extreme(trades["pnl"].min(), sign=-1)),
+        ("Average Holding Time", shown("duration_mean", 1 / 60, " min")),
+        ("Max Consecutive Wins", shown("win_streak", places=0)),
+        ("Max Consecutive Losses", shown("loss_streak", places=0)),
+        ("Trading Sessions (days)", str(sessions)),
+    ]
+    for side in ("long", "short"):
+        of_side = trades.filter(pl.col("direction") == side)
+        winning = of_side.filter(pl.col("pnl") > 0).height
+        rows.append((f"Total {side.title()} Trades", str(of_side.height)))
+        rows.append((f"Total Winning {side.title()} Trades", str(winning)))
+    for label, text in rows:
+        print(f"{label}: {text}")
+    for badge in run.badges:
+        print(f"Caution: {BADGES.get(badge, badge)}")
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{STRATEGY}_trades.csv"
+    _trade_log(trades).write_csv(path)
+    print(f"\nTrades written to {path}")
+
+
+def _trade_log(trades: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    by_exit = trades.sort("exit_time", maintain_order=True).with_columns(
+        trade_date=pl.col("entry_time").dt.date()
+    )
+    money = ("entry_price", "exit_price", "pnl", "final_pnl", "day_pnl")
+    return by_exit.with_columns(
+        final_pnl=pl.col("pnl").cum_sum(), day_pnl=pl.col("pnl").sum().over("trade_date")
+    ).with_columns(pl.col(money).round(2))
+
+
+def _extreme(value: object, sign: int) -> str:
+    return f"{value:.2f}" if isinstance(value, float) and value * sign > 0 else "N/A"

@@ -1,0 +1,315 @@
+"""Every command, for people and for programs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from core.domain.metrics import METRICS
+from core.domain.run import ARTIFACTS
+from tests.cli.conftest import Answer, daily_csv
+
+Call = Callable[..., Answer]
+RUN = ("run", "--strategy", "ema_crossover", "--param", "fast=5", "--param", "slow=20")
+
+
+def test_a_run_answers_with_one_object_that_says_everything(
+    call: Call, lake: tuple[str, str]
+) -> None:
+    answer = call(*RUN, "--symbols", "ACME,BOLT", "--timeframe", "1d", "--json")
+
+    run = answer.json
+    assert (answer.code, answer.err) == (0, "")
+    assert (run["status"], run["source"], run["reused"]) == ("completed", "cli", False)
+    assert run["params"] == {"fast": 5, "slow": 20}
+    assert run["symbols"] == ["ACME", "BOLT"]
+    assert run["bars"] == 800
+    assert set(run["metrics"]) == set(METRICS)
+    assert {name for name, value in run["metrics"].items() if value is None} == set(
+        run["undefined"]
+    )
+    assert run["trades"] == run["metrics"]["trades"] > 0
+    assert set(run["by_symbol"]) == {"ACME", "BOLT"}
+    assert {Path(name).stem for name in run["artifacts"]} == set(ARTIFACTS)
+    for artifact in run["artifacts"].values():
+        content = Path(artifact["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == artifact["sha256"]
+
+
+def test_a_run_reads_for_people(call: Call, lake: tuple[str, str]) -> None:
+    answer = call(*RUN, "--symbols", "ACME")
+
+    assert answer.code == 0
+    assert "EMA crossover on ACME, 1d bars" in answer.out
+    assert "next open" in answer.out
+    for name in ("total_return", "sharpe", "max_drawdown", "trades"):
+        assert METRICS[name].label in answer.out
+
+
+def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
+    run = call(
+        *RUN, "--symbols", "ACME", "--start", "2018-03-01", "--end", "2019-03-01", "--cash", 50_000,
+        "--costs", "bps_5", "--fill", "close", "--delay", 1, "--sizing", "units", "--size", 10,
+        "--size-ref", "fill", "--lot-size", 5, "--multiplier", 2, "--margin", 0.5,
+        "--on-insufficient", "reject", "--no-short", "--fill-on-touch", "--intraday",
+        "--square-off", "15:30", "--no-entry-after", "15:00", "--close-at-end", "--json",
+    ).json  # fmt: skip
+
+    assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
+    assert run["costs"]["name"] == "bps_5"
+    assert run["options"] == {
+        "initial_cash": 50_000.0,
+        "fill": "close",
+        "delay": 1,
+        "sizing": "units",
+        "size": 10.0,
+        "size_ref": "fill",
+        "lot_size": 5.0,
+        "multiplier": 2.0,
+        "initial_margin": 0.5,
+        "on_insufficient": "reject",
+        "allow_short": False,
+        "fill_on_touch": True,
+        "intraday": True,
+        "square_off": "15:30:00",
+        "no_entry_after": "15:00:00",
+        "close_at_end": True,
+    }
+    assert "optimistic_fill" in run["badges"]
+
+
+def test_a_request_comes_from_a_file_and_options_win(
+    call: Call, lake: tuple[str, str], tmp_path: Path
+) -> None:
+    request = {
+        "strategy": "ema_crossover",
+        "symbols": ["ACME"],
+        "params": {"fast": 5, "slow": 20},
+        "costs": "zero",
+    }
+    (tmp_path / "request.json").write_text(json.dumps(request), "utf-8")
+
+    run = call(
+        "run",
+        "--spec",
+        tmp_path / "request.json",
+        "--param",
+        "fast=7",
+        "--symbols",
+        "BOLT",
+        "--json",
+    ).json
+
+    assert run["params"] == {"fast": 7, "slow": 20}
+    assert run["symbols"] == ["BOLT"]
+    assert run["costs"]["name"] == "zero"
+
+
+def test_a_request_comes_from_stdin(
+    call: Call, lake: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO('{"strategy": "buy_and_hold", "symbols": ["ACME"]}')
+    )
+
+    assert call("run", "--spec", "-", "--json").json["strategy"] == "buy_and_hold"
+
+
+def test_the_same_request_is_computed_once(call: Call, lake: tuple[str, str]) -> None:
+    first = call(*RUN, "--symbols", "ACME", "--json").json
+    second = call(*RUN, "--symbols", "ACME", "--json").json
+    anew = call(*RUN, "--symbols", "ACME", "--no-reuse", "--json").json
+
+    assert [run["reused"] for run in (first, second, anew)] == [False, True, False]
+    assert len({run["run_id"] for run in (first, second, anew)}) == 3
+    assert first["artifacts"] == second["artifacts"] == anew["artifacts"]
+    assert first["metrics"] == second["metrics"] == anew["metrics"]
+
+
+def test_runs_are_listed_sorted_and_filtered(call: Call, lake: tuple[str, str]) -> None:
+    for symbol in lake:
+        call(*RUN, "--symbols", symbol)
+    call("run", "--strategy", "buy_and_hold", "--symbols", "ACME")
+
+    everything = call("list", "--json").json
+    by_return = call("list", "--sort", "total_return", "--order", "asc", "--json").json
+    of_acme = call("list", "--symbol", "ACME", "--strategy", "ema", "--json").json
+    second_page = call("list", "--page", 2, "--page-size", 2, "--json").json
+
+    assert [run["run_id"] for run in everything["runs"]] == [3, 2, 1]
+    returns = [run["metrics"]["total_return"] for run in by_return["runs"]]
+    assert returns == sorted(returns)
+    assert [run["run_id"] for run in of_acme["runs"]] == [1]
+    assert ([run["run_id"] for run in second_page["runs"]], second_page["total_pages"]) == ([1], 2)
+    assert "3 runs in all" in call("list").out
+
+
+def test_one_run_is_shown_with_trades_and_history(call: Call, lake: tuple[str, str]) -> None:
+    run = call(*RUN, "--symbols", "ACME", "--json").json
+
+    by_number = call("show", run["run_id"], "--trades", "--history", "--json").json
+    by_uuid, by_job = (
+        call("show", run["uuid"], "--json").json,
+        call("show", run["job_id"], "--json").json,
+    )
+
+    closed = [trade for trade in by_number["trade_list"] if not trade["open"]]
+    assert len(closed) == run["trades"]
+    assert sum(trade["pnl"] for trade in by_number["trade_list"]) == pytest.approx(
+        run["metrics"]["net_profit"], rel=1e-9
+    )
+    assert [event["to"] for event in by_number["history"]] == ["pending", "running", "completed"]
+    assert by_uuid == by_job
+    text = call("show", run["run_id"], "--trades", "--history").out
+    assert "long" in text
+    assert "completed" in text
+
+
+def test_a_run_is_reproduced_until_its_prices_change(
+    call: Call, lake: tuple[str, str], tmp_path: Path
+) -> None:
+    call(*RUN, "--symbols", "ACME")
+
+    same = call("reproduce", 1, "--json")
+    call("import", daily_csv(tmp_path / "longer.csv", seed=0, rows=450), "--symbol", "ACME")
+    changed = call("reproduce", 1, "--json")
+
+    assert (same.code, same.json["identical"], same.json["changed_inputs"]) == (0, True, [])
+    assert (changed.code, changed.json["identical"]) == (1, False)
+    assert changed.json["changed_inputs"] == ["data:ACME"]
+    assert "data:ACME" in call("reproduce", 1).out
+
+
+def test_an_import_says_what_became_of_every_row(call: Call, tmp_path: Path) -> None:
+    source = daily_csv(tmp_path / "acme.csv", seed=1, rows=30)
+    lines = source.read_text("utf-8").splitlines()
+    lines[10] = lines[10].replace(lines[10].split(",")[1], "-3")
+    source.write_text("\n".join(lines) + "\n", "utf-8")
+
+    first = call("import", source, "--symbol", "ACME", "--description", "made up", "--json")
+    again = call("import", source, "--symbol", "ACME", "--json")
+
+    report = first.json
+    assert (report["rows_read"], report["rows_stored"], report["rows_rejected"]) == (30, 29, 1)
+    assert [item["line"] for item in report["rejections"]] == [11]
+    assert (again.json["outcome"], again.json["rows_new"]) == ("unchanged", 0)
+    assert "line 11" in call("import", source, "--symbol", "ACME").out
+
+
+def test_an_import_takes_what_is_said_about_the_file(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text(
+        "when,o,h,l,last\n02.01.2019,10,12,9,11\n03.01.2019,11,12,10,12\n04.01.2019,6,7,5,6\n",
+        "utf-8",
+    )
+
+    columns = {"timestamp": "when", "open": "o", "high": "h", "low": "l", "close": "last"}
+    said = [word for ours, theirs in columns.items() for word in ("--column", f"{ours}={theirs}")]
+    said += ["--market", "XEUR", "--date-order", "dmy", "--timeframe", "1d", "--synthetic"]
+
+    answer = call(
+        "import",
+        tmp_path / "odd.csv",
+        "--symbol",
+        "odd",
+        *said,
+        "--split",
+        "2019-01-04=2",
+        "--json",
+    )
+
+    assert answer.code == 0, answer.out
+    bars = call("data", "ODD", "--json").json["bars"]
+    assert [bar["close"] for bar in bars] == [5.5, 6.0, 6.0]
+    assert call("data", "--json").json["series"][0]["synthetic"] is True
+
+
+def test_the_lake_is_listed_and_bars_are_shown(call: Call, lake: tuple[str, str]) -> None:
+    listing = call("data", "--json").json["series"]
+    weeks = call("data", "ACME", "--timeframe", "1w", "--rows", 3, "--json").json
+
+    assert [(item["symbol"], item["timeframe"], item["rows"]) for item in listing] == [
+        ("ACME", "1d", 400),
+        ("BOLT", "1d", 400),
+    ]
+    assert (weeks["timeframe"], len(weeks["bars"])) == ("1w", 3)
+    assert "ACME" in call("data").out
+    assert "Last 10 of 400 1d bars of ACME" in call("data", "ACME").out
+
+
+def test_an_empty_lake_says_how_to_fill_it(call: Call) -> None:
+    answer = call("data")
+
+    assert answer.code == 0
+    assert "workbench import" in answer.out
+
+
+def test_strategies_are_listed_explained_and_checked(call: Call) -> None:
+    listed = call("strategies", "--json").json["strategies"]
+    one = call("strategies", "ema_crossover", "--json").json
+    checked = call("strategies", "ema_crossover", "--check", "--param", "fast=3", "--json").json
+
+    assert "ema_crossover" in [item["id"] for item in listed]
+    assert [spec["name"] for spec in one["params"]] == ["fast", "slow"]
+    assert one["constraints"] == ["fast < slow"]
+    assert "check" in checked
+    assert "fast < slow" in call("strategies", "ema_crossover").out
+    assert (
+        call("strategies", "strategies.ema_crossover.EMACrossoverStrategy", "--json").json["id"]
+        == "ema_crossover"
+    )
+
+
+def test_migrate_brings_a_new_folder_up_to_date(call: Call) -> None:
+    before = call("migrate", "--check", "--json")
+    done = call("migrate", "--json")
+    after = call("migrate", "--check", "--json")
+
+    assert (before.code, before.json["up_to_date"]) == (1, False)
+    assert (done.code, done.json["up_to_date"]) == (0, True)
+    assert (after.code, after.json["up_to_date"]) == (0, True)
+
+
+@pytest.mark.slow
+def test_the_demo_is_made_once(call: Call) -> None:
+    first = call("demo", "--json").json
+    again = call("demo", "--json").json
+
+    assert {report["symbol"] for report in first["imported"]} == {
+        "AAPL",
+        "GOOG",
+        "IBM",
+        "MSFT",
+        "SYNTH-NIFTY",
+    }
+    assert [run["status"] for run in first["runs"]] == ["completed"] * 3
+    assert all(run["trades"] > 0 for run in first["runs"])
+    assert {run["source"] for run in first["runs"]} == {"demo"}
+    assert again["imported"] == []
+    assert [run["run_id"] for run in again["runs"]] == [run["run_id"] for run in first["runs"]]
+    assert call("list", "--json").json["total"] == 3
+
+
+def test_the_demo_goes_on_without_a_strategy_that_is_gone(
+    call: Call, lake: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.cli import demo
+    from core.domain.run import RunSpec
+
+    wanted = (
+        RunSpec(strategy="gone", symbols=("ACME",)),
+        RunSpec(strategy="buy_and_hold", symbols=("BOLT",)),
+    )
+    monkeypatch.setattr(demo, "DEMO_SYMBOLS", lake)
+    monkeypatch.setattr(demo, "DEMO_RUNS", wanted)
+
+    answer = call("demo", "--json")
+
+    assert answer.code == 0
+    assert [run["strategy"] for run in answer.json["runs"]] == ["buy_and_hold"]
+    assert ["gone" in problem["message"] for problem in answer.json["left_out"]] == [True]
