@@ -17,38 +17,27 @@ from typing import Final
 
 import polars as pl
 
+from core.catalog.column_names import (
+    NUMBER,
+    PRICES,
+    SYMBOL_NAMES,
+    TRADE_NAMES,
+    check_roles,
+    find_roles,
+    is_complete,
+    looks_like_header,
+    normal_name,
+    refuse_unknown,
+)
 from core.catalog.numbers import MISSING
 from core.errors import DataProblem, InvalidInput
 
 MAX_COLUMNS: Final = 200
 DELIMITERS: Final = (",", ";", "\t", "|")
-PRICES: Final = ("open", "high", "low", "close")
-ROLES: Final = ("timestamp", "date", "time", *PRICES, "volume")
-"""What a column can be. `timestamp` alone, or `date` together with `time`."""
-
-ALIASES: Final[dict[str, tuple[str, ...]]] = {
-    # in order of preference, should a file have several
-    "timestamp": (
-        *("timestamp", "datetime", "date time", "date/time", "open time", "opentime"),
-        *("gmt time", "utc time", "local time", "time (utc)", "date (utc)", "date", "time"),
-        *("unix time", "unix timestamp", "unix", "epoch", "ts", "t"),
-    ),
-    "date": ("date", "day"),
-    "time": ("time",),
-    "open": ("open", "o", "open price", "opening price"),
-    "high": ("high", "h", "high price"),
-    "low": ("low", "l", "low price"),
-    "close": ("close", "c", "close price", "closing price", "close/last", "last", "price"),
-    "volume": ("volume", "vol", "vol.", "v", "tickvol", "tick volume"),
-}
-SYMBOL_NAMES: Final = ("symbol", "ticker", "instrument", "sym", "code", "pair")
-_TRADE_NAMES: Final = {"amount", "size", "qty", "quantity", "trade id", "side"}
-_STAMP_NAMES: Final = ALIASES["timestamp"][: ALIASES["timestamp"].index("date")]
 
 _HEADER_WITHIN: Final = 40
 _SAMPLE: Final = 200
 _KLINE_COLUMNS: Final = 12
-_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _CLOCK: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?[AaPp][Mm])?", re.ASCII)
 _DIGIT_CLOCK: Final = re.compile(r"[0-9]{4}|[0-9]{6}", re.ASCII)
 _DATE: Final = re.compile(
@@ -87,12 +76,6 @@ class Layout:
         return None
 
 
-def normal_name(name: str) -> str:
-    """Give the plain form in which names of columns are compared: `<OPEN>`, `1. open` are open."""
-    plain = re.sub(r"[\s_]+", " ", name.strip().strip("<>").strip().lower())
-    return re.sub(r"^[0-9]+\. ", "", plain)
-
-
 def split_line(line: str, delimiter: str) -> list[str] | None:
     """Split one line into stripped cells; None if its quotes do not close in it."""
     if '"' not in line:
@@ -116,7 +99,7 @@ def detect_layout(lines: pl.Series, columns: Mapping[str, str] | None) -> Layout
         InvalidInput: `columns` names what is not there.
         DataProblem: the file has no layout of bars.
     """
-    _check_roles(columns or {})
+    check_roles(columns or {})
     first = [(number, line) for number, line in enumerate(lines.head(_SAMPLE), 1) if line.strip()]
     best: tuple[int, list[str], dict[str, int]] | None = None
     for number, line in first[:_HEADER_WITHIN]:
@@ -128,99 +111,25 @@ def detect_layout(lines: pl.Series, columns: Mapping[str, str] | None) -> Layout
                 raise DataProblem(
                     f"line {number} has {len(cells):,} columns", expected=f"at most {MAX_COLUMNS}"
                 )
-            roles, notes = _roles(cells, columns or {})
-            if _complete(roles):
-                _refuse_unknown_columns(cells, columns or {})
+            roles, notes = find_roles(cells, columns or {})
+            if is_complete(roles):
+                refuse_unknown(cells, columns or {})
                 return _split_time(
                     Layout(delimiter, number, tuple(cells), roles, notes=notes), lines
                 )
-            if _looks_like_header(cells) and (best is None or len(roles) > len(best[2])):
+            if looks_like_header(cells) and (best is None or len(roles) > len(best[2])):
                 best = (number, cells, roles)
     if best is not None and best[2]:
-        _refuse_unknown_columns(best[1], columns or {})
+        refuse_unknown(best[1], columns or {})
         raise _incomplete(*best)
     _refuse_trades_header(first)
     return _headerless([line for _, line in first], columns)
 
 
-def _roles(
-    cells: Sequence[str], given: Mapping[str, str]
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    names = [normal_name(cell) for cell in cells]
-    roles: dict[str, int] = {}
-    for role, name in given.items():
-        if names.count(normal_name(name)) == 1:
-            roles[role] = names.index(normal_name(name))
-    for role in PRICES:
-        if role not in given and (index := _find(names, ALIASES[role], role, cells)) is not None:
-            roles[role] = index
-    notes: list[str] = []
-    if "volume" not in given and (index := _volume(names, cells, notes)) is not None:
-        roles["volume"] = index
-    if not {"timestamp", "date"} & given.keys():
-        roles |= _time_roles(names, cells, given)
-    elif "date" in roles and "time" not in roles:
-        time = None if "time" in given else _find(names, ALIASES["time"], "time", cells)
-        roles |= {"timestamp": roles.pop("date")} if time is None else {"time": time}
-    return roles, tuple(notes)
-
-
-def _time_roles(names: list[str], cells: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
-    stamp = _find(names, _STAMP_NAMES, "timestamp", cells)
-    if stamp is not None and "time" not in given:
-        return {"timestamp": stamp}
-    date = _find(names, ALIASES["date"], "date", cells)
-    time = _find(names, ALIASES["time"], "time", cells)
-    if date is not None and (time is not None or "time" in given):
-        return {"date": date} | ({} if time is None or "time" in given else {"time": time})
-    alone = _find(names, ALIASES["timestamp"], "timestamp", cells)
-    return {} if alone is None else {"timestamp": alone}
-
-
-def _find(names: list[str], aliases: Sequence[str], role: str, cells: Sequence[str]) -> int | None:
-    for alias in aliases:
-        if names.count(alias) > 1:
-            if _looks_like_header(cells):
-                raise DataProblem(
-                    f"{names.count(alias)} columns are called {alias!r}",
-                    expected=f"one column for {role}",
-                    hint="rename one of them in the file",
-                )
-            return None
-        if alias in names:
-            return names.index(alias)
-    return None
-
-
-def _volume(names: list[str], cells: Sequence[str], notes: list[str]) -> int | None:
-    """Choose the leftmost volume: of `volume_btc, volume` the first is counted in the asset."""
-    found = [
-        index
-        for index, name in enumerate(names)
-        if name in ALIASES["volume"][:3] or re.match(r"volume[ (]", name)
-    ]
-    if not found:
-        found = [index for index, name in enumerate(names) if name in ALIASES["volume"][3:]]
-    if len(found) > 1:
-        others = ", ".join(cells[index] for index in found[1:])
-        notes.append(f"of several volume columns {cells[found[0]]} is stored, {others} is not")
-    return found[0] if found else None
-
-
-def _complete(roles: Mapping[str, int]) -> bool:
-    timed = "timestamp" in roles or {"date", "time"} <= roles.keys()
-    return timed and all(role in roles for role in PRICES)
-
-
-def _looks_like_header(cells: Sequence[str]) -> bool:
-    # A line of data has numbers; a header has at most a stray one.
-    return sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) <= 1
-
-
 def _incomplete(number: int, cells: list[str], roles: Mapping[str, int]) -> DataProblem:
     plain = {normal_name(cell) for cell in cells}
     missing = [role for role in PRICES if role not in roles]
-    if plain & _TRADE_NAMES and len(missing) >= len(PRICES) - 1:
+    if plain & TRADE_NAMES and len(missing) >= len(PRICES) - 1:
         return _trades(f"line {number} names {', '.join(cells[:8])}")
     if not ("timestamp" in roles or {"date", "time"} <= roles.keys()):
         missing.insert(0, "time")
@@ -246,36 +155,8 @@ def _refuse_trades_header(first: Sequence[tuple[int, str]]) -> None:
         for delimiter in DELIMITERS:
             cells = split_line(line, delimiter) or []
             names = {normal_name(cell) for cell in cells}
-            if "price" in names and names & _TRADE_NAMES:
+            if "price" in names and names & TRADE_NAMES:
                 raise _trades(f"line {number} names {', '.join(cells[:8])}")
-
-
-def _check_roles(columns: Mapping[str, str]) -> None:
-    for role in columns:
-        if role not in ROLES:
-            raise InvalidInput(
-                f"columns cannot say which column is {role!r}",
-                expected=f"any of {', '.join(ROLES)}",
-                field="columns",
-            )
-    if "timestamp" in columns and {"date", "time"} & columns.keys():
-        raise InvalidInput(
-            "columns names a timestamp and also a date or time",
-            expected="timestamp, or date and time",
-            field="columns",
-        )
-
-
-def _refuse_unknown_columns(cells: Sequence[str], columns: Mapping[str, str]) -> None:
-    names = [normal_name(cell) for cell in cells]
-    for role, name in columns.items():
-        if names.count(normal_name(name)) != 1:
-            raise InvalidInput(
-                f"columns says that {role} is {name!r}, which "
-                f"{names.count(normal_name(name))} columns are called",
-                expected=f"one of {', '.join(cells[:12])}",
-                field="columns",
-            )
 
 
 def _split_time(layout: Layout, lines: pl.Series) -> Layout:
@@ -368,7 +249,7 @@ def _is_kline(row: Sequence[str]) -> bool:
     opened, closed = row[0], row[6]
     if not (opened.isdigit() and closed.isdigit() and len(opened) == len(closed) >= 13):  # noqa: PLR2004 - milliseconds
         return False
-    return int(opened) < int(closed) and all(_NUMBER.fullmatch(cell) for cell in row[1:6])
+    return int(opened) < int(closed) and all(NUMBER.fullmatch(cell) for cell in row[1:6])
 
 
 def _numbered(columns: Mapping[str, str], width: int) -> dict[str, int]:
@@ -382,7 +263,7 @@ def _numbered(columns: Mapping[str, str], width: int) -> dict[str, int]:
                 field="columns",
             )
         roles[role] = int(plain) - 1
-    if not _complete(roles):
+    if not is_complete(roles):
         raise InvalidInput(
             "columns must name time, open, high, low and close of a file without header",
             expected="timestamp, or date and time; open; high; low; close",
@@ -402,7 +283,7 @@ def _common_width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
 def _is_value(cell: str) -> bool:
     return (
         cell.lower() in MISSING
-        or _NUMBER.fullmatch(cell) is not None
+        or NUMBER.fullmatch(cell) is not None
         or _STAMP.fullmatch(cell) is not None
         or _CLOCK.fullmatch(cell) is not None
     )

@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from core.catalog.cells import Rows, blocks
+from core.catalog.column_names import PRICES
 from core.catalog.columns import BoolArray
-from core.catalog.csv_layout import PRICES, Layout
+from core.catalog.csv_layout import Layout
 from core.catalog.gates import MAX_REJECTIONS
 from core.catalog.numbers import Numbers, read_numbers
 from core.domain.bars import FloatArray
