@@ -1,0 +1,238 @@
+"""What only a browser can show: polling, selection, addresses, downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e import steps
+from tests.e2e.conftest import Workbench
+
+pytestmark = pytest.mark.e2e
+
+
+def submit(workbench: Workbench, **changes: object) -> int:
+    body = {"strategy": "ema_crossover", "symbols": ["IBM"]} | changes
+    return int(workbench.post(**body)["id"])
+
+
+def test_nothing_typed_is_lost_over_many_polls_and_visits(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, workbench.ui)
+    steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
+    fast = steps.number(page, "Fast (bars)")
+    fast.click()
+    fast.press("ControlOrMeta+a")
+    page.keyboard.type("19")
+
+    for slow in (61, 62, 63, 64, 65):  # each appears by a poll of its own
+        newest = submit(workbench, parameters={"fast": 5, "slow": slow})
+        expect(steps.row(page, newest)).to_be_visible()
+        expect(fast).to_have_value("19")
+        expect(fast).to_be_focused()
+
+    fast.press("Enter")
+    steps.add_symbol(page, "MSFT")
+    page.locator(".wb-runs a").first.click()
+    expect(page.locator(".wb-headline h1")).to_be_visible()
+    steps.back(page)
+    expect(fast).to_have_value("19")
+    assert steps.run(page) > newest
+    expect(page.locator(".wb-headline")).to_contain_text("AAPL, MSFT")
+    expect(page.locator(".wb-headline h1")).to_contain_text("fast 19")
+
+
+def test_a_selection_follows_the_run_and_not_the_row(page: Page, workbench: Workbench) -> None:
+    chosen = submit(workbench, parameters={"fast": 6})
+    steps.visit(page, workbench.ui)
+    expect(steps.row(page, chosen)).to_be_visible()
+    steps.tick(page, chosen)
+
+    newest = submit(workbench, parameters={"fast": 7})
+
+    expect(steps.row(page, newest)).to_be_visible()
+    expect(page.get_by_label(f"Select run {chosen} for comparison")).to_be_checked()
+    expect(page.get_by_label(f"Select run {newest} for comparison")).not_to_be_checked()
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    expect(page.get_by_role("button", name="Compare")).to_be_disabled()
+
+
+def test_a_selection_survives_a_visit_to_a_run(page: Page, workbench: Workbench) -> None:
+    chosen = submit(workbench, parameters={"fast": 8})
+    steps.visit(page, workbench.ui)
+    steps.tick(page, chosen)
+    steps.row(page, chosen).get_by_role("link").click()
+    expect(page.locator(".wb-headline h1")).to_be_visible()
+
+    steps.back(page)
+
+    expect(page.get_by_label(f"Select run {chosen} for comparison")).to_be_checked()
+
+
+def test_order_lives_in_the_address(page: Page, workbench: Workbench) -> None:
+    for fast in (3, 9, 15):
+        submit(workbench, parameters={"fast": fast})
+    steps.visit(page, workbench.ui)
+
+    page.get_by_role("button", name="Sharpe").click()
+    expect(page.locator('th[data-column="sharpe"]')).to_have_attribute("aria-sort", "descending")
+    expect(page).to_have_url(f"{workbench.ui}/?sort=sharpe&order=desc")
+    best_first = steps.rows(page)
+    page.reload()
+    expect(page.locator('th[data-column="sharpe"]')).to_have_attribute("aria-sort", "descending")
+    assert steps.rows(page) == best_first
+
+    page.locator(".wb-runs a").first.click()
+    expect(page.locator(".wb-headline h1")).to_be_visible()
+    steps.back(page)
+    expect(page.locator('th[data-column="sharpe"]')).to_have_attribute("aria-sort", "descending")
+
+
+def test_pages_of_the_list_live_in_the_address(page: Page, workbench: Workbench) -> None:
+    for slow in range(100, 127):
+        submit(workbench, symbols=["GOOG"], parameters={"fast": 4, "slow": slow})
+    steps.visit(page, f"{workbench.ui}/?symbol=GOOG&page=2")
+
+    second = steps.rows(page)
+    page.get_by_role("button", name="Page 1", exact=True).click()
+    expect(steps.row(page, max(second))).to_have_count(0)
+
+    assert 0 < len(second) <= 25
+    assert min(steps.rows(page)) > max(second)
+
+
+def test_a_row_opens_with_the_keyboard(page: Page, workbench: Workbench) -> None:
+    number = submit(workbench)
+    steps.visit(page, workbench.ui)
+
+    steps.row(page, number).get_by_role("link").focus()
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(f"{workbench.ui}/run?id={number}")
+    expect(page.locator(".wb-headline")).to_contain_text(f"Run #{number}")
+
+
+def test_the_browsers_back_button_returns_to_the_list(page: Page, workbench: Workbench) -> None:
+    number = submit(workbench)
+    steps.visit(page, workbench.ui)
+    steps.row(page, number).get_by_role("link").click()
+    expect(page.locator(".wb-headline h1")).to_be_visible()
+
+    page.go_back()
+
+    expect(page.get_by_role("heading", name="Backtests")).to_be_visible()
+    expect(steps.row(page, number)).to_be_visible()
+
+
+def test_impatient_clicks_do_not_empty_the_page(page: Page, workbench: Workbench) -> None:
+    number = submit(workbench)
+    steps.visit(page, workbench.ui)
+
+    for _ in range(3):
+        steps.row(page, number).get_by_role("cell").nth(3).dblclick()
+        expect(page.locator(".wb-headline h1")).to_be_visible()
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+        steps.back(page)
+        steps.form(page).get_by_role("button", name="Run backtest").dblclick()
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+        steps.back(page)
+        page.keyboard.press("ControlOrMeta+Enter")
+        page.keyboard.press("ControlOrMeta+Enter")
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+        page.get_by_role("link", name="← Backtests").dblclick()
+        expect(steps.row(page, number)).to_be_visible()
+
+
+def test_leaving_while_the_list_polls_does_not_empty_the_page(
+    page: Page, workbench: Workbench
+) -> None:
+    number = submit(workbench)
+    steps.visit(page, workbench.ui)
+
+    for pause in range(0, 1_200, 100):  # all phases of a poll of one second
+        expect(steps.row(page, number)).to_be_visible()
+        page.wait_for_timeout(pause)
+        steps.row(page, number).get_by_role("link").click()
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+        steps.back(page)
+
+
+def test_a_running_run_is_watched_until_it_is_done(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, workbench.ui)
+    steps.choose(page, steps.form(page), "Strategy", "Slow")
+
+    steps.run(page)
+
+    expect(page.locator(".wb-chip.wb-running")).to_be_visible()
+    expect(page.get_by_test_id("tiles")).to_be_visible()
+    expect(page.locator(".wb-chip.wb-running")).to_have_count(0)
+
+
+def test_a_run_can_be_run_again_with_changes(page: Page, workbench: Workbench) -> None:
+    number = submit(
+        workbench, symbols=["GOOG", "IBM"], parameters={"fast": 11, "slow": 77}, fill_rule="close"
+    )
+    steps.visit(page, f"{workbench.ui}/run?id={number}")
+    expect(page.locator(".wb-headline .wb-badge")).to_have_text(
+        ["Optimistic: Optimistic: filled at the close that decided it"]
+    )
+
+    page.get_by_role("button", name="Run again with changes").click()
+
+    expect(steps.number(page, "Slow (bars)")).to_have_value("77")
+    expect(steps.number(page, "Fast (bars)")).to_have_value("11")
+    expect(steps.form(page)).to_contain_text("nobody can trade")
+
+
+def test_reproduce_compares_every_bit(page: Page, workbench: Workbench) -> None:
+    number = submit(workbench)
+    steps.visit(page, f"{workbench.ui}/run?id={number}")
+
+    page.get_by_role("button", name="Reproduce").click()
+
+    expect(page.get_by_test_id("reproduction")).to_contain_text("Bit-equal")
+
+
+def test_trades_are_exported_whole(page: Page, workbench: Workbench, tmp_path: Path) -> None:
+    number = submit(workbench)
+    steps.visit(page, f"{workbench.ui}/run?id={number}")
+    count = int(page.get_by_test_id("trade-count").inner_text().split()[0].replace(",", ""))
+
+    with page.expect_download() as text:
+        page.get_by_role("button", name="CSV").click()
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Parquet").click()
+
+    assert text.value.suggested_filename == f"run_{number}_trades.csv"
+    listed = list(csv.DictReader(io.StringIO(Path(text.value.path()).read_text("utf-8"))))
+    parquet = tmp_path / "trades.parquet"
+    table.value.save_as(parquet)
+    stored = pl.read_parquet(parquet)
+    assert len(listed) == stored.height == count
+    assert [float(row["pnl"]) for row in listed] == stored["pnl"].to_list()
+
+
+def test_the_logarithmic_scale_changes_the_axis(page: Page, workbench: Workbench) -> None:
+    number = submit(workbench, symbols=["AAPL"])
+    steps.visit(page, f"{workbench.ui}/run?id={number}")
+    labels = page.locator(".st-key-equity_chart .ytick text")
+    expect(labels.first).to_be_visible()
+    linear = labels.all_text_contents()
+
+    page.get_by_text("Log scale").first.click()
+
+    expect(labels).not_to_have_text(linear)
+
+
+def test_a_narrow_window_keeps_the_numbers(page: Page, workbench: Workbench) -> None:
+    submit(workbench)
+    page.set_viewport_size({"width": 1024, "height": 768})
+
+    steps.visit(page, workbench.ui)
+
+    sharpe = page.locator('.wb-runs td[data-column="trades"]').first
+    expect(sharpe).to_be_in_viewport(ratio=1)

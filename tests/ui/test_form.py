@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from datetime import date, time
+
+import pytest
+
+from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.options import EngineOptions
+from core.domain.run import RunQuery, RunSpec
+from tests.ui.conftest import go, words
+from ui import state
+
+
+def choose(page, strategy):
+    return page.selectbox(state.FORM_STRATEGY).select(strategy).run()
+
+
+def newest(services):
+    return services.backtests.list(RunQuery(page_size=1)).runs[0]
+
+
+def test_every_kind_of_parameter_gets_its_widget(open_page):
+    page = choose(open_page(), "every_kind")
+
+    length = page.number_input(state.param("every_kind", "length"))
+    band = page.number_input(state.param("every_kind", "band"))
+    patient = page.toggle(state.param("every_kind", "patient"))
+    mode = page.selectbox(state.param("every_kind", "mode"))
+    assert (length.value, length.min, length.max, length.step) == (14, 2, 50, 2)
+    assert (band.value, band.min, band.max, band.step) == (1.5, 0.5, 5.0, 0.25)
+    assert band.label == "Band (sd)"
+    assert patient.value is True
+    assert mode.options == ["wilder", "cutler"]
+
+
+def test_the_help_of_a_parameter_says_what_is_allowed(open_page):
+    fast = open_page().number_input(state.param("crossing", "fast"))
+
+    assert fast.help == "Length of the fast average. A whole number from 2 to 60, normally 5."
+
+
+def test_a_broken_constraint_is_named_before_anything_can_be_submitted(open_page):
+    page = open_page()
+
+    page.number_input(state.param("crossing", "fast")).set_value(30).run()
+
+    assert "fast=30, slow=20 break a constraint" in words(page)
+    assert page.button("form_run").disabled
+
+
+def test_no_symbol_is_a_mistake_with_words(open_page):
+    page = open_page()
+
+    page.multiselect(state.FORM_SYMBOLS).set_value([]).run()
+
+    assert "No symbol is chosen" in words(page)
+    assert page.button("form_run").disabled
+
+
+def test_a_range_that_ends_before_it_starts_is_a_mistake_with_words(open_page):
+    page = open_page()
+
+    page.date_input(state.FORM_START).set_value(date(2021, 5, 3))
+    page.date_input(state.FORM_END).set_value(date(2021, 5, 1)).run()
+
+    assert "start 2021-05-03 is after end 2021-05-01" in words(page).lower()
+
+
+def test_options_that_contradict_each_other_are_a_mistake_with_words(open_page):
+    page = open_page()
+
+    page.selectbox(state.option("sizing")).select("lots")
+    page.number_input(state.option("lot_size")).set_value(0.0).run()
+
+    assert "Sizing in lots needs a lot_size above 0" in words(page)
+
+
+def test_dates_are_bounded_by_the_prices_of_the_chosen_symbols(open_page):
+    page = open_page()
+
+    page.multiselect(state.FORM_SYMBOLS).set_value(["YOUNG"]).run()
+
+    start = page.date_input(state.FORM_START)
+    assert (start.min, start.max) == (date(2022, 1, 3), date(2022, 5, 20))
+
+
+def test_a_date_outside_the_prices_of_another_symbol_is_brought_inside(open_page):
+    page = open_page()
+    page.date_input(state.FORM_START).set_value(date(2020, 6, 1)).run()
+
+    page.multiselect(state.FORM_SYMBOLS).set_value(["YOUNG"]).run()
+
+    assert page.date_input(state.FORM_START).value == date(2022, 1, 3)
+
+
+def test_only_bar_lengths_that_can_be_served_are_offered(open_page, services):
+    offered = open_page().selectbox(state.FORM_TIMEFRAME).options
+
+    assert offered == [str(each) for each in services.market.timeframes("AAPL")]
+    assert "1m" not in offered
+
+
+def test_the_policy_under_the_form_follows_the_choices(open_page):
+    page = open_page()
+    assert "Decides at a close, fills at the next open" in words(page)
+
+    page.segmented_control(state.option("fill")).set_value("close").run()
+
+    assert "which nobody can trade" in words(page)
+    assert "Optimistic" in words(page)
+
+
+def test_choosing_a_strategy_takes_over_what_it_expects_of_the_engine(open_page):
+    page = choose(open_page(), "every_kind")
+
+    assert page.toggle(state.option("allow_short")).value is False
+    assert page.number_input(state.option("delay")).value == 2
+
+    page = choose(page, "crossing")
+
+    assert page.toggle(state.option("allow_short")).value is True
+    assert page.number_input(state.option("delay")).value == 0
+
+
+def test_a_cost_preset_fills_its_figures_and_editing_one_makes_it_custom(open_page):
+    page = open_page()
+
+    page.selectbox(state.FORM_COSTS).select("bps_5").run()
+    assert page.number_input(state.cost("bps")).value == 5.0
+    page.number_input(state.cost("bps")).set_value(7.0).run()
+
+    assert page.selectbox(state.FORM_COSTS).value == "custom"
+    assert "7 bps of value" in words(page)
+
+
+def test_run_submits_exactly_what_the_form_says_and_opens_the_run(open_page, services):
+    page = open_page()
+    page.number_input(state.param("crossing", "fast")).set_value(7)
+    page.multiselect(state.FORM_SYMBOLS).set_value(["AAPL", "MSFT"])
+    page.date_input(state.FORM_START).set_value(date(2020, 2, 3))
+    page.number_input(state.option("initial_cash")).set_value(50_000.0)
+    page.selectbox(state.FORM_COSTS).select("zero").run()
+
+    page.button("form_run").click().run()
+
+    run = newest(services)
+    assert run.source == "ui"
+    assert run.spec == RunSpec(
+        strategy="crossing",
+        params={"fast": 7, "slow": 20},
+        symbols=("AAPL", "MSFT"),
+        start=date(2020, 2, 3),
+        options=EngineOptions(initial_cash=50_000.0),
+        costs=COST_PRESETS["zero"],
+    )
+    assert page.query_params["id"] == str(run.id)
+    assert f"Run #{run.id}" in words(page)
+
+
+def test_a_strategy_that_fails_leads_to_a_run_page_that_says_why(open_page):
+    page = choose(open_page(), "faulty")
+
+    page.button("form_run").click().run()
+
+    assert not page.exception
+    assert "The strategy failed" in words(page)
+    assert "IndexError" in words(page)
+    assert "Traceback" not in words(page)
+
+
+SPEC = RunSpec(
+    strategy="every_kind",
+    params={"length": 20, "band": 2.25, "patient": False, "mode": "cutler"},
+    symbols=("MSFT", "AAPL"),
+    timeframe="1w",
+    start=date(2020, 3, 2),
+    end=date(2021, 12, 31),
+    options=EngineOptions(
+        initial_cash=12_345.0,
+        fill="close",
+        delay=3,
+        sizing="lots",
+        size=2.0,
+        size_ref="fill",
+        lot_size=5.0,
+        multiplier=2.0,
+        initial_margin=0.5,
+        on_insufficient="reject",
+        allow_short=False,
+        fill_on_touch=True,
+        intraday=True,
+        square_off=time(15, 15),
+        no_entry_after=time(14, 0),
+        close_at_end=True,
+    ),
+    costs=CostModel(per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05),
+)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC,
+        SPEC.model_copy(update={"options": EngineOptions(), "costs": COST_PRESETS["crypto_taker"]}),
+        SPEC.model_copy(update={"start": None, "end": None}),
+    ],
+)
+def test_run_again_with_changes_brings_back_every_choice(open_page, services, spec):
+    asked = services.backtests.submit(spec, source="api")
+    page = open_page("run", id=str(asked.id))
+
+    page.button("run_again").click().run()
+    page.button("form_run").click().run()
+
+    again = newest(services)
+    assert again.id != asked.id
+    assert again.spec == asked.spec
+
+
+def test_choices_survive_a_visit_to_another_page(open_page):
+    page = open_page()
+    page.number_input(state.param("crossing", "fast")).set_value(9)
+    page.multiselect(state.FORM_SYMBOLS).set_value(["MSFT"]).run()
+
+    page.button("form_run").click().run()
+    assert "Run #" in words(page)
+    go(page)
+
+    assert page.number_input(state.param("crossing", "fast")).value == 9
+    assert page.multiselect(state.FORM_SYMBOLS).value == ["MSFT"]
+
+
+def test_a_strategy_that_cannot_be_read_is_named_with_its_reason(open_page):
+    page = open_page()
+
+    assert "1 strategy cannot be used" in words(page)
+    assert "SyntaxError" in words(page)

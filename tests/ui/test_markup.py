@@ -1,0 +1,139 @@
+"""Whatever users or strategies call things, a page shows it as text (W11)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.run import RunError
+from core.errors import InvalidInput
+from ui import formats
+from ui.components import comparison_tables, headline, markup, problem, provenance
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</dd></dl><iframe src=//evil.test>",
+    "<svg/onload=alert(1)>",
+    "javascript:alert(1)",
+    "[link](javascript:alert(1))",
+    "![x](http://evil.test/x.png)",
+    "**bold** _and_ `code` $$x$$ :red[x]",
+    "<style>*{display:none}</style>",
+    "{{7*7}} ${7*7} #{7*7}",
+    "&lt;script&gt;",
+    "\u202egnp.exe",
+    "a\x00b",
+)
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.handlers, self.text = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(html):
+    tags = Tags()
+    tags.feed(html)
+    tags.close()
+    return tags
+
+
+@pytest.fixture
+def written(monkeypatch):
+    parts = []
+    monkeypatch.setattr(markup, "write", lambda *html: parts.append("".join(html)))
+    return lambda: "".join(parts)
+
+
+@given(st.one_of(st.sampled_from(PAYLOADS), st.text(max_size=60)))
+def test_escaped_text_is_never_a_tag(value):
+    tags = read(f'<p title="{markup.text(value)}">{markup.text(value)}</p>')
+
+    assert tags.seen == ["p"]
+    assert tags.handlers == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_headline_shows_titles_and_parameters_as_text(submit, written, payload):
+    run = submit()
+    spec = run.spec.model_copy(update={"params": {payload: payload}, "symbols": (payload,)})
+
+    headline.show(
+        replace(run, title=payload, spec=spec),
+        verdict=payload,
+        policy=payload,
+        reader=formats.zone(None),
+        now=run.created_at,
+    )
+
+    tags = read(written())
+    assert set(tags.seen) <= {"header", "h1", "div", "span", "b", "p"}
+    assert tags.handlers == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_errors_show_what_they_found_as_text(written, payload):
+    problem.show(InvalidInput(payload, expected=payload, hint=payload))
+    problem.show_failure(RunError("strategy_failed", payload, payload))
+
+    tags = read(written())
+    assert set(tags.seen) <= {"section", "h2", "dl", "dt", "dd"}
+    assert tags.handlers == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_provenance_and_comparison_show_values_as_text(submit, written, payload):
+    run = submit()
+    spec = run.spec.model_copy(update={"params": {"name": payload}})
+    odd = replace(run, title=payload, spec=spec, job_id=payload, code_hash=payload)
+
+    markup.write(markup.facts(provenance._asked(spec)))
+    markup.write(markup.facts(provenance._computed(odd, formats.zone(None))))
+    comparison_tables.show_runs([odd, odd])
+
+    tags = read(written())
+    assert not {"script", "img", "iframe", "svg", "style"} & set(tags.seen)
+    assert tags.seen.count("a") == 2  # our links to the two runs
+    assert tags.handlers == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_shell_calls_quote_whatever_a_parameter_holds(submit, payload):
+    import shlex
+
+    spec = submit().spec.model_copy(update={"params": {"name": payload}})
+
+    assert shlex.split(provenance.cli_call(spec))[:2] == ["echo", spec.canonical()]
+
+
+def test_no_page_asks_the_browser_to_run_our_scripts():
+    from pathlib import Path
+
+    sources = [path.read_text("utf-8") for path in Path("ui").rglob("*.py")]
+
+    assert not any(
+        re.search(r"unsafe_allow_(html|javascript)\s*=\s*True", source) for source in sources
+    )
+
+
+def test_the_table_of_runs_writes_text_and_never_markup():
+    from pathlib import Path
+
+    script = (Path("ui") / "assets" / "runs_table.js").read_text("utf-8")
+
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+
+from api.bodies import BacktestBody
+from core.domain.metrics import METRICS
+from core.domain.options import EngineOptions
+from core.domain.run import Reproduction, RunSpec, RunStatus
+from core.services import Backtests
+from tests.laboratory import lay_prices, wave
+from tests.ui.conftest import words
+from ui import formats
+from ui.components import provenance
+
+
+def text_of(html):
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def opened(open_page, run, **query):
+    page = open_page("run", id=str(run.id), **query)
+    assert not page.exception
+    return page
+
+
+def test_the_title_says_what_was_run_on_what(open_page, submit):
+    run = submit(symbols=("AAPL", "MSFT"), start="2020-03-02")
+
+    said = text_of(words(opened(open_page, run)))
+
+    assert "Crossing fast 5 · slow 20" in said
+    assert "AAPL, MSFT" in said
+    assert "1d, 02 Mar 2020 \N{EN DASH} 20 Apr 2022" in said
+
+
+def test_verdict_and_policy_come_from_the_core_word_for_word(open_page, submit, services):
+    run = submit()
+
+    said = text_of(words(opened(open_page, run)))
+
+    assert services.backtests.verdict(run) in said
+    assert services.backtests.policy(run) in said
+
+
+def test_the_tiles_show_the_metrics_of_the_run(open_page, submit):
+    run = submit(symbols=("MSFT",))
+    html = words(opened(open_page, run))
+
+    for name in ("total_return", "cagr", "sharpe", "max_drawdown", "trades", "win_rate"):
+        tile = re.search(rf'data-metric="{name}".*?</div>', html, re.DOTALL)
+        assert tile
+        assert formats.metric(name, run.metrics[name]) in text_of(tile.group())
+    assert f"± {formats.number(run.metrics['sharpe_se'])}" in text_of(html)
+
+
+def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):
+    run = submit()
+    assert run.metrics["expectancy_r"] is None
+    html = words(opened(open_page, run, tab="Metrics"))
+
+    listed = re.findall(r'<td data-metric="(\w+)">', html)
+    assert listed == [
+        name
+        for group in ("returns", "risk", "trades", "activity", "costs")
+        for name, metric in METRICS.items()
+        if metric.group == group
+    ]
+    cell = re.search(r'data-metric="expectancy_r">(.*?)</td>', html)
+    assert cell
+    assert text_of(cell.group(1)).startswith("—")
+    assert 'title="Undefined: no closed trade had a stop' in cell.group(1)
+
+
+def test_each_symbol_has_its_row(open_page, submit):
+    run = submit(symbols=("AAPL", "MSFT"))
+    html = words(opened(open_page, run, tab="Symbols"))
+
+    for symbol in ("AAPL", "MSFT"):
+        row = re.search(rf'<th scope="row">{symbol}</th>.*?</tr>', html)
+        assert row
+        assert formats.metric("net_profit", run.by_symbol[symbol]["net_profit"]) in row.group()
+
+
+def test_months_are_a_table_of_text(open_page, submit):
+    html = words(opened(open_page, submit()))
+
+    table = re.search(r'<table class="wb-months">.*?</table>', html, re.DOTALL)
+    assert table
+    years = re.findall(r'<th scope="row">(\d{4})</th>', table.group())
+    assert years == ["2022", "2021", "2020"]
+
+
+def test_the_funnel_adds_up(open_page, submit):
+    run = submit(symbols=("AAPL",), options=EngineOptions(allow_short=False).model_dump())
+    html = words(opened(open_page, run))
+
+    said = text_of(html[html.index("wb-funnel") :])
+    counters = run.metrics.counters
+    assert counters["rejected"] > 0
+    assert f"Entries wanted {counters['entries'] + counters['rejected']}" in said
+    assert f"Rejected {counters['rejected']}" in said
+    assert f"Trades closed {int(run.metrics['trades'])}" in said
+
+
+def test_all_trades_are_in_the_table(open_page, submit, services):
+    run = submit()
+    page = opened(open_page, run)
+
+    assert len(page.dataframe[0].value) == services.backtests.trades(run.id).height
+    labels = [button.label for button in page.get("download_button")]
+    assert labels == ["CSV", "Parquet"]
+
+
+def test_the_calls_ask_for_exactly_this_run(open_page, submit):
+    run = submit(
+        "every_kind",
+        symbols=("MSFT", "AAPL"),
+        timeframe="1w",
+        start=date(2020, 2, 3),
+        end=date(2021, 12, 31),
+        options=EngineOptions(fill="close", delay=1, intraday=True, no_entry_after="14:00"),
+        costs={"name": "custom", "bps": 3, "maximum_rate": 0.01},
+    )
+    page = opened(open_page, run, tab="Provenance")
+
+    shell, rest = (block.value for block in page.code)
+    spec = json.loads(shlex.split(shell.split("|")[0])[1])
+    assert RunSpec.model_validate(spec) == run.spec
+    body = shlex.split(rest.replace("\\\n", " "))[-1]
+    assert BacktestBody.model_validate_json(body).spec() == run.spec
+
+
+def test_rest_body_of_a_plain_spec_means_the_same_through_the_api():
+    spec = RunSpec(strategy="crossing", params={"fast": 3}, symbols=("AAPL",))
+
+    body = json.dumps(provenance.rest_body(spec))
+
+    assert BacktestBody.model_validate_json(body).spec() == spec
+
+
+def test_provenance_names_every_hash(open_page, submit):
+    run = submit(symbols=("AAPL", "MSFT"))
+    html = words(opened(open_page, run, tab="Provenance"))
+
+    hashes = [run.run_key, run.code_hash, *run.data_hashes.values(), *run.artifacts.values()]
+    assert all(value in html for value in hashes)
+
+
+def test_a_reused_result_is_said_to_be_one(open_page, submit):
+    submit(params={"fast": 8})
+
+    again = submit(params={"fast": 8})
+
+    assert again.reused
+    assert "Reused result" in words(opened(open_page, again))
+
+
+def test_a_failed_run_shows_cause_and_hint(open_page, submit):
+    run = submit("faulty")
+    html = words(opened(open_page, run))
+
+    assert "The strategy failed" in html
+    assert run.error.message in text_of(html).replace("&#x27;", "'")
+    assert "Traceback" not in html
+    assert "Reproduce" not in [button.label for button in opened(open_page, run).button]
+
+
+def test_reproduce_says_bit_equal(open_page, submit):
+    page = opened(open_page, submit())
+
+    page.button("run_reproduce").click().run()
+
+    assert "Bit-equal" in words(page)
+    assert "All 4 tables were computed again with the stored hashes." in words(page)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("data:AAPL", "code"), "because inputs changed .* prices of AAPL, strategy code"),
+        (("engine",), "because inputs changed .* engine version"),
+        ((), "although no input changed .* This is a fault"),
+    ],
+)
+def test_reproduce_names_what_changed(open_page, submit, monkeypatch, changed, said):
+    run = submit()
+    outcome = Reproduction(run, False, changed, {"equity.parquet": ("a", "b")})  # noqa: FBT003
+    monkeypatch.setattr(Backtests, "reproduce", lambda *_: outcome)
+    page = opened(open_page, run)
+
+    page.button("run_reproduce").click().run()
+
+    assert re.search(said, text_of(words(page)))
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(RunStatus.PENDING, "Waiting for its turn"), (RunStatus.RUNNING, "Running")],
+)
+def test_an_unfinished_run_says_how_far_it_is(open_page, submit, monkeypatch, status, said):
+    run = replace(submit(), status=status, progress=0.4, metrics=None, run_key=None)
+    monkeypatch.setattr(Backtests, "get", lambda *_: run)
+
+    page = opened(open_page, run)
+
+    (bar,) = page.get("progress")
+    assert bar.value == 40
+    assert said in bar.text
+
+
+@pytest.mark.parametrize("query", [{}, {"id": "999999"}, {"id": "../../etc/passwd"}, {"id": "<b>"}])
+def test_an_address_without_a_run_says_what_it_should_be(open_page, query):
+    page = open_page("run", **query)
+
+    assert not page.exception
+    assert "Not found" in words(page)
+    assert "<b>" not in words(page)
+
+
+def test_when_the_prices_have_changed_the_result_still_stands(open_page, services, submit):
+    lay_prices(services.settings.lake_dir, "MOVED", wave(300))
+    run = submit(symbols=("MOVED",))
+    lay_prices(services.settings.lake_dir, "MOVED", wave(300, drift=0.001))
+
+    page = opened(open_page, run)
+
+    assert "The prices have a problem" in words(page)
+    assert formats.metric("total_return", run.metrics["total_return"]) in words(page)
+    assert len(page.dataframe[0].value) == services.backtests.trades(run.id).height
+
+
+def test_a_run_without_a_trade_is_shown_without_numbers_it_does_not_have(open_page, submit):
+    run = submit(symbols=("YOUNG",), params={"fast": 50, "slow": 240})
+    assert run.metrics["trades"] == 0
+
+    html = words(opened(open_page, run))
+
+    assert "Traded nothing" in html
+    assert "nan" not in text_of(html).lower().split()
+
+
+def test_a_run_of_another_zone_shows_its_time_in_the_readers(services, submit):
+    run = submit()
+    stamp = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    from ui.components import headline
+
+    assert run.id
+    assert "13:00:00 CET" in headline._facts(
+        replace(run, created_at=stamp), formats.zone("Europe/Berlin"), stamp
+    )
+
+
+def test_csv_of_trades_holds_every_trade_to_the_last_digit(services, submit):
+    trades = services.backtests.trades(submit().id)
+
+    back = pl.read_csv(formats.csv(trades), schema_overrides={"pnl": pl.Float64})
+
+    assert back["pnl"].equals(trades["pnl"])
+    assert back.height == trades.height

@@ -1,0 +1,1 @@
+"""The door for people: Streamlit pages over `core.services`. No business logic lives here."""

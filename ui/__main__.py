@@ -1,0 +1,5 @@
+"""`python -m ui`: serve the pages."""
+
+from ui.server import main
+
+main()

@@ -1,0 +1,60 @@
+/* Asks for a redraw of the fragment it stands in, every few seconds, and keeps the page whole.
+
+   Streamlit's own timer (run_every) may fire while a page is being left; its late request is then
+   answered for the page already left, which empties the new one ("Bad delta path"). So this one is
+   silent while anything runs or the tab is hidden. A second click on something that leaves the page
+   would do the same harm; it is swallowed. */
+const LEAVES = [
+  ".st-key-form_run button",
+  ".st-key-runs_compare button",
+  ".st-key-run_again button",
+  ".wb-runs td:not(.wb-pick)",
+  '[data-testid="stPageLink"] a',
+  '[data-testid="stLogoLink"]',
+].join(",");
+const EVENTS = ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "keydown"];
+const STEP = 50;
+const GRACE = 400;
+
+export default function (component) {
+  const { data, setTriggerValue } = component;
+  const root = document.documentElement.dataset;
+  const app = document.querySelector('[data-testid="stApp"]');
+  const idle = () => (app?.dataset.testScriptState ?? "notRunning") === "notRunning";
+  let due = performance.now() + data.seconds * 1000;
+  let leftAt = -Infinity;
+
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (!idle()) return;
+    delete root.wbPolling;
+    if (now - leftAt > GRACE) delete root.wbLeaving;
+    if (document.hidden || "wbLeaving" in root || now < due) return;
+    due = now + data.seconds * 1000;
+    root.wbPolling = "";
+    setTriggerValue("beat", Date.now());
+  }, STEP);
+
+  const watch = (event) => {
+    const key = event.type === "keydown";
+    if (key && event.key !== "Enter" && event.key !== " ") return;
+    if ("wbLeaving" in root) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    const leaves = key ? event.ctrlKey || event.metaKey : event.target.closest?.(LEAVES);
+    if (leaves && (key || event.type === "click")) {
+      leftAt = performance.now();
+      root.wbLeaving = "";
+    }
+  };
+  for (const kind of EVENTS) addEventListener(kind, watch, true);
+
+  return () => {
+    clearInterval(timer);
+    for (const kind of EVENTS) removeEventListener(kind, watch, true);
+    delete root.wbPolling;
+    delete root.wbLeaving;
+  };
+}

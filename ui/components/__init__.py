@@ -1,0 +1,1 @@
+"""Parts of pages: `show(...) -> value` draws one thing and gives what was chosen."""

@@ -1,0 +1,103 @@
+"""Choose symbols, bar length and range, out of what the lake holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.domain.dataset import Series
+from core.domain.timeframe import Timeframe
+from core.services import Market
+from ui import formats, state
+
+MOST_SYMBOLS = 50
+
+
+class DataChoice(NamedTuple):
+    """What to run on; no symbols chosen is possible and cannot be run."""
+
+    symbols: tuple[str, ...]
+    timeframe: Timeframe
+    start: date | None
+    end: date | None
+
+
+def show(market: Market, series: Sequence[Series]) -> DataChoice:
+    """Draw the choices.
+
+    Args:
+        market: Knows which bar lengths can be served for a symbol.
+        series: What the lake holds, at least one.
+    """
+    known = sorted({one.symbol for one in series})
+    state.seed(state.FORM_SYMBOLS, known[:1])
+    state.keep_members(state.FORM_SYMBOLS, known)
+    symbols: list[str] = st.multiselect(
+        "Symbols",
+        known,
+        key=state.FORM_SYMBOLS,
+        persist_state="session",
+        max_selections=MOST_SYMBOLS,
+        placeholder="Choose symbols",
+        help="Several symbols share the capital in equal sleeves.",
+    )
+    mine = [one for one in series if one.symbol in symbols] or list(series)
+    timeframe = _timeframe(market, symbols)
+    start, end = _range(mine)
+    return DataChoice(tuple(symbols), timeframe, start, end)
+
+
+def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
+    served = _served(market, symbols)
+    state.keep_valid(state.FORM_TIMEFRAME, served, prefer=Timeframe.D1)
+    chosen = st.selectbox(
+        "Bars",
+        served,
+        key=state.FORM_TIMEFRAME,
+        persist_state="session",
+        disabled=not symbols,
+        help="Only lengths that the stored prices of every chosen symbol can give.",
+    )
+    return Timeframe(chosen)
+
+
+def _served(market: Market, symbols: Sequence[str]) -> list[Timeframe]:
+    """Bar lengths every chosen symbol can give, shortest first."""
+    offers = [set(market.timeframes(symbol)) for symbol in symbols]
+    common = set.intersection(*offers) if offers else set()
+    return [length for length in Timeframe if length in common] or [Timeframe.D1]
+
+
+def _range(series: Sequence[Series]) -> tuple[date | None, date | None]:
+    first = min(one.first for one in series).date()
+    last = max(one.last for one in series).date()
+    state.keep_between(state.FORM_START, first, last)
+    state.keep_between(state.FORM_END, first, last)
+    left, right = st.columns(2, gap="xsmall")
+    with left:
+        start: date | None = st.date_input(
+            "From",
+            value=None,
+            min_value=first,
+            max_value=last,
+            format="YYYY-MM-DD",
+            key=state.FORM_START,
+            persist_state="session",
+            help=f"First session, inclusive. Empty: from {formats.day(first)}.",
+        )
+    with right:
+        end: date | None = st.date_input(
+            "To",
+            value=None,
+            min_value=first,
+            max_value=last,
+            format="YYYY-MM-DD",
+            key=state.FORM_END,
+            persist_state="session",
+            help=f"Last session, inclusive. Empty: to {formats.day(last)}.",
+        )
+    st.caption(f"Prices from {formats.span(first, last)}")
+    return start, end

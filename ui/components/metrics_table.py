@@ -1,0 +1,38 @@
+"""Every metric, by group."""
+
+from __future__ import annotations
+
+from core.domain.metrics import METRICS, Metric, Metrics
+from ui.components import markup
+
+GROUPS = {
+    "returns": "Returns",
+    "risk": "Risk",
+    "trades": "Trades",
+    "activity": "Activity",
+    "costs": "Costs",
+}
+
+
+def show(metrics: Metrics) -> None:
+    """Draw all metrics; undefined ones are dashes that say why."""
+    markup.write(
+        '<div class="wb-cards" data-testid="metrics">',
+        *(_group(group, title, metrics) for group, title in GROUPS.items()),
+        "</div>",
+    )
+
+
+def _group(group: str, title: str, metrics: Metrics) -> str:
+    rows = "".join(_row(metric, metrics) for metric in METRICS.values() if metric.group == group)
+    return (
+        f'<div class="wb-card"><h3>{title}</h3><table class="wb-table">'
+        f'<caption class="wb-sr">{title}</caption><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _row(metric: Metric, metrics: Metrics) -> str:
+    return (
+        f'<tr><th scope="row">{markup.label(metric.name)}</th>'
+        f'<td data-metric="{metric.name}">{markup.value(metrics, metric.name)}</td></tr>'
+    )

@@ -1,0 +1,114 @@
+"""What a result was computed from, and how to compute it again from anywhere."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from core.domain.run import Run, RunSpec
+from ui import formats
+from ui.components import markup
+
+
+def show(run: Run, *, api_url: str, reader: ZoneInfo) -> None:
+    """Draw spec, hashes and the calls that ask for exactly this run."""
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        markup.write(
+            '<div class="wb-card"><h3>What was asked</h3>',
+            markup.facts(_asked(run.spec)),
+            "</div>",
+            '<div class="wb-card"><h3>What it was computed from</h3>',
+            markup.facts(_computed(run, reader)),
+            "</div>",
+        )
+    with right:
+        markup.write(markup.section("The same from a shell"))
+        st.code(cli_call(run.spec), language="bash", wrap_lines=True)
+        markup.write(markup.section("The same over REST"))
+        st.code(rest_call(run.spec, api_url), language="bash", wrap_lines=True)
+
+
+def cli_call(spec: RunSpec) -> str:
+    """Give the shell command that asks for this spec."""
+    return f"echo {shlex.quote(spec.canonical())} | workbench run --spec -"
+
+
+def rest_call(spec: RunSpec, api_url: str) -> str:
+    """Give the curl command that asks for this spec."""
+    body = json.dumps(rest_body(spec), separators=(",", ":"))
+    return (
+        f"curl -X POST {api_url}/api/backtests/run \\\n"
+        f"  -H 'content-type: application/json' \\\n  -d {shlex.quote(body)}"
+    )
+
+
+def rest_body(spec: RunSpec) -> dict[str, object]:
+    """Give the body of `POST /api/backtests/run` for this spec, every choice spelled out."""
+    body: dict[str, object] = {
+        "strategy": spec.strategy,
+        "symbols": list(spec.symbols),
+        "parameters": dict(spec.params),
+        "timeframe": str(spec.timeframe),
+        "costs": spec.costs.model_dump(mode="json"),
+        "engine_options": spec.options.model_dump(mode="json", exclude_none=True),
+    }
+    if spec.start:
+        body["start_date"] = spec.start.isoformat()
+    if spec.end:
+        body["end_date"] = spec.end.isoformat()
+    return body
+
+
+def _asked(spec: RunSpec) -> dict[str, str]:
+    options = spec.options
+    sizes = {"percent_of_equity": "% of equity", "units": "units", "lots": "lots"}
+    pairs: dict[str, object] = {
+        "Strategy": spec.strategy,
+        "Parameters": formats.params(dict(spec.params)) or formats.NONE,
+        "Symbols": ", ".join(spec.symbols),
+        "Bars": spec.timeframe,
+        "Sessions": formats.span(spec.start, spec.end) if spec.start or spec.end else "all",
+        "Capital": formats.money(options.initial_cash),
+        "Size": f"{options.size:g} {sizes[options.sizing]}",
+        "Fill": "next open" if options.fill == "next_open" else "same close",
+        "Shorts": "yes" if options.allow_short else "no",
+        "Costs": spec.costs.sentence(),
+    }
+    changed = {
+        name.replace("_", " ").capitalize(): value
+        for name, value in options.model_dump(mode="json", exclude_defaults=True).items()
+        if name not in {"initial_cash", "size", "sizing", "fill", "allow_short"}
+    }
+    return {name: markup.text(value) for name, value in (pairs | changed).items()}
+
+
+def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:
+    pairs: dict[str, str] = {
+        "Run": f"#{run.id} · {_mono(run.job_id)}",
+        "Submitted": markup.text(formats.moment(run.created_at, reader)),
+    }
+    if run.completed_at:
+        pairs["Completed"] = markup.text(formats.moment(run.completed_at, reader))
+    if run.engine_ms is not None:
+        pairs["Computed in"] = f"{formats.number(run.engine_ms, 1)} ms" + (
+            " (by the first equal run)" if run.reused else ""
+        )
+    if run.run_key:
+        pairs["Run key"] = _mono(run.run_key)
+    for symbol, value in run.data_hashes.items():
+        pairs[f"Prices {symbol}"] = _mono(value)
+    if run.code_hash:
+        pairs["Strategy code"] = _mono(run.code_hash)
+    if run.engine_version:
+        pairs["Engine"] = f"version {markup.text(run.engine_version)}"
+    for name, value in run.artifacts.items():
+        pairs[name] = _mono(value)
+    return pairs
+
+
+def _mono(value: object) -> str:
+    return f'<span class="wb-mono">{markup.text(value)}</span>'

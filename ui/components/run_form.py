@@ -1,0 +1,131 @@
+"""The form of a backtest: what to run, on what, by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import streamlit as st
+from pydantic import ValidationError
+
+from core.domain.costs import CostModel
+from core.domain.dataset import Series
+from core.domain.options import EngineOptions
+from core.domain.parameters import ParamValue, clean_params
+from core.domain.run import RunSpec
+from core.domain.strategy import StrategyInfo
+from core.errors import InvalidInput
+from core.services import Services
+from ui import state
+from ui.components import (
+    account_form,
+    costs_form,
+    data_picker,
+    markup,
+    param_form,
+    problem,
+    strategy_picker,
+)
+
+
+class Request(NamedTuple):
+    """The form as it stands: a spec when it can be run, and whether it should be."""
+
+    spec: RunSpec | None
+    submitted: bool
+
+
+def show(
+    services: Services, strategies: Sequence[StrategyInfo], series: Sequence[Series]
+) -> Request:
+    """Draw the form with every mistake named before it can be submitted.
+
+    Args:
+        services: Answer which bar lengths can be served and how a spec fills.
+        strategies: What can be run, at least one usable.
+        series: What it can be run on, at least one.
+    """
+    markup.write('<h2 class="wb-form-title">New backtest</h2>')
+    info = strategy_picker.show(strategies, on_change=lambda: _expect(strategies))
+    params = param_form.show(info)
+    constraint = st.empty()
+    data = data_picker.show(services.market, series)
+    options = account_form.show()
+    costs = costs_form.show()
+    spec: RunSpec | None = None
+    with constraint:
+        try:
+            spec = _spec(info, params, data, options, costs)
+        except InvalidInput as mistake:
+            problem.show(mistake)
+    _policy(services, spec)
+    submitted = st.button(
+        "Run backtest",
+        type="primary",
+        width="stretch",
+        shortcut="Mod+Enter",
+        disabled=spec is None,
+        key="form_run",
+    )
+    return Request(spec, submitted)
+
+
+def _spec(
+    info: StrategyInfo,
+    params: Mapping[str, ParamValue],
+    data: data_picker.DataChoice,
+    options: Mapping[str, Any],
+    costs: CostModel,
+) -> RunSpec:
+    if not data.symbols:
+        raise InvalidInput("no symbol is chosen", expected="at least one", field="symbols")
+    try:
+        return RunSpec(
+            strategy=info.id,
+            params=clean_params(info.params, info.constraints, params),
+            symbols=data.symbols,
+            timeframe=data.timeframe,
+            start=data.start,
+            end=data.end,
+            options=EngineOptions.model_validate(options),
+            costs=costs,
+        )
+    except ValidationError as error:
+        raise _readable(error) from None
+
+
+def _readable(error: ValidationError) -> InvalidInput:
+    """Turn pydantic's faults into one error of ours."""
+    problems = tuple(
+        InvalidInput(str(fault["msg"]).removeprefix("Value error, "))
+        for fault in error.errors(include_url=False)
+    )
+    if len(problems) == 1:
+        return problems[0]
+    return InvalidInput(f"{len(problems)} choices are wrong", problems=problems)
+
+
+def fill(spec: RunSpec) -> None:
+    """Set the whole form to a spec, so that it can be run again with changes."""
+    st.session_state[state.FORM_STRATEGY] = spec.strategy
+    for name, value in spec.params.items():
+        st.session_state[state.param(spec.strategy, name)] = value
+    st.session_state[state.FORM_SYMBOLS] = list(spec.symbols)
+    st.session_state[state.FORM_TIMEFRAME] = spec.timeframe
+    st.session_state[state.FORM_START] = spec.start
+    st.session_state[state.FORM_END] = spec.end
+    account_form.fill(spec.options)
+    costs_form.fill(spec.costs)
+
+
+def _expect(strategies: Sequence[StrategyInfo]) -> None:
+    """Take over the engine options the newly chosen strategy asks for."""
+    chosen = st.session_state[state.FORM_STRATEGY]
+    wanted = next((info.engine for info in strategies if info.id == chosen), {})
+    account_form.fill(EngineOptions.model_validate(wanted))
+
+
+def _policy(services: Services, spec: RunSpec | None) -> None:
+    if spec is not None:
+        sentence = services.backtests.policy(spec)
+        markup.write(f'<p class="wb-policy wb-small">{markup.text(sentence)}</p>')

@@ -1,0 +1,76 @@
+"""The eight numbers a director looks at first."""
+
+from __future__ import annotations
+
+from core.domain.metrics import METRICS, Metrics
+from ui import formats
+from ui.components import markup
+
+
+def show(metrics: Metrics, *, benchmark_return: float | None) -> None:
+    """Draw the tiles; undefined numbers are dashes that say why."""
+    values = metrics.values
+    held = (
+        f"buy and hold {formats.percent(benchmark_return, 1, signed=True)}"
+        if benchmark_return is not None
+        else ""
+    )
+    error = values.get("sharpe_se")
+    costs = _sum(values.get("fees"), values.get("slippage"))
+    share = values.get("cost_share")
+    tiles = [
+        _tile("total_return", metrics, under=held),
+        _tile("cagr", metrics, under=_under("volatility", metrics, "volatility")),
+        _tile(
+            "sharpe",
+            metrics,
+            beside="" if error is None else f"± {formats.number(error)}",
+            under="one standard error",
+        ),
+        _tile("max_drawdown", metrics, under=_under("underwater_longest", metrics, "sessions")),
+        _tile("trades", metrics, under=_under("exposure", metrics, "of bars held")),
+        _tile("win_rate", metrics, under=_under("payoff", metrics, "payoff")),
+        _tile("profit_factor", metrics, under=_under("expectancy", metrics, "a trade")),
+        _plain(
+            "Costs",
+            formats.NONE if costs is None else formats.money(costs),
+            "" if share is None else f"{formats.percent(share, 1)} of gross profit",
+            "Fees, slippage and spread of all fills, in account currency.",
+        ),
+    ]
+    markup.write(
+        '<div class="wb-frame"><dl class="wb-tiles" data-testid="tiles">', *tiles, "</dl></div>"
+    )
+
+
+def _tile(name: str, metrics: Metrics, *, beside: str = "", under: str = "") -> str:
+    known = metrics.values.get(name) is not None
+    value = markup.value(metrics, name)
+    extra = f" <small>{markup.text(beside)}</small>" if beside and known else ""
+    below = under if known else formats.reason(metrics, name)
+    return _shell(markup.label(name), value + extra, below, METRICS[name].name)
+
+
+def _plain(title: str, value: str, under: str, text: str) -> str:
+    label = f'<abbr class="wb-tip" title="{markup.text(text)}">{markup.text(title)}</abbr>'
+    return _shell(label, markup.text(value), under, "costs")
+
+
+def _shell(label: str, value: str, under: str, name: str) -> str:
+    return (
+        f'<div class="wb-tile" data-metric="{name}"><dt>{label}</dt>'
+        f'<dd class="wb-value">{value}</dd><dd class="wb-under">{markup.text(under)}</dd></div>'
+    )
+
+
+def _under(name: str, metrics: Metrics, words: str) -> str:
+    value = metrics.values.get(name)
+    if value is None:
+        return ""
+    text = formats.metric(name, value)
+    return f"longest {text} {words}" if name == "underwater_longest" else f"{text} {words}"
+
+
+def _sum(*values: float | None) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

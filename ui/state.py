@@ -1,0 +1,111 @@
+"""Names of everything kept in the session and in the URL: no other module spells a key.
+
+Widgets of the form live for the whole session (`persist_state="session"`), so polling, changes of
+page and failed submits lose nothing. What a person may share (filters, sort, page, run numbers) is
+in the URL as plain strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final
+
+import streamlit as st
+
+# Query parameters. The filters are bound to widgets of the same key, so they stay plain strings.
+RUN_ID: Final = "id"
+RUN_IDS: Final = "ids"
+STRATEGY: Final = "strategy"
+SYMBOL: Final = "symbol"
+STATUS: Final = "status"
+SINCE: Final = "since"
+UNTIL: Final = "until"
+SORT: Final = "sort"
+ORDER: Final = "order"
+PAGE: Final = "page"
+TAB: Final = "tab"
+
+# Session
+RUNS_TABLE: Final = "runs_table"
+SELECTED: Final = "selected_runs"
+REPRODUCTION: Final = "reproduction"
+
+# Widgets of the form
+FORM: Final = "form_"
+FORM_STRATEGY: Final = FORM + "strategy"
+FORM_SYMBOLS: Final = FORM + "symbols"
+FORM_TIMEFRAME: Final = FORM + "timeframe"
+FORM_START: Final = FORM + "start"
+FORM_END: Final = FORM + "end"
+FORM_COSTS: Final = FORM + "costs"
+
+
+def param(strategy: str, name: str) -> str:
+    """Key of the widget of a strategy's parameter."""
+    return f"{FORM}param_{strategy}_{name}"
+
+
+def option(name: str) -> str:
+    """Key of the widget of an engine option."""
+    return f"{FORM}option_{name}"
+
+
+def cost(name: str) -> str:
+    """Key of the widget of a field of the cost model."""
+    return f"{FORM}cost_{name}"
+
+
+def seed(key: str, value: Any) -> None:
+    """Give a widget its first value, once a session."""
+    st.session_state.setdefault(key, value)
+
+
+def keep_valid(key: str, options: Sequence[Any], *, prefer: Any = None) -> None:
+    """Replace a choice that is no longer offered (data or strategies have changed)."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = prefer if prefer in options else options[0]
+
+
+def keep_members(key: str, options: Sequence[str]) -> None:
+    """Drop those of several choices that are no longer offered."""
+    chosen = st.session_state[key]
+    if not set(chosen) <= set(options):
+        st.session_state[key] = [one for one in chosen if one in options]
+
+
+def clamp(key: str, default: float, low: float | None, high: float | None) -> None:
+    """Bring a number into its range and into the type of its default."""
+    value = st.session_state.get(key)
+    fixed = default if value is None or isinstance(value, (str, bool)) else type(default)(value)
+    fixed = fixed if low is None else max(fixed, type(default)(low))
+    fixed = fixed if high is None else min(fixed, type(default)(high))
+    if fixed != value or type(fixed) is not type(value):
+        st.session_state[key] = fixed
+
+
+def keep_between(key: str, first: date, last: date) -> None:
+    """Bring a date into a range; no date stays no date."""
+    value = st.session_state.setdefault(key, None)
+    if value is not None and not first <= value <= last:
+        st.session_state[key] = min(max(value, first), last)
+
+
+def remember(name: str, value: str) -> None:
+    """Put a plain string into the URL, and into the session for when this page is left."""
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+    st.session_state[_kept(name)] = value
+
+
+def remembered(name: str, default: str) -> str:
+    """Read what the URL says, else what it said when this page was left, and put that back."""
+    value = st.query_params.get(name, st.session_state.get(_kept(name)))
+    if value is None:
+        return default
+    remember(name, str(value))
+    return str(value)
+
+
+def _kept(name: str) -> str:
+    return f"kept_{name}"

@@ -1,0 +1,1 @@
+"""Pages: each has `render(services)`: read choices, make one service call, draw."""

@@ -1,0 +1,204 @@
+"""One run: what it says, how it came about, and how to have it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.domain.metrics import Metrics
+from core.domain.run import Run, RunStatus
+from core.errors import DataProblem, NotFound
+from core.plots import equity, prices
+from core.plots.funnel import funnel_info
+from core.services import Services
+from ui import formats, navigation, state, wiring
+from ui.components import (
+    figure,
+    funnel,
+    headline,
+    markup,
+    metrics_table,
+    months_table,
+    problem,
+    provenance,
+    pulse,
+    reproduction,
+    run_form,
+    symbols_table,
+    tiles,
+    trades_table,
+)
+
+WATCH_SECONDS = 1.0
+LEAST_HEIGHT = 400
+SKELETON_HEIGHT = 560
+BESIDE_MONTHS = 140
+
+
+def render(services: Services) -> None:
+    """Draw the run that `?id=` names by number, uuid or job id."""
+    navigation.link(navigation.BACKTESTS, "← Backtests")
+    wanted = st.query_params.get(state.RUN_ID)
+    if not wanted:
+        raise NotFound(
+            "this address names no run",
+            expected="a run's number, as in /run?id=7",
+            hint="go back to the list and open one",
+        )
+    run = services.backtests.get(wanted)
+    if not run.status.is_final:
+        _watch(services, run.id)
+        return
+    left, right = st.columns([4, 1.25], gap="medium")
+    with left:
+        _headline(services, run)
+    with right:
+        _actions(services, run)
+    _reproduction(run)
+    if run.metrics:
+        _result(services, run, run.metrics)
+    else:
+        _no_result(services, run)
+
+
+@st.fragment
+def _watch(services: Services, run_id: int) -> None:
+    """Look until the run is over; only this part is drawn again."""
+    pulse.show("run_pulse", seconds=WATCH_SECONDS)
+    run = services.backtests.get(run_id)
+    if run.status.is_final:
+        st.rerun()
+    _headline(services, run)
+    words = "Waiting for its turn" if run.status is RunStatus.PENDING else "Running"
+    st.progress(min(max(run.progress, 0.0), 1.0), text=words)
+
+
+def _headline(services: Services, run: Run) -> None:
+    headline.show(
+        run,
+        verdict=wiring.verdict(services, run) if run.run_key else None,
+        policy=services.backtests.policy(run),
+        reader=formats.zone(st.context.timezone),
+        now=formats.utc_now(),
+    )
+
+
+def _actions(services: Services, run: Run) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="right", gap="xsmall", key="run_actions"
+    ):
+        if st.button("Run again with changes", key="run_again"):
+            run_form.fill(run.spec)
+            navigation.go(navigation.BACKTESTS)
+        if run.status is not RunStatus.COMPLETED:
+            return
+        if st.button(
+            "Reproduce",
+            key="run_reproduce",
+            help="Compute it again from the stored inputs and compare every bit.",
+        ):
+            with st.spinner("Computing again", show_time=True):
+                st.session_state[state.REPRODUCTION] = services.backtests.reproduce(run.id)
+
+
+def _reproduction(run: Run) -> None:
+    outcome = st.session_state.get(state.REPRODUCTION)
+    if outcome is not None and outcome.run.id == run.id:
+        reproduction.show(outcome)
+
+
+def _result(services: Services, run: Run, metrics: Metrics) -> None:
+    with st.skeleton(height=SKELETON_HEIGHT):
+        info = wiring.equity_info(services, run)
+        months = wiring.months_info(services, run)
+    tiles.show(metrics, benchmark_return=info.benchmark_return)
+    with st.container(key="run_pictures"):
+        left, right = st.columns([1.75, 1], gap="medium")
+    with left:
+        _equity(info, run, height=months_table.height(months) + BESIDE_MONTHS)
+    with right:
+        markup.write(markup.section("Monthly returns, %"))
+        months_table.show(months)
+        _funnel(metrics)
+    sections: dict[str, Callable[[], None]] = {
+        "Trades": lambda: _trades(services, run),
+        "Metrics": lambda: metrics_table.show(metrics),
+        "Symbols": lambda: symbols_table.show(run.by_symbol),
+        "Provenance": lambda: _provenance(services, run),
+    }
+    tabs = st.tabs(list(sections), key=state.TAB, on_change="rerun", bind="query-params")
+    for tab, draw in zip(tabs, sections.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _equity(info: equity.EquityInfo, run: Run, *, height: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        markup.write(markup.section("Equity and drawdown"))
+        log = st.toggle("Log scale", key="equity_log", persist_state="session")
+    figure.show(
+        equity.figure(info, log=log, height=max(LEAST_HEIGHT, height)),
+        key="equity_chart",
+        alt=f"Equity of run {run.id} beside buy and hold, drawdown beneath",
+    )
+
+
+def _funnel(metrics: Metrics) -> None:
+    markup.write(markup.section("From signal to trade"))
+    funnel.show(
+        funnel_info(
+            metrics.counters,
+            closed=int(metrics["trades"] or 0),
+            still_open=int(metrics["open_trades"] or 0),
+        )
+    )
+
+
+def _trades(services: Services, run: Run) -> None:
+    _prices(services, run)
+    trades = wiring.trades(services, run)
+    trades_table.show(
+        trades,
+        csv=lambda: formats.csv(trades),
+        parquet=lambda: services.backtests.artifact_path(run.id, "trades").read_bytes(),
+        name=f"run_{run.id}_trades",
+        intraday=run.spec.timeframe.is_intraday,
+    )
+
+
+def _prices(services: Services, run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        symbol = run.spec.symbols[0]
+        if len(run.spec.symbols) > 1:
+            symbol = st.selectbox(
+                "Symbol", run.spec.symbols, key=f"price_symbol_{run.id}", width=220
+            )
+        log = st.toggle("Log scale", key="price_log", persist_state="session")
+    try:
+        with st.skeleton(height=LEAST_HEIGHT):
+            info = wiring.prices_info(services, run, symbol)
+    except DataProblem as changed:  # the result stands; only its prices cannot be drawn any more
+        problem.show(changed)
+        return
+    figure.show(
+        prices.figure(info, log=log),
+        key="price_chart",
+        alt=f"Prices of {symbol} with every entry and exit",
+    )
+
+
+def _provenance(services: Services, run: Run) -> None:
+    settings = services.settings
+    provenance.show(
+        run,
+        api_url=f"http://{settings.api_host}:{settings.api_port}",
+        reader=formats.zone(st.context.timezone),
+    )
+
+
+def _no_result(services: Services, run: Run) -> None:
+    if run.error:
+        problem.show_failure(run.error)
+    _provenance(services, run)

@@ -1,0 +1,111 @@
+"""One set of services for the process, and reads of finished runs, which never change, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from core.bootstrap import build
+from core.domain.run import Run, RunPage, RunQuery
+from core.domain.strategy import StrategyInfo
+from core.plots import equity, months, prices
+from core.services import Comparison, Services
+
+KEPT = 64
+SPARK_POINTS = 40
+SPARKS_KEPT = 2_000
+
+BY_RUN: dict[str | type[Any], Callable[[Any], Any]] = {Run: lambda run: (run.id, run.run_key)}
+
+
+@st.cache_resource(show_spinner=False, on_release=lambda services: services.close())
+def services() -> Services:
+    """Build the services: strategies run in a child process, never here."""
+    return build(executor="child")
+
+
+def strategies(services: Services) -> Sequence[StrategyInfo]:
+    """List the strategies as their files are now."""
+    known = services.strategies
+    return known.rescan() if known.is_stale() else known.list()
+
+
+def run_page(services: Services, query: RunQuery) -> RunPage:
+    """Give a page of runs, from memory unless a run changed or one of them still moves."""
+    page = _run_page(services, (query.model_dump_json(), services.backtests.change_token()))
+    if all(run.status.is_final for run in page.runs):
+        return page
+    return services.backtests.list(query)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def _run_page(_services: Services, asked: tuple[str, str]) -> RunPage:
+    return _services.backtests.list(RunQuery.model_validate_json(asked[0]))
+
+
+def sparklines(services: Services, runs: Sequence[Run]) -> dict[str, list[float]]:
+    """Give a few points of equity for each completed run, by run key."""
+    return {run.run_key: _sparkline(services, run) for run in runs if run.run_key and run.metrics}
+
+
+@st.cache_resource(max_entries=SPARKS_KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def _sparkline(_services: Services, run: Run) -> list[float]:
+    frame = _services.backtests.equity(run.id, max_points=SPARK_POINTS)
+    return [float(value) for value in frame["equity"].to_list()]
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def verdict(_services: Services, run: Run) -> str:
+    """Give the sentence about a finished run; it reads the whole curve."""
+    return _services.backtests.verdict(run)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def equity_info(_services: Services, run: Run) -> equity.EquityInfo:
+    """Give the lines of a finished run's equity chart."""
+    return equity.equity_info(
+        _services.backtests.equity(run.id),
+        label=run.title,
+        initial_cash=run.spec.options.initial_cash,
+        intraday=run.spec.timeframe.is_intraday,
+    )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def months_info(_services: Services, run: Run) -> months.MonthsInfo:
+    """Give the monthly returns of a finished run, from every session and not the thinned line."""
+    return months.months_info(
+        _services.backtests.equity(run.id, max_points=None),
+        initial_cash=run.spec.options.initial_cash,
+    )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo:
+    """Give the prices of one symbol of a finished run with its fills.
+
+    Raises:
+        DataProblem: the prices have changed since the run.
+    """
+    return prices.prices_info(
+        _services.backtests.prices(run.id, symbol, max_points=prices.MAX_BARS),
+        trades(_services, run),
+        _services.backtests.positions(run.id, symbol),
+        symbol=symbol,
+        intraday=run.spec.timeframe.is_intraday,
+    )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def trades(_services: Services, run: Run) -> pl.DataFrame:
+    """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
+    return _services.backtests.trades(run.id)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def comparison(_services: Services, refs: tuple[str, ...]) -> Comparison:
+    """Give finished runs side by side."""
+    return _services.backtests.compare(refs)
