@@ -27,7 +27,8 @@ else
   echo "Bringing .venv up to requirements.lock"
 fi
 rm -f .venv/.ok
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_NO_PROGRESS=1
+# UV_SYSTEM_CERTS: behind a proxy that re-signs, uv then trusts what pip and the system trust.
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 UV_NO_PROGRESS=1 UV_SYSTEM_CERTS=1
 
 # uv installs the lock several times faster; its own entry in the lock pins it. Without it, pip does the same.
 awk '/^[a-z]/ { mine = /^uv==/ } mine' requirements.lock >.venv/uv.txt
