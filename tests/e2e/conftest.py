@@ -50,7 +50,7 @@ SLOW = """
         '''Takes its time.'''
 
         def generate_signals(self, view: MarketView) -> Signals:
-            time.sleep(4)
+            time.sleep(8)
             return Signals.side(long=view.close > view.ind.sma(20), exit=view.close < view.open)
 """
 
