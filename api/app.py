@@ -146,6 +146,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         problem = errors.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         components.update(problem.pop("$defs"))
         components["Problem"] = problem
+        for name, one in components.items():
+            if name.startswith("Body_"):  # forms refuse unknown keys: api/strict.py
+                one["additionalProperties"] = False
         _say_first_what_it_does(schema)
         _show_examples(schema)
         app.openapi_schema = schema

@@ -24,6 +24,7 @@ from api.words import (
     DatasetId,
     Day,
     Params,
+    SourceResolution,
     StrategyName,
     Symbol,
     TimeframeIn,
@@ -380,7 +381,7 @@ class CandlesBody(Body):
     start_date: str = Field(max_length=40, json_schema_extra={"format": "date"})
     end_date: str = Field(max_length=40, json_schema_extra={"format": "date"})
     timeframe: TimeframeIn = Timeframe.D1
-    source_resolution: Literal["1Y"] = "1Y"
+    source_resolution: SourceResolution = "1Y"
 
 
 def run_spec(*, options: dict[str, Any], costs: CostModel | None, **parts: Any) -> RunSpec:

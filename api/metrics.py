@@ -43,6 +43,7 @@ ANSWERED: tuple[Shown, ...] = (
     Shown("calmar_ratio", "calmar", 1.0, "ratio"),
     Shown("max_drawdown", "max_drawdown", PERCENT, "percent"),
     Shown("volatility", "volatility", PERCENT, "percent"),
+    # As the seeds sign them: a loss is negative. The fraction twins are signed like their percent.
     Shown("var_95", "var_95", -PERCENT, "percent"),
     Shown("cvar_95", "cvar_95", -PERCENT, "percent"),
     Shown("win_rate", "win_rate", 1.0, "fraction"),
@@ -72,7 +73,9 @@ _OWN = {
 }
 # Name in an answer -> name in the catalogue; the order is that of the answer.
 SOURCES: dict[str, str] = {shown.name: shown.source for shown in ANSWERED} | _TWINS | _OWN
-_SCALES = {shown.name: shown.scale for shown in ANSWERED}
+_SCALES = {shown.name: shown.scale for shown in ANSWERED} | {
+    f"{shown.name}_fraction": shown.scale / PERCENT for shown in ANSWERED if shown.unit == "percent"
+}
 
 
 def values(metrics: Metrics) -> dict[str, MetricValue]:
@@ -126,7 +129,7 @@ def json_schema(names: Mapping[str, str]) -> dict[str, Any]:
         properties[name] = {
             "anyOf": [{"type": kind}, {"type": "null"}],
             "title": metric.label,
-            "description": f"{metric.help} Unit: {unit}.",
+            "description": f"{_signed(name, metric.help)} Unit: {unit}.",
         }
     return {
         "type": "object",
@@ -134,6 +137,13 @@ def json_schema(names: Mapping[str, str]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _signed(name: str, text: str) -> str:
+    """What a metric means under the sign of the answer, which may not be that of the catalogue."""
+    if _SCALES.get(name, 1.0) > 0:
+        return text
+    return f"{text.replace(', positive = loss', '')} A loss is negative."
 
 
 REASON_TEXT = "; ".join(f"`{code}`: {text}" for code, text in REASONS.items())

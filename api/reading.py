@@ -8,6 +8,7 @@ from typing import Any
 from api.schemas.runs import RunResultV1, detail_parts, record_parts
 from core.domain.dataset import Series
 from core.domain.run import Run, RunStatus
+from core.domain.timeframe import Timeframe
 from core.errors import Conflict, NotFound, StrategyFailed, Unavailable, WorkbenchError
 from core.services import Services
 
@@ -101,7 +102,7 @@ def find_dataset(services: Services, name: str) -> Series:
         [each for each in series if file and _file_name(each.source) == file],
     ):
         if matches:  # the shortest bars, from which all others can be made
-            return min(matches, key=lambda each: each.timeframe.seconds or 0)
+            return min(matches, key=lambda each: list(Timeframe).index(each.timeframe))
     known = sorted({each.symbol for each in series})
     shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")  # noqa: PLR2004
     raise NotFound(

@@ -1,15 +1,22 @@
-"""Reads JSON bodies strictly: no NaN, no repeated key, no half surrogate, no bottomless nesting."""
+"""Reads requests strictly.
+
+JSON bodies have no NaN, no repeated key, no half surrogate and no bottomless nesting; queries and
+forms have no key that is not declared.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 MAX_DEPTH = 32
+FAULTS_AT_MOST = 20
 MAX_DIGITS = 400  # more than the greatest float has
 
 
@@ -28,16 +35,60 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body with `StrictRequest`."""
+    """A route that reads its body with `StrictRequest` and refuses unknown query keys."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler so that it sees the strict request."""
         handler = super().get_route_handler()
+        declared = _declared(self.dependant, "query_params")
 
         async def strict(request: Request) -> Response:
+            refuse_unknown("query", request.query_params.keys(), declared)
             return await handler(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+async def known_form(request: Request) -> None:
+    """Refuse a form with keys that its route does not declare; a dependency of that route.
+
+    Raises:
+        RequestValidationError: a key is not known.
+    """
+    route: APIRoute = request.scope["route"]
+    declared = _declared(route.dependant, "body_params")
+    refuse_unknown("body", (await request.form()).keys(), declared)
+
+
+def _declared(dependant: Dependant, kind: str) -> list[str]:
+    """Keys of a route and of what it depends on, in their order."""
+    own = [field.alias for field in getattr(dependant, kind)]
+    return own + [key for part in dependant.dependencies for key in _declared(part, kind)]
+
+
+def refuse_unknown(place: str, found: Iterable[str], declared: Collection[str]) -> None:
+    """Refuse keys that are not declared.
+
+    Raises:
+        RequestValidationError: naming the first of them and what is declared.
+    """
+    unknown = [key for key in dict.fromkeys(found) if key not in declared]
+    if not unknown:
+        return
+    word = "query" if place == "query" else "form"
+    expected = f"one of {', '.join(declared)}" if declared else f"no {word} keys"
+    raise RequestValidationError(
+        [
+            {
+                "type": "extra_forbidden",
+                "loc": (place, key),
+                "msg": f"no such {word} key",
+                "input": key,
+                "ctx": {"expected": expected},
+            }
+            for key in unknown[:FAULTS_AT_MOST]
+        ]
+    )
 
 
 def parse(body: bytes) -> Any:

@@ -161,6 +161,10 @@ RunRef = Annotated[
 ]
 StrategyPart = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 SymbolExact = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+SourceResolution = Annotated[
+    Literal["1Y", "1m"],
+    Field(description="Echoed; the lake decides what bars are made of, and both give the same."),
+]
 SortBy = Literal[
     "created_at",
     "id",
@@ -174,4 +178,9 @@ SortBy = Literal[
     "win_rate",
     "profit_factor",
     "final_equity",
+    "sharpe_ratio",
+    "annualized_return",
+    "total_trades",
 ]
+# Names under which rows show a metric -> the sort key.
+SORT_KEYS = {"sharpe_ratio": "sharpe", "annualized_return": "cagr", "total_trades": "trades"}

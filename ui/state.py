@@ -56,6 +56,11 @@ def cost(name: str) -> str:
     return f"{FORM}cost_{name}"
 
 
+def exact(key: str) -> str:
+    """Key of the value a widget was filled with, where the widget cannot hold all its digits."""
+    return f"{key}_exact"
+
+
 def seed(key: str, value: Any) -> None:
     """Give a widget its first value, once a session."""
     st.session_state.setdefault(key, value)

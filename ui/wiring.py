@@ -80,6 +80,7 @@ def months_info(_services: Services, run: Run) -> months.MonthsInfo:
     return months.months_info(
         _services.backtests.equity(run.id, max_points=None),
         initial_cash=run.spec.options.initial_cash,
+        timeframe=run.spec.timeframe,
     )
 
 

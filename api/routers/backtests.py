@@ -13,7 +13,7 @@ from api.errors import problems
 from api.reading import read_detail, ref_of
 from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure
 from api.strict import StrictRoute
-from api.words import Day, RunRef, SortBy, StrategyPart, SymbolExact
+from api.words import SORT_KEYS, Day, RunRef, SortBy, StrategyPart, SymbolExact
 from core.domain.run import Run, RunQuery, RunStatus
 
 PARQUET = "application/vnd.apache.parquet"
@@ -46,7 +46,9 @@ def list_backtests(
     services: ServicesDep,
     strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
     status: RunStatus | None = None,
-    symbol: Annotated[SymbolExact | None, Query(description="One of the symbols.")] = None,
+    symbol: Annotated[
+        SymbolExact | None, Query(description="One of the symbols, in any case.")
+    ] = None,
     start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
     end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
@@ -58,10 +60,10 @@ def list_backtests(
     query = RunQuery(
         strategy=strategy,
         status=status,
-        symbol=symbol,
+        symbol=symbol.upper() if symbol and symbol.isascii() else symbol,
         start=start_date,
         end=end_date,
-        sort_by=sort_by,
+        sort_by=SORT_KEYS.get(sort_by, sort_by),
         sort_order=sort_order,
         page=page,
         page_size=page_size,

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
 from api.bodies import BacktestIn, RecordBody, RunBody
@@ -26,10 +26,12 @@ from api.reading import (
 )
 from api.schemas.runs import (
     POINTS_AT_MOST,
+    REJECTIONS_AT_MOST,
     DetailV1,
     Imported,
     Links,
     RecordV1,
+    RejectedRow,
     RunAnswerV1,
     RunListV1,
     RunRow,
@@ -37,9 +39,10 @@ from api.schemas.runs import (
 )
 from api.words import RunRef, StrategyName, StrategyPart, TimeframeIn
 from core.domain.dataset import ImportReport
-from core.domain.run import Run, RunQuery, RunStatus
+from core.domain.parameters import clean_params
+from core.domain.run import Run, RunQuery, RunSpec, RunStatus
 from core.domain.timeframe import Timeframe
-from core.errors import DataProblem, InvalidInput
+from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.services import Services
 
 PREFIX = "/api/v1/backtests"
@@ -94,6 +97,7 @@ def run(
 @router.post(
     "/upload",
     operation_id="upload_and_run_backtest_v1",
+    dependencies=[Depends(strict.known_form)],
     responses={
         202: {"model": UploadAnswerV1, "description": "Still running; the result is null"},
         **problems(404, 409, 503),
@@ -117,9 +121,10 @@ def upload(
     """Import a CSV file as a data set, run a backtest over it and answer with the result.
 
     The data set is named after the file's content, so that sending the same file again imports
-    nothing and gives the same numbers.
+    nothing and gives the same numbers. A request that cannot be run stores nothing.
     """
     body = _body_of_form(strategy, strategy_params, engine_options)
+    refuse_what_cannot_run(services, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
     report = receive(services, file, market=market, zone=zone, timeframe=timeframe)
     spec = body.spec([report.symbol], timeframe or report.timeframe)
     kept = services.backtests.submit(spec, source="api")
@@ -209,6 +214,25 @@ def answered(services: Services, kept: Run, notes: list[str], max_points: int) -
     )
 
 
+def refuse_what_cannot_run(services: Services, spec: RunSpec) -> None:
+    """Refuse a strategy or parameters that a submission would refuse, before anything is stored.
+
+    Raises:
+        NotFound, InvalidInput: there is no such strategy, or its parameters are wrong.
+        StrategyFailed: the strategy cannot be used.
+    """
+    if services.strategies.is_stale():
+        services.strategies.rescan()
+    info = services.strategies.get(spec.strategy)
+    if info.error:
+        raise StrategyFailed(
+            f"strategy {info.id!r} cannot be used: {info.error.rstrip('.')}",
+            hint="Repair its file and try again",
+            field="strategy",
+        )
+    clean_params(info.params, info.constraints, spec.params)
+
+
 def receive(
     services: Services,
     file: UploadFile,
@@ -271,6 +295,12 @@ def imported(report: ImportReport, file: str) -> Imported:
         rows_read=report.rows_read,
         rows_stored=report.rows_stored,
         rejected=report.rejected_by_reason,
+        rejections=[
+            RejectedRow(line=each.line, reason=each.reason, detail=each.detail)
+            for each in report.rejections[:REJECTIONS_AT_MOST]
+        ],
+        rejections_total=len(report.rejections),
+        layout=dict(report.layout),
         first=report.first,
         last=report.last,
         content_hash=report.content_hash,

@@ -64,8 +64,9 @@ def health_v1() -> HealthV1:
 
 @router.get("/api/v1/health/detailed", operation_id="health_detailed")
 def detailed(services: ServicesDep) -> DetailedHealth:
-    """Look at every part."""
+    """Look at every part; `storage` is the lake and the artifacts together."""
     parts = _parts(services)
+    parts["storage"] = _storage(parts)
     well = all(part.status == "healthy" for part in parts.values())
     return DetailedHealth(
         status="healthy" if well else "degraded",
@@ -95,6 +96,16 @@ def _parts(services: Services) -> dict[str, PartHealth]:
         name: PartHealth.model_validate(part) for name, part in services.system.health().items()
     }
     return found
+
+
+def _storage(parts: dict[str, PartHealth]) -> PartHealth:
+    """The parts that keep files, as one."""
+    kept = {name: parts[name] for name in ("lake", "artifacts") if name in parts}
+    well = all(part.status == "healthy" for part in kept.values())
+    return PartHealth(
+        status="healthy" if well else "unhealthy",
+        detail="; ".join(f"{name}: {part.detail}" for name, part in kept.items()),
+    )
 
 
 def _endpoints(request: Request) -> dict[str, str]:

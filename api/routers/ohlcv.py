@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 
@@ -12,7 +12,7 @@ from api.errors import problems
 from api.limits import CandleLimits
 from api.schemas.candles import Candles
 from api.strict import StrictRoute
-from api.words import Symbol, SymbolExact, TimeframeIn, read_day
+from api.words import SourceResolution, Symbol, SymbolExact, TimeframeIn, read_day
 from core.domain.timeframe import Timeframe
 from core.services import Services
 
@@ -35,9 +35,7 @@ def get_data(
     start_date: DateText,
     end_date: DateText,
     timeframe: TimeframeIn = Timeframe.D1,
-    source_resolution: Annotated[
-        Literal["1Y"], Query(description="Read from the yearly files, the only way there is.")
-    ] = "1Y",
+    source_resolution: SourceResolution = "1Y",
 ) -> Candles:
     """Give bars of a symbol at any timeframe that can be made from what is stored."""
     asked = CandlesBody(
@@ -79,5 +77,10 @@ def candles(services: Services, limits: CandleLimits, asked: CandlesBody) -> Can
     frame = services.market.bars_frame(asked.symbol, asked.timeframe, start, end)
     limits.check_rows(frame.height)
     return Candles.of(
-        frame, symbol=asked.symbol.upper(), timeframe=asked.timeframe, start=start, end=end
+        frame,
+        symbol=asked.symbol.upper(),
+        timeframe=asked.timeframe,
+        source_resolution=asked.source_resolution,
+        start=start,
+        end=end,
     )

@@ -14,8 +14,9 @@ from api.schemas.strategies import (
     StrategyList,
     StrategyRow,
 )
+from api.strict import StrictRoute
 
-router = APIRouter(prefix="/api/v1/strategies", tags=["strategies"])
+router = APIRouter(prefix="/api/v1/strategies", tags=["strategies"], route_class=StrictRoute)
 
 StrategyId = Annotated[
     str,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from typing_extensions import TypedDict
 
 from api.schemas.base import Answer
+from api.words import SourceResolution
 from core.domain.timeframe import Timeframe
 
 
@@ -30,7 +31,7 @@ class Candles(Answer):
 
     symbol: str
     timeframe: Timeframe
-    source_resolution: Literal["1Y"]
+    source_resolution: SourceResolution
     start_date: date
     end_date: date
     count: int
@@ -38,7 +39,14 @@ class Candles(Answer):
 
     @classmethod
     def of(
-        cls, frame: pl.DataFrame, *, symbol: str, timeframe: Timeframe, start: date, end: date
+        cls,
+        frame: pl.DataFrame,
+        *,
+        symbol: str,
+        timeframe: Timeframe,
+        source_resolution: SourceResolution,
+        start: date,
+        end: date,
     ) -> Candles:
         """Show bars."""
         rows: list[Any] = frame.select(
@@ -54,7 +62,7 @@ class Candles(Answer):
         return cls.model_construct(
             symbol=symbol,
             timeframe=timeframe,
-            source_resolution="1Y",
+            source_resolution=source_resolution,
             start_date=start,
             end_date=end,
             count=frame.height,

@@ -21,6 +21,7 @@ from core.domain.timeframe import Timeframe
 
 TRADES_AT_MOST = 10_000
 POINTS_AT_MOST = 50_000
+REJECTIONS_AT_MOST = 100
 SUFFIX = ".parquet"
 
 
@@ -374,6 +375,14 @@ class RunAnswerV1(Answer):
     links: Links
 
 
+class RejectedRow(Answer):
+    """A row of a file that was not stored."""
+
+    line: int = Field(description="Line in the file, counting from 1.")
+    reason: str
+    detail: str
+
+
 class Imported(Answer):
     """What an import did: rows read = rows stored + rows rejected."""
 
@@ -385,6 +394,13 @@ class Imported(Answer):
     rows_read: int
     rows_stored: int
     rejected: dict[str, int] = Field(description="Rejected rows per reason.")
+    rejections: list[RejectedRow] = Field(
+        description=f"The first {REJECTIONS_AT_MOST} at most, in file order."
+    )
+    rejections_total: int = Field(description="How many there are.")
+    layout: dict[str, str] = Field(
+        description="How the file was read: delimiter, columns, time format, zone, order."
+    )
     first: datetime
     last: datetime
     content_hash: str

@@ -5,7 +5,9 @@ a New York day starts 09:30 and the last one may be short. Bars before the openi
 from it, bars after the close forward from the close; no bucket crosses either. A day is made of
 the bars of its regular session, or of all its bars if it has none there (an evening session).
 
-Markets without sessions: intraday buckets are counted from 1970 UTC, a day is a session date.
+Markets without sessions: intraday buckets are counted from 1970 UTC, a day is a session date. Where
+the date rolls at another hour than midnight (spot FX: 17:00 New York), buckets are counted from the
+roll; none crosses it, so the last one of a date may be short when clocks change.
 
 Weeks are ISO weeks and months calendar months of session dates, labelled by their first day. A sum
 with an unknown part is unknown: one missing volume makes the volume of its bucket missing.
@@ -83,6 +85,9 @@ def _intraday_labels(
     length = _length(target)
     session, _ = local_clock(ts, market)
     hours = regular_hours(session, market)
+    if hours is None and market.roll_hours:
+        start = midnights(session, market)
+        return start + (ts - start) // length * length
     if hours is None:
         return ts // length * length
     begins, ends = hours

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 import polars as pl
 
-from core.catalog.aggregate import aggregate, can_build
+from core.catalog.aggregate import aggregate, calendar_labels, can_build
 from core.catalog.columns import Columns, to_frame
 from core.catalog.head import Head, HeadReader, SymbolEntry
 from core.catalog.names import PRICES, canonical_symbol
@@ -89,6 +89,10 @@ class Catalog:
         end: date | None = None,
     ) -> Bars:
         """Build bars from the sessions of `start` to `end`, both inclusive, and nothing outside.
+
+        Weeks and months built here from shorter bars and cut by `start` or `end` are made of the
+        sessions inside. Weeks and months stored as such cannot be cut: those that are not wholly
+        inside are left out, so that no bar knows a price after `end`.
 
         Raises:
             NotFound: no such symbol, or no bars of it in these sessions.
@@ -295,7 +299,7 @@ def moment(ts: int) -> datetime:
 def _bounds(
     source: Timeframe, market: Market, start: date | None, end: date | None
 ) -> tuple[int | None, int | None]:
-    """First moment inside and first moment beyond the sessions asked for."""
+    """First moment inside and first moment beyond the labels of bars wholly in the sessions."""
     days = [
         None if start is None else day_number(max(start, _EARLIEST)),
         None if end is None else day_number(min(end, _LATEST)) + 1,
@@ -306,6 +310,11 @@ def _bounds(
         )
     else:
         lower, upper = (None if day is None else day * US_PER_DAY for day in days)
+        if upper is not None and source is Timeframe.W1:
+            upper -= 6 * US_PER_DAY
+        elif upper is not None and source is Timeframe.MN1:
+            # Every month before that of the first day beyond is over.
+            upper = int(calendar_labels(np.array([upper]), source)[0])
     return lower, upper
 
 

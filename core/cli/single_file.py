@@ -107,6 +107,9 @@ def _run(args: Namespace) -> None:
             reason = run.error.message if run.error else run.status.value
             raise WorkbenchError(f"run {run.id} failed: {reason}")
         print(f"Run {run.id}: {services.backtests.policy(run)}")
+        dropped = {name: n for name, n in run.metrics.counters.items() if n and name != "entries"}
+        if dropped:
+            print("Counted: " + ", ".join(f"{n:,} {name}" for name, n in dropped.items()))
         if args.debug:
             print(f"Request: {run.spec.canonical()}")
             print(f"Counters: {dict(run.metrics.counters)}")
@@ -176,7 +179,12 @@ def _report(services: Services, run: Run, zone: str) -> None:
     trades = (
         services.backtests.trades(run.id)
         .filter(~pl.col("open"))
-        .with_columns(pl.col("entry_time", "exit_time").dt.convert_time_zone(zone))
+        # A daily bar is labelled by its date, which no zone may move.
+        .with_columns(
+            pl.col("entry_time", "exit_time").dt.convert_time_zone(
+                zone if run.spec.timeframe.is_intraday else "UTC"
+            )
+        )
     )
     sessions = services.backtests.equity(run.id, max_points=None)["session"].n_unique()
     metrics = run.metrics
@@ -185,7 +193,7 @@ def _report(services: Services, run: Run, zone: str) -> None:
         value = metrics[name]
         if value is None:
             return f"N/A ({REASONS[metrics.reasons[name]]})"
-        return f"{value * factor:.{places}f}{unit}"
+        return f"{value * factor + 0.0:.{places}f}{unit}"
 
     print("\nPerformance Metrics:")
     rows = [

@@ -51,7 +51,7 @@ def strategies(args: Namespace) -> Reply:
             for problem in (*tried["errors"], *tried["warnings"]):
                 line(out, f"  {problem}")
 
-    return Reply(data, show)
+    return Reply(data, show, code=0 if not args.check or data["check"]["valid"] else 5)
 
 
 def migrate(args: Namespace) -> Reply:

@@ -40,13 +40,26 @@ class CostModel(BaseModel):
     @property
     def is_free(self) -> bool:
         """Whether trading costs nothing at all, which no result should hide."""
+        return not (self._has_fees or self.slippage_bps or self.half_spread_bps or self.tick)
+
+    @property
+    def _has_fees(self) -> bool:
         fees = self.fixed or self.per_unit or self.bps or self.minimum
-        return not (fees or self.slippage_bps or self.half_spread_bps)
+        return bool(fees) and self.maximum_rate != 0
 
     def sentence(self) -> str:
         """Say the costs in words."""
         if self.is_free:
             return "no costs at all"
+        parts = self._fees() if self._has_fees else ["no fees"]
+        concession = self.slippage_bps + self.half_spread_bps
+        if concession:
+            parts.append(f"{concession:g} bps slippage and spread")
+        if self.tick:
+            parts.append(f"rounded to ticks of {self.tick:g}")
+        return ", ".join(parts)
+
+    def _fees(self) -> list[str]:
         parts = []
         if self.per_unit:
             parts.append(f"{self.per_unit:g} per unit")
@@ -58,10 +71,7 @@ class CostModel(BaseModel):
             parts.append(f"at least {self.minimum:g}")
         if self.maximum_rate is not None:
             parts.append(f"at most {self.maximum_rate:.3g} of value")
-        concession = self.slippage_bps + self.half_spread_bps
-        if concession:
-            parts.append(f"{concession:g} bps slippage and spread")
-        return ", ".join(parts)
+        return parts
 
 
 COST_PRESETS: dict[str, CostModel] = {

@@ -36,7 +36,7 @@ class Market:
 
     @property
     def has_sessions(self) -> bool:
-        """Whether bars are aligned to the session's opening and not to UTC midnight."""
+        """Whether bars are aligned to a session's opening, not to the roll or UTC midnight."""
         return self.opens is not None
 
 

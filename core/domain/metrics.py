@@ -189,6 +189,6 @@ BADGES: dict[str, str] = {
     "zero_cost": "No costs: fees and slippage are zero",
     "short_history": "Less than a year: annual figures are extrapolated",
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
-    "ruined": "Ruined: equity reached zero and the run was stopped",
+    "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
     "synthetic_data": "Synthetic prices: made by a generator, no market ever traded them",
 }

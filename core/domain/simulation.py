@@ -41,7 +41,7 @@ class Counters:
         dropped_lot: Entries smaller than one lot.
         scaled_cash: Entries shrunk to what cash covers.
         rejected: Entries refused: no cash, shorts not allowed, protection on the wrong side.
-        expired: Resting entries that did not fill in their bar, intents left over at session end.
+        expired: Entries that did not fill in their bar or were left over at their session's end.
         blocked: Entries refused by a session rule or by the one-position-per-bar rule (R20).
         ambiguous_bars: Bars in which OHLC cannot say what came first (R6).
     """

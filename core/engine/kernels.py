@@ -238,7 +238,8 @@ def run_scalar_python(
                 if cfg.fill_at_close and not rests:
                     code = HOLD
                 elif cfg.intraday and session[row] != session[t]:
-                    counters[EXPIRED] += 1
+                    if code == LONG or code == SHORT:
+                        counters[EXPIRED] += 1
                     code = HOLD
                 elif rests and code == SHORT and not cfg.shorts:
                     counters[REJECTIONS] += 1
@@ -409,7 +410,8 @@ def run_scalar_python(
                 if entering and entry_px[row] == entry_px[row]:
                     code = HOLD
                 if code != HOLD and cfg.intraday and session[row] != session[t]:
-                    counters[EXPIRED] += 1
+                    if code == LONG or code == SHORT:
+                        counters[EXPIRED] += 1
                     code = HOLD
                 if q != 0.0 and (code == FLAT or code == 3 * way or code == -way):
                     px = worse(cl, -side, cfg.slip, cfg.tick)

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from core.domain.timeframe import Timeframe
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -34,15 +36,21 @@ class MonthsInfo(NamedTuple):
     scale: float
 
 
-def months_info(frame: pl.DataFrame, *, initial_cash: float) -> MonthsInfo:
+def months_info(
+    frame: pl.DataFrame, *, initial_cash: float, timeframe: Timeframe = Timeframe.D1
+) -> MonthsInfo:
     """Compound an equity frame (schema `EQUITY_SCHEMA`, every session) into months and years.
 
     A month's return is its last equity over the last equity before it; the first month starts from
     `initial_cash`. The scale is the 90th percentile of absolute monthly returns, so that one wild
-    month does not bleach the others.
+    month does not bleach the others. A weekly bar counts in the month of its Sunday: sessions name
+    its Monday, but its gain is known at its end.
     """
+    day = pl.col("session")
+    if timeframe is Timeframe.W1:
+        day = day.dt.offset_by("6d")
     closes = (
-        frame.group_by(pl.col("session").dt.truncate("1mo").alias("month"), maintain_order=True)
+        frame.group_by(day.dt.truncate("1mo").alias("month"), maintain_order=True)
         .agg(pl.col("equity").last())
         .sort("month")
     )

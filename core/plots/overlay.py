@@ -35,14 +35,14 @@ def overlay_info(frame: pl.DataFrame, names: Mapping[str, str], *, intraday: boo
 
     Args:
         frame: `timestamp` and one column per run, rebased and thinned; null before a run begins and
-            after it ends.
+            after it ends. A column of nulls only gives a line without points.
         names: Column to the name shown, in the order of the strokes.
         intraday: Whether times carry a time of day.
     """
     lines = []
     for index, (column, name) in enumerate(names.items()):
         shown = frame.select("timestamp", pl.col(column).alias("rebased")).drop_nulls()
-        rebased = shown["rebased"].to_numpy()
+        rebased = shown["rebased"].cast(pl.Float64).to_numpy()
         lines.append(
             OverlayLine(
                 name=name,

@@ -50,7 +50,7 @@ log = logging.getLogger("workbench.backtests")
 CHART_POINTS = 2_000
 CLOSE_MATCHES = 3
 # So few sessions are read at the door: whether there are bars at all is known before a run is made.
-FEW_DAYS = 31
+FEW_DAYS = 62  # the longest span without a whole month, and a bit
 
 _DEATH_CODES = {
     "time": "time_limit",
@@ -240,7 +240,7 @@ class Backtests:
             DataProblem: the artifact is missing or damaged.
         """
         frame = self._artifact(ref, "equity")
-        return thin(frame, max_points, ("equity", "drawdown"))
+        return thin(frame, max_points, ("equity", "benchmark", "drawdown"))
 
     def trades(self, ref: int | str) -> pl.DataFrame:
         """Give the trades of a run (`TRADES_SCHEMA`) in order of entry; raises as `equity`."""

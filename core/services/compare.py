@@ -10,10 +10,12 @@ import polars as pl
 
 from core.domain.metrics import METRICS, Direction, MetricUnit
 from core.domain.run import Run
+from core.domain.timeframe import Timeframe
 from core.services.decimation import thin
 
 LEAST, MOST = 2, 12
 BASE = 100.0
+_ANNUAL = frozenset({"cagr", "calmar", "upi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class MetricRow:
     Attributes:
         values: In the order of the runs; None where undefined.
         best: Positions of the runs that are best; empty when the metric has no better or worse,
-            fewer than two runs have it, or all are equal.
+            fewer than two runs compete in it, or all are equal. Runs that traded nothing or were
+            ruined do not compete, nor in annual figures those of less than a year.
     """
 
     name: str
@@ -56,7 +59,8 @@ class Comparison:
         equity: `timestamp` and one column per run, named by its id as text: equity as a multiple
             of `BASE`, which every run has at the moment from which all have a curve (at its own
             beginning, if there is no such moment). Runs of one timeframe are aligned by bar, others
-            by session. Null before a run begins and after it ends.
+            by session. Weekly and monthly bars stand at the last day of their period. Null before a
+            run begins and after it ends, and throughout if it has nothing to be a multiple of.
         metrics: One row per metric, in the order of the catalogue.
         differences: What differs between the requests, data, code and engine.
     """
@@ -96,8 +100,8 @@ def _align(
     if any(column["timestamp"][-1] < common for column in columns):
         common = None
     aligned: pl.DataFrame | None = None
-    for column in columns:
-        rebased = _rebase(column, common)
+    for run, column in zip(runs, columns, strict=True):
+        rebased = _rebase(column, common, run.spec.options.initial_cash)
         aligned = (
             rebased
             if aligned is None
@@ -119,6 +123,7 @@ def _align(
 
 def _curve(run: Run, curve: pl.DataFrame, *, by_session: bool) -> pl.DataFrame:
     name = str(run.id)
+    curve = _at_period_end(curve, run.spec.timeframe)
     if not by_session:
         return curve.select("timestamp", pl.col("equity").alias(name))
     return (
@@ -128,23 +133,62 @@ def _curve(run: Run, curve: pl.DataFrame, *, by_session: bool) -> pl.DataFrame:
     )
 
 
-def _rebase(column: pl.DataFrame, common: Any) -> pl.DataFrame:
+def _at_period_end(curve: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Move weeks and months from their first day, their label, to their last: it is known then."""
+    stamps = pl.col("timestamp", "session")
+    if timeframe is Timeframe.W1:
+        return curve.with_columns(stamps.dt.offset_by("6d"))
+    if timeframe is Timeframe.MN1:
+        return curve.with_columns(stamps.dt.month_end())
+    return curve
+
+
+def _rebase(column: pl.DataFrame, common: Any, initial_cash: float) -> pl.DataFrame:
+    """Express a curve as a multiple of its last value at or before the common start.
+
+    Without a common start the curve's own first value counts; before any value, the initial cash.
+    What was nothing or in debt then has no multiples: all None.
+    """
     name = column.columns[1]
-    shown = column if common is None else column.filter(pl.col("timestamp") >= common)
-    known = column if common is None else column.filter(pl.col("timestamp") <= common)
-    base = known[name][0 if common is None else -1]
-    return shown.with_columns(pl.col(name) / base * BASE)
+    if common is None:
+        base, shown = column[name][0], column
+    else:
+        known = column.filter(pl.col("timestamp") <= common)
+        base = known[name][-1] if known.height else initial_cash
+        # A run whose market was closed at the common start has its last value there.
+        start = known.tail(1).with_columns(
+            pl.lit(common).cast(column.schema["timestamp"]).alias("timestamp")
+        )
+        shown = pl.concat([start, column.filter(pl.col("timestamp") > common)])
+    rebased = pl.col(name) / base * BASE if base > 0 else pl.lit(None, pl.Float64)
+    return shown.with_columns(rebased.alias(name))
 
 
 def _metric_row(name: str, runs: Sequence[Run]) -> MetricRow:
     metric = METRICS[name]
     values = tuple(run.metrics[name] if run.metrics else None for run in runs)
-    known = [value for value in values if value is not None]
+    known = {
+        place: value
+        for place, (run, value) in enumerate(zip(runs, values, strict=True))
+        if value is not None and _competes(run, name)
+    }
     best: tuple[int, ...] = ()
-    if metric.direction != "none" and len(known) > 1 and min(known) != max(known):
-        top = max(known) if metric.direction == "higher" else min(known)
-        best = tuple(place for place, value in enumerate(values) if value == top)
+    if metric.direction != "none" and len(known) > 1:
+        least, most = min(known.values()), max(known.values())
+        top = most if metric.direction == "higher" else least
+        if least != most:
+            best = tuple(place for place, value in known.items() if value == top)
     return MetricRow(name, metric.label, metric.unit, metric.direction, values, best)
+
+
+def _competes(run: Run, name: str) -> bool:
+    """Whether a run may be called the best in a metric."""
+    metrics = run.metrics
+    if metrics is None or not ((metrics["trades"] or 0) + (metrics["open_trades"] or 0)):
+        return False
+    if "ruined" in metrics.badges:
+        return False
+    return not (name in _ANNUAL and "short_history" in metrics.badges)
 
 
 def _differences(runs: Sequence[Run]) -> list[Difference]:

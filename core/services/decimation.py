@@ -12,11 +12,12 @@ _ROW, _BUCKET = "__row", "__bucket"
 
 
 def thin(frame: pl.DataFrame, max_points: int | None, columns: Sequence[str]) -> pl.DataFrame:
-    """Keep at most `max_points` rows, in order.
+    """Keep at most `max_points` rows, in order, but never fewer than the extremes need.
 
-    The rows are cut into equal stretches; of each the rows stay in which a column is least or
-    greatest, and of the whole the first and the last. Only rows of the frame are given, never
-    averages.
+    The rows are cut into equal stretches, at least one; of each the rows stay in which a column is
+    least or greatest, and of the whole the first and the last. So the extremes always stay, and up
+    to `2 + 2 * len(columns)` rows are given where `max_points` is less than that. Only rows of the
+    frame are given, never averages.
 
     Args:
         frame: Rows in order of time.
@@ -29,20 +30,19 @@ def thin(frame: pl.DataFrame, max_points: int | None, columns: Sequence[str]) ->
     _require(max_points)
     if max_points is None or frame.height <= max_points:
         return frame
-    buckets = (max_points - 2) // (2 * len(columns))
+    buckets = max(1, (max_points - 2) // (2 * len(columns)))
     rows = {0, frame.height - 1}
-    if buckets:
-        picks = [
-            pick
-            for name in columns
-            for pick in (
-                pl.col(_ROW).get(pl.col(name).arg_min()).alias(f"{name}<"),
-                pl.col(_ROW).get(pl.col(name).arg_max()).alias(f"{name}>"),
-            )
-        ]
-        found = _bucketed(frame, buckets).group_by(_BUCKET, maintain_order=True).agg(picks)
-        for name in found.columns[1:]:
-            rows.update(row for row in found[name].to_list() if row is not None)
+    picks = [
+        pick
+        for name in columns
+        for pick in (
+            pl.col(_ROW).get(pl.col(name).arg_min()).alias(f"{name}<"),
+            pl.col(_ROW).get(pl.col(name).arg_max()).alias(f"{name}>"),
+        )
+    ]
+    found = _bucketed(frame, buckets).group_by(_BUCKET, maintain_order=True).agg(picks)
+    for name in found.columns[1:]:
+        rows.update(row for row in found[name].to_list() if row is not None)
     return frame[sorted(rows)]
 
 

@@ -15,26 +15,32 @@ costs, and then names what speaks against the number, at most three cautions, gr
 | no costs | badge `zero_cost` |
 | short history | badge `short_history`; annual figures are not quoted then |
 
+A run in which an account or a symbol was ruined says that first, and is never called fair. Growth
+a year is the metric `cagr`; that of holding is taken over the same years.
+
 A difference to buy and hold of less than `EVEN` a year counts as none. Thresholds are conventions:
 thirty is the old rule of thumb for the least sample, two standard errors are about 95 %.
 """
 
 from __future__ import annotations
 
+from math import floor
 from typing import NamedTuple
 
 import polars as pl
 
+from core.analytics.returns import DAYS_PER_YEAR
 from core.domain.metrics import COUNTER_NAMES, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Run, RunSpec, RunStatus
+from core.domain.timeframe import Timeframe
 
 FEW_TRADES = 30
 STANDARD_ERRORS = 2.0
 DEAR = 0.5
 EVEN = 0.005
 MOST_CAUTIONS = 3
-DAYS_PER_YEAR = 365.2425
+_SECONDS_PER_DAY = 86_400
 
 _SHARES = (
     (0.04, "almost none of"),
@@ -52,10 +58,15 @@ _SHARES = (
 _REFUSALS = {
     "dropped_lot": "smaller than one lot",
     "rejected": "refused",
-    "expired": "not filled in their bar",
+    "expired": "expired unfilled, or with their session",
     "blocked": "outside the hours allowed",
     "conflicts": "long and short at once",
 }
+_NO_JUDGEMENT = {
+    "too_short": "too short a history to judge luck",
+    "zero_variance": "every return the same, which leaves luck nothing to be judged by",
+}
+_BARS = {Timeframe.D1: "daily", Timeframe.W1: "weekly", Timeframe.MN1: "monthly"}
 
 
 class Comparison(NamedTuple):
@@ -111,23 +122,25 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
     if metrics is None or equity is None or not equity.height:
         return "Completed, but its numbers are missing."
     if not metrics["trades"] and not metrics["open_trades"]:
-        return _idle(metrics)
-    compared = compare(equity, run.spec.options.initial_cash)
-    main = _against(compared)
-    if "ruined" in metrics.badges:
-        main = f"Ruined: the account lost everything. {main}"
+        return _idle(metrics, run.spec)
+    main = _against(compare(metrics, equity, run.spec))
     cautions = _cautions(metrics)[:MOST_CAUTIONS]
-    return f"{main}; {_listed(cautions)}." if cautions else f"{main}; {_fair(metrics)}."
+    if "ruined" in metrics.badges:
+        main = f"{_ruin(run, float(equity['equity'][-1]))}. {main}"
+    elif not cautions:
+        cautions = [_fair(metrics)]
+    return f"{main}; {_listed(cautions)}." if cautions else f"{main}."
 
 
-def compare(equity: pl.DataFrame, initial_cash: float) -> Comparison:
-    """Set a run's curve beside that of buying and holding."""
-    first, last = equity["timestamp"][0], equity["timestamp"][-1]
-    years = (last - first).total_seconds() / 86_400 / DAYS_PER_YEAR
+def compare(metrics: Metrics, equity: pl.DataFrame, spec: RunSpec) -> Comparison:
+    """Set a run's curve beside that of buying and holding, over the years of its metrics."""
+    initial_cash = spec.options.initial_cash
     own, other = (float(equity[name][-1]) / initial_cash for name in ("equity", "benchmark"))
-    annual = years >= 1.0
-    if annual:
-        own, other = (max(value, 0.0) ** (1.0 / years) for value in (own, other))
+    growth = metrics["cagr"]
+    annual = growth is not None and "short_history" not in metrics.badges
+    if growth is not None and annual:
+        own = growth + 1.0
+        other = max(other, 0.0) ** (1.0 / _years(equity, spec.timeframe))
     held = equity["benchmark"]
     peaks = held.cum_max().clip(lower_bound=initial_cash)
     falls = (held / peaks - 1.0).min()
@@ -140,25 +153,63 @@ def compare(equity: pl.DataFrame, initial_cash: float) -> Comparison:
     )
 
 
+def _years(equity: pl.DataFrame, timeframe: Timeframe) -> float:
+    """Years from the opening of the first bar to the end of the last, as `cagr` counts them."""
+    month = DAYS_PER_YEAR * _SECONDS_PER_DAY / 12
+    step = month if timeframe.seconds is None else timeframe.seconds
+    passed = (equity["timestamp"][-1] - equity["timestamp"][0]).total_seconds() + step
+    return float(passed / _SECONDS_PER_DAY / DAYS_PER_YEAR)
+
+
+def _ruin(run: Run, final_equity: float) -> str:
+    if final_equity <= 0.0:
+        owed = f"{-final_equity:,.2f}"
+        debt = f" and owes {owed}" if float(owed.replace(",", "")) else ""
+        return f"Ruined: the account lost everything{debt}"
+    ruined = sum("ruined" in each.badges for each in run.by_symbol.values())
+    if not ruined:
+        return "Ruined: its equity fell to zero on the way"
+    symbols = len(run.spec.symbols)
+    noun = "symbol" if symbols == 1 else "symbols"
+    return f"{ruined} of {symbols} {noun} {'was' if ruined == 1 else 'were'} ruined"
+
+
 def _fills(options: EngineOptions) -> str:
     if options.fill == "close":
-        later = f" {options.delay} bars later" if options.delay else " that decided it"
+        later = f" {_count(options.delay, 'bar')} later" if options.delay else " that decided it"
         return f"Fills at the close{later}, which nobody can trade"
     if options.delay:
-        return f"Decides at a close and fills at an open, {options.delay} bars later than the next"
+        later = f"{_count(options.delay, 'bar')} later than the next"
+        return f"Decides at a close and fills at an open, {later}"
     return "Decides at a close, fills at the next open"
 
 
 def _size(options: EngineOptions) -> str:
+    parts = [_quantity(options)]
+    if options.initial_margin < 1.0:
+        parts.append(f"on {options.initial_margin * 100:g} % margin")
+    if options.multiplier != 1.0:
+        parts.append(f"each point worth {options.multiplier:g}")
+    return ", ".join(parts)
+
+
+def _quantity(options: EngineOptions) -> str:
     if options.sizing == "percent_of_equity":
         size = f"{options.size:g} % of equity in each position"
         if options.lot_size == 0:
             return f"{size}, in fractions"
         lot = "units" if options.lot_size == 1 else f"lots of {options.lot_size:g}"
         return f"{size}, in whole {lot}"
-    if options.sizing == "units":
-        return f"{options.size:g} units in each position"
-    return f"{options.size:g} lots of {options.lot_size:g} in each position"
+    in_lots = options.sizing == "lots"
+    if options.lot_size == 0:
+        return f"{_count(options.size, 'unit')} in each position"
+    lots = floor((options.size if in_lots else options.size / options.lot_size) + 1e-9)  # R3
+    if not lots:
+        asked = _count(options.size, "lot" if in_lots else "unit")
+        return f"{asked} in each position, which is less than one lot of {options.lot_size:g}"
+    if in_lots:
+        return f"{_count(lots, 'lot')} of {options.lot_size:g} in each position"
+    return f"{_count(lots * options.lot_size, 'unit')} in each position"
 
 
 def _unfinished(run: Run) -> str:
@@ -171,15 +222,19 @@ def _unfinished(run: Run) -> str:
     return f"Failed: {run.error.message.rstrip('.')}." if run.error else "Failed."
 
 
-def _idle(metrics: Metrics) -> str:
+def _idle(metrics: Metrics, spec: RunSpec) -> str:
     refused = [
         f"{metrics.counters[name]} {words}"
         for name, words in _REFUSALS.items()
         if name in COUNTER_NAMES and metrics.counters.get(name)
     ]
+    if spec.options.intraday and not spec.timeframe.is_intraday:
+        counted = f" ({', '.join(refused)})" if refused else ""
+        bars = _BARS[spec.timeframe]
+        return f"Traded nothing: intraday rules cannot fill {bars} bars{counted}."
     if refused:
         return f"Traded nothing: every signal came to nothing ({', '.join(refused)})."
-    return "Traded nothing: the strategy never asked for a position."
+    return "Traded nothing: no signal reached a bar in which it could be filled."
 
 
 def _against(compared: Comparison) -> str:
@@ -187,10 +242,11 @@ def _against(compared: Comparison) -> str:
     period = " a year" if compared.annual else " over the whole period"
     share = _share(compared.own_fall, compared.other_fall)
     if abs(gap) < EVEN:
-        return f"Made as much as buy and hold{period}{share}"
+        word = "Lost" if compared.own < 0 else "Made"
+        return f"{word} as much as buy and hold{period}{share}"
     points = f"{abs(gap) * 100:.0f} points" if abs(gap) >= 0.1 else f"{abs(gap) * 100:.1f} points"  # noqa: PLR2004 - two digits are enough
     word = "Beat" if gap > 0 else "Lost to"
-    lost = ", and lost money," if gap > 0 and compared.own < 0 else ""
+    lost = ", and lost money," if -1.0 < compared.own < 0 else ""  # ruin is said before
     return f"{word} buy and hold by {points}{period}{lost}{share}"
 
 
@@ -221,7 +277,9 @@ def _cautions(metrics: Metrics) -> list[str]:
     if sharpe is not None and error is not None and sharpe < STANDARD_ERRORS * error:
         is_worse = sharpe < -STANDARD_ERRORS * error
         words = "worse than bad luck explains" if is_worse else "within what luck gives"
-        found.append(f"its Sharpe of {sharpe:.2f} ± {error:.2f} is {words}")
+        is_annual = "short_history" not in metrics.badges
+        value = f" of {sharpe:.2f} ± {error:.2f}" if is_annual else ""
+        found.append(f"its Sharpe{value} is {words}")
     if share is not None and share > DEAR:
         found.append(
             f"costs took {share * 100:.0f} % of the gross profit"
@@ -241,7 +299,9 @@ def _fair(metrics: Metrics) -> str:
     trades = int(metrics["trades"] or 0)
     sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
     if sharpe is None or error is None:
-        return f"over {trades} trades nothing speaks against it yet"
+        reason = metrics.reasons.get("sharpe" if sharpe is None else "sharpe_se", "")
+        why = _NO_JUDGEMENT.get(reason, "no Sharpe ratio to judge luck by")
+        return f"over {trades} trades, with {why}"
     return (
         f"over {trades} trades its Sharpe of {sharpe:.2f} ± {error:.2f} is more than luck gives"
         " one try, and how many were made it does not know"
@@ -250,6 +310,10 @@ def _fair(metrics: Metrics) -> str:
 
 def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:.10g} {noun}" if number == 1 else f"{number:.10g} {noun}s"
 
 
 def _number(value: object) -> float:

@@ -30,7 +30,7 @@ _SQLITE = {
 _POSTGRES = {
     "42P01": ("has no tables of this version", MIGRATE),
     "42703": ("has no tables of this version", MIGRATE),
-    "25006": ("accepts no writes", "point DATABASE_URL at the primary server"),
+    "25006": ("accepts no writes", "point WORKBENCH_DATABASE_URL at the primary server"),
     "42501": ("refuses this user", "grant the user its tables"),
     "53100": ("has no room left on its disk", "free some space, then try again"),
     "53300": ("has no connection left", "close other clients or raise max_connections"),
@@ -53,7 +53,7 @@ def refusal(error: exc.SQLAlchemyError, url: URL) -> Unavailable | None:
     found = _POSTGRES.get(getattr(cause, "sqlstate", None) or "")
     if found is None and isinstance(error, exc.OperationalError | exc.InterfaceError):
         first_line = str(cause).strip().partition("\n")[0]
-        found = (f"does not answer: {first_line}", "start it, or correct DATABASE_URL")
+        found = (f"does not answer: {first_line}", "start it, or correct WORKBENCH_DATABASE_URL")
     return Unavailable(f"{name_of(url)} {found[0]}", hint=found[1]) if found else None
 
 

@@ -213,6 +213,38 @@ def test_lists_are_bounded(client: TestClient, query: str) -> None:
     assert answer.json()["field"] == query.partition("=")[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/api/backtests", "sort_by"),
+        ("/api/backtests/1", "no query keys"),
+        ("/api/v1/backtests", "size"),
+        ("/api/v1/backtests/1/results", "max_points"),
+        ("/api/v1/strategies", "active_only"),
+        ("/api/v1/strategies/discover", "no query keys"),
+        ("/api/v1/ohlcv/timeframes", "symbol"),
+    ],
+)
+def test_an_unknown_query_key_is_refused_and_named(
+    client: TestClient, path: str, expected: str
+) -> None:
+    answer = client.get(path, params={"sort": "x"})
+
+    problem = answer.json()
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (problem["code"], problem["field"]) == ("extra_forbidden", "sort")
+    assert problem["found"] == "'sort'"
+    assert expected in problem["expected"]
+
+
+def test_many_unknown_query_keys_are_answered_briefly(client: TestClient) -> None:
+    answer = client.get("/api/backtests?" + "&".join(f"k{n}=1" for n in range(500)))
+
+    assert answer.status_code == 422
+    assert len(answer.json()["problems"]) == 20
+
+
 def test_a_wildcard_in_a_filter_is_an_ordinary_character(
     client: TestClient, completed: int
 ) -> None:

@@ -233,6 +233,8 @@ def test_filters_select_and_only_select(client: TestClient, completed: int) -> N
     assert completed in ids(strategy="SMA_cross")
     assert completed not in ids(strategy="momentum")
     assert completed in ids(symbol="MSFT")
+    assert ids(symbol="msft") == ids(symbol="MSFT")
+    assert ids(symbol="ß" * 40) == set()
     assert completed not in ids(symbol="BTC")
     assert completed in ids(status="completed")
     assert ids(status="cancelled") == set()
@@ -259,6 +261,41 @@ def test_every_sort_key_orders_both_ways(client: TestClient, completed: int, key
         present = [value for value in values if value is not None]
         assert present == sorted(present, reverse=order == "desc")
         assert values[: len(present)] == present  # runs without the metric come last
+
+
+@pytest.mark.parametrize(
+    ("shown", "key"),
+    [("sharpe_ratio", "sharpe"), ("annualized_return", "cagr"), ("total_trades", "trades")],
+)
+def test_rows_are_sorted_by_the_names_they_show(
+    client: TestClient, completed: int, shown: str, key: str
+) -> None:
+    post(client, parameters={"window": 15})
+    by_shown, by_key = (
+        client.get("/api/backtests", params={"sort_by": name, "page_size": 100})
+        for name in (shown, key)
+    )
+
+    assert by_shown.status_code == 200
+    assert by_shown.json() == by_key.json()
+    values = [(row["metrics"] or {}).get(shown) for row in by_shown.json()["backtests"]]
+    present = [value for value in values if value is not None]
+    assert present == sorted(present, reverse=True)
+
+
+def test_losses_at_risk_have_one_sign_in_percent_and_as_fraction(
+    client: TestClient, completed: int
+) -> None:
+    values = client.get(f"/api/backtests/{completed}").json()["metrics"]
+
+    for name in ("var_95", "cvar_95"):
+        assert values[name] < 0
+        assert values[f"{name}_fraction"] == pytest.approx(values[name] / 100)
+    described = client.get("/openapi.json").json()["components"]["schemas"]["MetricValues"]
+    for name in ("var_95", "var_95_fraction", "cvar_95", "cvar_95_fraction"):
+        text = described["properties"][name]["description"]
+        assert "A loss is negative." in text
+        assert "positive" not in text
 
 
 def test_dates_are_inclusive_on_both_sides(client: TestClient) -> None:

@@ -348,6 +348,71 @@ def test_a_wrong_upload_says_what_is_wrong(
         assert answer.json()["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("form", "status", "field"),
+    [
+        ({"strategy": "no_such"}, 404, "strategy"),
+        ({"strategy_params": '{"no_such": 1}'}, 400, "params.no_such"),
+        ({"engine_options": '{"lots": -1}'}, 422, "engine_options.lots"),
+        ({"engine_options": '{"no_such": 1}'}, 422, "engine_options.no_such"),
+        ({"strategy_parameters": "{}"}, 422, "strategy_parameters"),
+    ],
+)
+def test_a_refused_upload_stores_nothing(
+    *,
+    client: TestClient,
+    services: Services,
+    form: dict[str, str],
+    status: int,
+    field: str,
+) -> None:
+    rows = "".join(f"2024-03-{day:02},1,2,0.5,{field.count('o') + 1}\n" for day in range(1, 29))
+    symbols = services.market.symbols()
+    total = client.get("/api/backtests").json()["total"]
+
+    answer = upload(client, f"timestamp,open,high,low,close\n{rows}".encode(), **form)
+
+    assert answer.status_code == status, answer.text
+    assert answer.json()["field"].endswith(field.rpartition(".")[2])
+    assert services.market.symbols() == symbols
+    assert client.get("/api/backtests").json()["total"] == total
+
+
+def test_an_unknown_form_key_is_answered_with_the_known_ones(client: TestClient) -> None:
+    problem = upload(client, b"x", params="{}").json()
+
+    assert (problem["code"], problem["found"]) == ("extra_forbidden", "'params'")
+    assert "strategy_params" in problem["expected"]
+
+
+def test_an_upload_lists_rejected_rows_and_how_the_file_was_read(client: TestClient) -> None:
+    good = "".join(f"2024-{month:02}-{day:02},5,6,4,5\n" for month in (1, 3) for day in (1, 2, 3))
+    bad = "2024-05-01,5,6,4,x\n" * 120
+    # Enough good rows that the file as a whole is taken.
+    many = "".join(
+        f"{year}-{month:02}-{day:02},5,6,4,5\n"
+        for year in range(2010, 2020)
+        for month in range(1, 13)
+        for day in range(1, 29)
+    )
+
+    answer = upload(
+        client,
+        f"timestamp,open,high,low,close\n{many}{good}{bad}".encode(),
+        strategy="buy_and_hold",
+    )
+
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["dataset"]
+    assert found["rejections_total"] == sum(found["rejected"].values()) == 120
+    assert found["rows_read"] == found["rows_stored"] + found["rejections_total"]
+    assert len(found["rejections"]) == 100
+    first = found["rejections"][0]
+    assert set(first) == {"line", "reason", "detail"}
+    assert (first["line"], first["reason"]) == (1 + 3360 + 6 + 1, "not_a_number")
+    assert found["layout"]
+
+
 def test_a_file_beyond_the_limit_is_refused_and_leaves_nothing(
     client: TestClient, services: Services
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from api.bodies import LOT_MARGIN, BacktestBody, EngineOptionsBody, RunBody, chosen_costs
-from api.words import CostPreset, SortBy
+from api.words import SORT_KEYS, CostPreset, SortBy
 from core.domain.costs import COST_PRESETS
 from core.domain.options import EngineOptions
 from core.domain.run import SORTABLE
@@ -119,6 +119,7 @@ def test_prices_are_named_in_exactly_one_way(given: dict[str, Any]) -> None:
 
 def test_the_words_of_the_door_are_the_words_of_the_core() -> None:
     assert set(get_args(CostPreset)) == set(COST_PRESETS)
-    assert get_args(SortBy) == SORTABLE
+    assert get_args(SortBy) == (*SORTABLE, *SORT_KEYS)
+    assert set(SORT_KEYS.values()) <= set(SORTABLE)
     schema = TypeAdapter(BacktestBody).json_schema()
     assert schema["properties"]["timeframe"]["enum"] == [str(each) for each in Timeframe]

@@ -44,9 +44,13 @@ def test_every_part_is_looked_at(client: TestClient) -> None:
     ready = client.get("/api/v1/health/ready")
 
     assert detailed["status"] == "healthy"
-    assert set(detailed["dependencies"]) == {"database", "lake", "artifacts", "runner"}
+    parts = detailed["dependencies"]
+    storage = parts.pop("storage")
+    assert set(parts) == {"database", "lake", "artifacts", "runner"}
+    assert storage["status"] == "healthy"
+    assert all(parts[name]["detail"] in storage["detail"] for name in ("lake", "artifacts"))
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "checks": detailed["dependencies"]}
+    assert ready.json() == {"status": "ready", "checks": parts}
 
 
 def test_a_sick_part_degrades_health_and_ends_readiness(
@@ -62,6 +66,8 @@ def test_a_sick_part_degrades_health_and_ends_readiness(
 
     assert detailed.status_code == 200
     assert detailed.json()["status"] == "degraded"
+    storage = detailed.json()["dependencies"]["storage"]
+    assert storage == {"status": "unhealthy", "detail": "lake: cannot be read"}
     assert ready.status_code == 503
     assert ready.json() == {"status": "not_ready", "checks": sick}
 

@@ -71,6 +71,20 @@ def test_a_body_asks_the_same_as_a_query(client: TestClient) -> None:
     assert by_query.json() == by_body.json()
 
 
+@pytest.mark.parametrize("given", ["1Y", "1m"])
+def test_the_source_resolution_is_echoed_and_changes_nothing(
+    client: TestClient, given: str
+) -> None:
+    asked = {"symbol": "BTC", "start_date": "2023-01-01", "end_date": "2023-01-31"}
+    plain = client.get(DATA, params=asked).json()
+
+    by_query = client.get(DATA, params={**asked, "source_resolution": given})
+    by_body = client.post(DATA, json={**asked, "source_resolution": given})
+
+    assert by_query.status_code == by_body.status_code == 200
+    assert by_query.json() == by_body.json() == {**plain, "source_resolution": given}
+
+
 @pytest.mark.parametrize(("timeframe", "length"), [("5m", 5), ("15m", 15), ("30m", 30)])
 def test_longer_bars_are_joined_from_the_session_open(
     client: TestClient, prices: dict[str, Prices], timeframe: str, length: int

@@ -251,7 +251,7 @@ class Account:
         if self.options.fill == "close" and not order.rests:
             return None  # a market intent of that row has acted at an earlier close already
         if self.is_stale(order, bar):
-            self.counters["expired"] += 1
+            self.counters["expired"] += order.is_entry
             return None
         if order.rests:  # judged now: it is then not resting at all
             refusal = self.forbidden(order, bar)
@@ -395,7 +395,7 @@ class Account:
         if order is None or order.code == Code.HOLD or order.rests:
             return
         if self.is_stale(order, bar):
-            self.counters["expired"] += 1
+            self.counters["expired"] += order.is_entry
             return
         if self.position is not None:
             reason = self.reason_to_leave(order)

@@ -55,6 +55,12 @@ def regular(moment: datetime, source: timedelta, clock: Clock) -> bool:
 
 def bucket(moment: datetime, source: timedelta, length: timedelta, clock: Clock) -> datetime:
     """Opening time of the bucket a bar belongs to."""
+    if clock.roll:
+        rolled = datetime.combine(session_of(moment, clock), time(0)) - timedelta(hours=clock.roll)
+        start = rolled.replace(tzinfo=ZoneInfo(clock.zone)).astimezone(UTC)
+        while start + length <= moment:
+            start += length
+        return start
     if clock.opens is None or clock.closes is None:
         return EPOCH + (moment - EPOCH) // length * length
     zone = ZoneInfo(clock.zone)

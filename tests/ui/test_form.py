@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date, time
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.domain.costs import COST_PRESETS, CostModel
 from core.domain.options import EngineOptions
@@ -215,6 +216,92 @@ def test_run_again_with_changes_brings_back_every_choice(open_page, services, sp
     again = newest(services)
     assert again.id != asked.id
     assert again.spec == asked.spec
+
+
+def form_of_accounts_and_costs():
+    import streamlit as st
+
+    from core.domain.options import EngineOptions
+    from ui.components import account_form, costs_form
+
+    if "asked" in st.session_state:
+        options, costs = st.session_state.pop("asked")
+        account_form.fill(options)
+        costs_form.fill(costs)
+    st.session_state["shown"] = (
+        EngineOptions.model_validate(account_form.show()),
+        costs_form.show(),
+    )
+
+
+LEAST = 5e-324
+TINY_ACCOUNT = EngineOptions(
+    initial_cash=0.5, initial_margin=1e-6, size=1e-7, lot_size=1e-9, multiplier=1e-8
+)
+ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0.1 + 0.2, tick=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "costs"),
+    [
+        (EngineOptions(), CostModel()),
+        (SPEC.options, SPEC.costs),
+        (TINY_ACCOUNT, ODD_COSTS),
+        (
+            EngineOptions(
+                initial_cash=LEAST, initial_margin=LEAST, size=LEAST, lot_size=0, multiplier=LEAST
+            ),
+            CostModel(name="zero", bps=LEAST, fixed=LEAST, maximum_rate=LEAST),
+        ),
+        (
+            EngineOptions(
+                initial_cash=1e12, delay=100, size=1e9, lot_size=1e9, multiplier=1e9, sizing="lots"
+            ),
+            CostModel(
+                fixed=1e6,
+                per_unit=1e6,
+                bps=10_000,
+                minimum=1e6,
+                maximum_rate=1,
+                slippage_bps=10_000,
+                half_spread_bps=10_000,
+                tick=1e6,
+            ),
+        ),
+        (
+            EngineOptions(
+                initial_cash=123_456.789_012_3,
+                initial_margin=1 / 3,
+                intraday=True,
+                square_off=time(15, 29, 30),
+                no_entry_after=time(15, 0, 0, 5),
+            ),
+            CostModel(maximum_rate=0.07),
+        ),
+        (EngineOptions(), COST_PRESETS["ibkr_fixed"]),
+    ],
+)
+def test_a_filled_form_gives_back_what_it_was_filled_with(options, costs):
+    page = AppTest.from_function(form_of_accounts_and_costs, default_timeout=60)
+    page.session_state["asked"] = (options, costs)
+
+    for _ in range(3):  # the second run reads what the browser sent back
+        page.run()
+        assert not page.exception
+        assert page.session_state["shown"] == (options, costs)
+
+
+def test_editing_one_figure_leaves_the_others_exactly_as_they_were():
+    page = AppTest.from_function(form_of_accounts_and_costs, default_timeout=60)
+    page.session_state["asked"] = (TINY_ACCOUNT, ODD_COSTS)
+    page.run()
+
+    page.number_input(state.cost("minimum")).set_value(2.0).run()
+    page.number_input(state.option("size")).set_value(3.0).run()
+
+    options, costs = page.session_state["shown"]
+    assert options == TINY_ACCOUNT.model_copy(update={"size": 3.0})
+    assert costs == ODD_COSTS.model_copy(update={"minimum": 2.0, "name": "custom"})
 
 
 def test_choices_survive_a_visit_to_another_page(open_page):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from core.domain.run import EQUITY_SCHEMA, TRADES_SCHEMA
+from core.domain.timeframe import Timeframe
 from core.plots import equity, months, overlay, prices, theme
 from core.plots.funnel import funnel_info
 
@@ -98,6 +99,14 @@ class TestMonths:
 
         assert info.scale == pytest.approx(0.01)
 
+    def test_a_week_counts_in_the_month_of_its_last_day(self):
+        frame = equity_frame((date(2020, 1, 20), 110.0, 1.0), (date(2020, 1, 27), 121.0, 1.0))
+
+        weeks = months.months_info(frame, initial_cash=100.0, timeframe=Timeframe.W1)
+
+        # the week of 27 January ends on 2 February
+        assert weeks.years[0].months[:3] == pytest.approx((0.1, 0.1, None))
+
     def test_no_sessions_give_no_years(self):
         info = months.months_info(pl.DataFrame(schema=EQUITY_SCHEMA), initial_cash=100.0)
 
@@ -177,6 +186,15 @@ class TestOverlay:
 
         assert info.lines[1].rebased == pytest.approx([100, 110])
         assert info.lines[1].x[0] == datetime(2020, 1, 2, tzinfo=UTC).timestamp() * 1000
+
+    def test_a_run_without_multiples_is_not_drawn(self):
+        frame = self.FRAME.with_columns(pl.lit(None, pl.Float64).alias("7"))
+
+        info = overlay.overlay_info(frame, {"3": "#3 A", "7": "#7 B"}, intraday=False)
+
+        assert [len(line.rebased) for line in info.lines] == [4, 0]
+        assert len(info.lines[1].drawdown) == 0
+        assert len(overlay.figure(info, log=True).data) == 4
 
     def test_each_run_has_one_entry_in_the_legend(self):
         info = overlay.overlay_info(self.FRAME, {"3": "#3 A", "7": "#7 B"}, intraday=False)

@@ -137,6 +137,20 @@ def test_the_calls_ask_for_exactly_this_run(open_page, submit):
     assert BacktestBody.model_validate_json(body).spec() == run.spec
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104
+        ("::", "http://127.0.0.1:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("desk.local", "http://desk.local:8000"),
+    ],
+)
+def test_the_rest_call_goes_to_where_the_api_can_be_reached(host, url):
+    assert provenance.address(host, 8000) == url
+
+
 def test_rest_body_of_a_plain_spec_means_the_same_through_the_api():
     spec = RunSpec(strategy="crossing", params={"fast": 3}, symbols=("AAPL",))
 

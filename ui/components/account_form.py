@@ -10,6 +10,7 @@ import streamlit as st
 from core.domain.options import EngineOptions
 from ui import state
 from ui.components import markup
+from ui.components.limits import limits
 
 DEFAULTS: Final = EngineOptions()
 SIZING: Final = {
@@ -23,12 +24,12 @@ FILLS: Final = {"next_open": "Next open", "close": "Same close"}
 def show() -> dict[str, Any]:
     """Draw the options; give them as they stand, by the names of `EngineOptions`."""
     chosen: dict[str, Any] = {}
-    chosen["initial_cash"] = _number("initial_cash", "Capital", low=1.0, high=1e12, step=10_000.0)
+    chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
     left, right = st.columns(2, gap="xsmall")
     with left:
         chosen["sizing"] = _choice("sizing", "Size in", SIZING)
     with right:
-        chosen["size"] = _number("size", "Size", low=1e-6, high=1e9, step=1.0)
+        chosen["size"] = _number("size", "Size", step=1.0)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen["fill"] = _fill()
         chosen["allow_short"] = _toggle("allow_short", "Shorts")
@@ -45,27 +46,26 @@ def show() -> dict[str, Any]:
 def fill(options: EngineOptions) -> None:
     """Set the widgets to these options."""
     for name, value in options:
-        st.session_state[state.option(name)] = value
+        key = state.option(name)
+        if isinstance(value, time):
+            st.session_state[state.exact(key)] = value
+            st.session_state[key] = _minute(value)
+        else:
+            st.session_state[key] = value
 
 
 def _more() -> dict[str, Any]:
     chosen: dict[str, Any] = {}
-    pairs = (
-        ("delay", "Delay (bars)"),
-        ("lot_size", "Lot size"),
-        ("multiplier", "Multiplier"),
-        ("initial_margin", "Initial margin"),
+    numbers: tuple[tuple[str, str, int | float], ...] = (
+        ("delay", "Delay (bars)", 1),
+        ("lot_size", "Lot size", 1.0),
+        ("multiplier", "Multiplier", 1.0),
+        ("initial_margin", "Initial margin", 0.05),
     )
-    limits: dict[str, dict[str, Any]] = {
-        "delay": {"low": 0, "high": 100, "step": 1},
-        "lot_size": {"low": 0.0, "high": 1e9, "step": 1.0},
-        "multiplier": {"low": 1e-6, "high": 1e9, "step": 1.0},
-        "initial_margin": {"low": 0.01, "high": 1.0, "step": 0.05},
-    }
-    for row in (pairs[:2], pairs[2:]):
-        for column, (name, label) in zip(st.columns(2, gap="xsmall"), row, strict=True):
+    for row in (numbers[:2], numbers[2:]):
+        for column, (name, label, step) in zip(st.columns(2, gap="xsmall"), row, strict=True):
             with column:
-                chosen[name] = _number(name, label, **limits[name])
+                chosen[name] = _number(name, label, step=step)
     left, right = st.columns(2, gap="xsmall")
     with left:
         chosen["size_ref"] = _choice(
@@ -88,10 +88,12 @@ def _more() -> dict[str, Any]:
     return chosen
 
 
-def _number(name: str, label: str, *, low: float, high: float, step: float) -> int | float:
+def _number(name: str, label: str, *, step: float) -> int | float:
     key = state.option(name)
-    state.seed(key, getattr(DEFAULTS, name))
-    state.clamp(key, getattr(DEFAULTS, name), low, high)
+    default = getattr(DEFAULTS, name)
+    low, high = map(type(default), limits(EngineOptions, name))
+    state.seed(key, default)
+    state.clamp(key, default, low, high)
     value: int | float = st.number_input(
         label,
         min_value=low,
@@ -147,4 +149,10 @@ def _time(name: str, label: str, *, disabled: bool = False) -> time | None:
         persist_state="session",
         help="Local time of the market; empty for never.",
     )
-    return value
+    asked: time | None = st.session_state.get(state.exact(key))
+    return asked if value and asked and _minute(value) == _minute(asked) else value
+
+
+def _minute(value: time) -> time:
+    """Cut to what the widget can hold; the seconds asked for are kept beside it."""
+    return value.replace(second=0, microsecond=0)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.domain.costs import COST_PRESETS, DEFAULT_COSTS, CostModel
 from ui import state
+from ui.components.limits import limits
 
 CUSTOM: Final = "custom"
 LABELS: Final = {
@@ -24,19 +25,18 @@ class Figure(NamedTuple):
 
     name: str
     label: str
-    high: float
     step: float
     help: str
 
 
 FIGURES: Final = (
-    Figure("per_unit", "Per unit", 1e6, 0.001, "Fee per share or contract."),
-    Figure("bps", "Fee (bps)", 10_000.0, 0.5, "Fee in basis points of the order's value."),
-    Figure("fixed", "Per order", 1e6, 0.5, "Fee per order."),
-    Figure("minimum", "Minimum", 1e6, 0.5, "Least fee of an order."),
-    Figure("slippage_bps", "Slippage (bps)", 10_000.0, 0.5, "Market and stop fills, each side."),
-    Figure("half_spread_bps", "Half spread (bps)", 10_000.0, 0.5, "Half the bid-ask spread."),
-    Figure("tick", "Tick", 1e6, 0.01, "Fills are rounded to it, against you; 0 for none."),
+    Figure("per_unit", "Per unit", 0.001, "Fee per share or contract."),
+    Figure("bps", "Fee (bps)", 0.5, "Fee in basis points of the order's value."),
+    Figure("fixed", "Per order", 0.5, "Fee per order."),
+    Figure("minimum", "Minimum", 0.5, "Least fee of an order."),
+    Figure("slippage_bps", "Slippage (bps)", 0.5, "Market and stop fills, each side."),
+    Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
+    Figure("tick", "Tick", 0.01, "Fills are rounded to it, against you; 0 for none."),
 )
 
 
@@ -64,7 +64,7 @@ def show() -> CostModel:
                         values["maximum_rate"] = _cap()
                     else:
                         values[figure.name] = _number(figure)
-    return CostModel.model_validate({**values, "name": preset})
+    return _as_asked(preset, values)
 
 
 def fill(costs: CostModel) -> None:
@@ -83,9 +83,22 @@ def _apply_preset() -> None:
 def _write(costs: CostModel) -> None:
     for figure in FIGURES:
         st.session_state[state.cost(figure.name)] = float(getattr(costs, figure.name))
-    st.session_state[state.cost("maximum_rate")] = (
-        None if costs.maximum_rate is None else costs.maximum_rate * 100
-    )
+    st.session_state[state.cost("maximum_rate")] = _percent(costs.maximum_rate)
+    st.session_state[state.exact(state.FORM_COSTS)] = costs
+
+
+def _as_asked(preset: str, values: dict[str, float | None]) -> CostModel:
+    """Make the model; one filled in and not edited keeps its own name."""
+    made = CostModel.model_validate({**values, "name": preset})
+    asked: CostModel | None = st.session_state.get(state.exact(state.FORM_COSTS))
+    if preset != CUSTOM or asked is None or COST_PRESETS.get(asked.name) == asked:
+        return made
+    return asked if made.model_copy(update={"name": asked.name}) == asked else made
+
+
+def _percent(rate: float | None) -> float | None:
+    """Give a share in percent without the noise of the last digits: 0.07 is 7."""
+    return None if rate is None else float(f"{rate * 100:.15g}")
 
 
 def _now_custom() -> None:
@@ -93,10 +106,11 @@ def _now_custom() -> None:
 
 
 def _number(figure: Figure) -> float:
+    low, high = limits(CostModel, figure.name)
     value: float = st.number_input(
         figure.label,
-        min_value=0.0,
-        max_value=figure.high,
+        min_value=float(low),
+        max_value=float(high),
         step=figure.step,
         format="%g",
         key=state.cost(figure.name),
@@ -108,10 +122,11 @@ def _number(figure: Figure) -> float:
 
 
 def _cap() -> float | None:
+    low, high = limits(CostModel, "maximum_rate")
     percent: float | None = st.number_input(
         "Cap (% of value)",
-        min_value=0.0,
-        max_value=100.0,
+        min_value=low * 100.0,
+        max_value=high * 100.0,
         value=None,
         step=0.1,
         format="%g",
@@ -120,4 +135,9 @@ def _cap() -> float | None:
         on_change=_now_custom,
         help="Greatest fee as a share of the order's value; empty for no cap.",
     )
-    return None if percent is None else percent / 100
+    if percent is None:
+        return None
+    asked: CostModel | None = st.session_state.get(state.exact(state.FORM_COSTS))
+    if asked is not None and percent == _percent(asked.maximum_rate):
+        return asked.maximum_rate
+    return percent / 100

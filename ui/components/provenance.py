@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shlex
 from zoneinfo import ZoneInfo
@@ -30,6 +31,17 @@ def show(run: Run, *, api_url: str, reader: ZoneInfo) -> None:
         st.code(cli_call(run.spec), language="bash", wrap_lines=True)
         markup.write(markup.section("The same over REST"))
         st.code(rest_call(run.spec, api_url), language="bash", wrap_lines=True)
+
+
+def address(host: str, port: int) -> str:
+    """Give the URL at which this machine reaches a server that listens on a host."""
+    try:
+        listens = ipaddress.ip_address(host)
+    except ValueError:
+        return f"http://{host}:{port}"
+    if listens.is_unspecified:
+        return f"http://127.0.0.1:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def cli_call(spec: RunSpec) -> str:

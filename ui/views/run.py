@@ -193,7 +193,7 @@ def _provenance(services: Services, run: Run) -> None:
     settings = services.settings
     provenance.show(
         run,
-        api_url=f"http://{settings.api_host}:{settings.api_port}",
+        api_url=provenance.address(settings.api_host, settings.api_port),
         reader=formats.zone(st.context.timezone),
     )
 

@@ -208,6 +208,24 @@ def test_a_day_of_foreign_exchange_begins_at_five_in_new_york() -> None:
     assert days.open.tolist() == [bars[0][1], bars[2][1], bars[5][1]]
 
 
+@pytest.mark.parametrize(
+    ("evening", "wanted"),
+    [
+        ("2017-03-07T17:00", ["17:00", "21:00", "01:00", "05:00", "09:00", "13:00", "17:00"]),
+        # an hour is missing in the night of 12 March 2017: the roll cuts the last bucket short
+        ("2017-03-11T17:00", ["17:00", "21:00", "01:00", "06:00", "10:00", "14:00", "17:00"]),
+    ],
+)
+def test_hours_of_foreign_exchange_are_counted_from_the_roll(
+    evening: str, wanted: list[str]
+) -> None:
+    bars = columns(random_bars("FX", datetime.fromisoformat(evening), list(range(24 * 60 + 30)), 4))
+
+    fours = aggregate(bars, Timeframe.M1, Timeframe.H4, find_market("FX"))
+
+    assert labels(fours, "America/New_York") == wanted
+
+
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     start = datetime(2023, 12, 27)  # noqa: DTZ001 - a Wednesday
     bars = columns(random_bars("24/7", start, list(range(12)), 6, 86_400))

@@ -17,7 +17,7 @@ from core.catalog.publish import declare
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput, NotFound
 from tests.reference import slow_bars
-from tests.unit.catalog.csv_files import days, minutes
+from tests.unit.catalog.csv_files import csv, days, minutes
 
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = Path(os.environ.get("WORKBENCH_SHARED") or ROOT.parent / "shared") / "market_data"
@@ -58,6 +58,34 @@ def test_a_span_is_one_of_sessions_and_not_of_utc_days(catalog: Catalog) -> None
     assert (len(monday), len(tuesday)) == (120, 120)
     assert tuesday.minute[0] == 17 * 60
     assert set(tuesday.session) == {(date(2017, 3, 7) - date(1970, 1, 1)).days}
+
+
+WEEKS = "2020-01-06", "2020-01-13", "2020-01-20"
+MONTHS = "2020-01-01", "2020-02-01", "2020-03-01"
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "stamps", "span", "wanted"),
+    [
+        (Timeframe.W1, WEEKS, (None, date(2020, 1, 18)), WEEKS[:1]),
+        (Timeframe.W1, WEEKS, (None, date(2020, 1, 19)), WEEKS[:2]),
+        (Timeframe.W1, WEEKS, (date(2020, 1, 7), None), WEEKS[1:]),
+        (Timeframe.MN1, MONTHS, (None, date(2020, 2, 28)), MONTHS[:1]),
+        (Timeframe.MN1, MONTHS, (None, date(2020, 2, 29)), MONTHS[:2]),
+        (Timeframe.MN1, MONTHS, (date(2020, 1, 2), None), MONTHS[1:]),
+    ],
+)
+def test_stored_weeks_and_months_are_given_whole_or_not_at_all(
+    catalog: Catalog,
+    timeframe: Timeframe,
+    stamps: tuple[str, ...],
+    span: tuple[date | None, date | None],
+    wanted: tuple[str, ...],
+) -> None:
+    rows = csv(*(f"{stamp},1,2,0.5,1.5,10" for stamp in stamps))
+    import_csv(catalog, rows, name="x.csv", symbol="A", timeframe=timeframe)
+
+    assert dates(catalog.frame("A", timeframe, *span)) == list(wanted)
 
 
 def test_nothing_after_the_end_is_looked_at(catalog: Catalog) -> None:

@@ -459,6 +459,17 @@ def test_a_failed_run_cannot_be_reproduced(lab):
         lab.services.backtests.reproduce(lab.submit(strategy="bad").id)
 
 
+def test_the_thinned_curve_keeps_the_extremes_of_the_benchmark(lab):
+    run = lab.submit()
+    whole = lab.services.backtests.equity(run.id, max_points=None)
+
+    thinned = lab.services.backtests.equity(run.id, max_points=8)
+
+    assert thinned.height <= 8
+    for name in ("equity", "benchmark", "drawdown"):
+        assert (thinned[name].min(), thinned[name].max()) == (whole[name].min(), whole[name].max())
+
+
 # --- side by side ---------------------------------------------------------------------------------
 
 

@@ -26,13 +26,12 @@ def test_thinning_keeps_rows_ends_and_extremes(values, most):
 
     thinned = thin(frame, most, ["a"])
 
-    assert thinned.height <= max(most, 2)
+    assert thinned.height <= max(most, 4)
     assert set(thinned["row"]) <= set(frame["row"])
     assert thinned["row"].is_sorted()
     assert (thinned["row"][0], thinned["row"][-1]) == (0, len(values) - 1)
-    if most >= 4:
-        assert thinned["a"].min() == frame["a"].min()
-        assert thinned["a"].max() == frame["a"].max()
+    assert thinned["a"].min() == frame["a"].min()
+    assert thinned["a"].max() == frame["a"].max()
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=300), st.integers(6, 60))
@@ -44,6 +43,12 @@ def test_every_column_asked_for_keeps_its_extremes(pairs, most):
     assert thinned.height <= most
     for name in ("a", "b"):
         assert (thinned[name].min(), thinned[name].max()) == (frame[name].min(), frame[name].max())
+
+
+def test_extremes_stay_even_if_more_points_are_needed_than_asked_for():
+    frame = frame_of([0.0, 5.0, 1.0, -5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 7.0, -7.0, 0.0])
+
+    assert thin(frame, 2, ["a", "b"])["row"].to_list() == [0, 1, 3, 4, 5, 6]
 
 
 def test_what_is_small_or_unlimited_stays_as_it_is():

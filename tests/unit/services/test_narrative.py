@@ -20,14 +20,20 @@ GOOD = {"trades": 212.0, "open_trades": 0.0, "sharpe": 1.2, "sharpe_se": 0.3, "c
 def spec(**options):
     costs = options.pop("costs", COST_PRESETS["ibkr_fixed"])
     symbols = options.pop("symbols", ("AAA",))
+    timeframe = options.pop("timeframe", "1d")
     return RunSpec(
-        strategy="simple", symbols=symbols, options=EngineOptions(**options), costs=costs
+        strategy="simple",
+        symbols=symbols,
+        timeframe=timeframe,
+        options=EngineOptions(**options),
+        costs=costs,
     )
 
 
-def run_of(values=None, *, badges=(), counters=None, **changes):
+def run_of(values=None, *, badges=(), counters=None, reasons=None, **changes):
     metrics = Metrics(
         values={**dict.fromkeys(METRICS), **GOOD, **(values or {})},
+        reasons=reasons or {},
         counters={**dict.fromkeys(COUNTER_NAMES, 0), **(counters or {})},
         badges=badges,
     )
@@ -46,7 +52,7 @@ def run_of(values=None, *, badges=(), counters=None, **changes):
     return replace(run, **changes)
 
 
-def curve(own, other, *, days=365.2425 * 2, low=0.0, other_low=0.0):
+def curve(own, other, *, days=365.2425 * 2 - 1, low=0.0, other_low=0.0):
     """Equity and benchmark ending at these multiples of 100,000, with these worst falls."""
     start = datetime(2020, 1, 1, tzinfo=UTC)
     held = [1.0, 1.0 + other_low, other]
@@ -67,11 +73,15 @@ def curve(own, other, *, days=365.2425 * 2, low=0.0, other_low=0.0):
         (1.44, 1.0, "Beat buy and hold by 20 points a year"),
         (1.0816, 1.0, "Beat buy and hold by 4.0 points a year"),
         (1.0, 1.002, "Made as much as buy and hold a year"),
+        (0.81, 0.8102, "Lost as much as buy and hold a year"),
+        (0.49, 0.81, "Lost to buy and hold by 20 points a year, and lost money,"),
         (0.81, 0.49, "Beat buy and hold by 20 points a year, and lost money,"),
     ],
 )
 def test_the_verdict_compares_with_buy_and_hold(own, other, said):
-    assert narrative.verdict(run_of(), curve(own, other)).startswith(said)
+    run = run_of({"cagr": own**0.5 - 1.0})
+
+    assert narrative.verdict(run, curve(own, other)).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +103,29 @@ def test_the_verdict_compares_drawdowns(low, other_low, said):
 
 
 def test_less_than_a_year_is_not_annualised():
-    equity = curve(1.2, 1.1, days=100)
+    run = run_of({"cagr": 0.9}, badges=("short_history",))
 
-    assert "10.0 points over the whole period" in narrative.verdict(run_of(), equity)
+    said = narrative.verdict(run, curve(1.2, 1.1, days=100))
+
+    assert "10.0 points over the whole period" in said
+
+
+def test_the_verdict_counts_the_years_of_the_metrics():
+    """Twelve months of bars are a year, though the last opens after eleven twelfths of it."""
+    run = run_of({"cagr": 0.2}, spec=spec(timeframe="1M"))
+
+    said = narrative.verdict(run, curve(1.2, 1.1, days=365.2425 * 11 / 12))
+
+    assert said.startswith("Beat buy and hold by 10.0 points a year")
+
+
+def test_a_short_history_quotes_no_annual_sharpe():
+    run = run_of({"sharpe": 0.59}, badges=("short_history",))
+
+    said = narrative.verdict(run, curve(1.2, 1.1, days=100))
+
+    assert "its Sharpe is within what luck gives" in said
+    assert "0.59" not in said
 
 
 @pytest.mark.parametrize(
@@ -149,20 +179,75 @@ def test_a_good_number_is_not_praised_beyond_what_one_run_shows():
     assert "more than luck gives one try" in said
 
 
-def test_ruin_comes_first():
-    said = narrative.verdict(run_of(badges=("ruined",)), curve(0.0, 1.1, low=-1.0))
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("too_short", "over 212 trades, with too short a history to judge luck."),
+        ("zero_variance", "over 212 trades, with every return the same"),
+        ("not_finite", "over 212 trades, with no Sharpe ratio to judge luck by."),
+    ],
+)
+def test_a_missing_sharpe_is_explained(reason, said):
+    run = run_of({"sharpe": None, "sharpe_se": None}, reasons={"sharpe": reason})
 
-    assert said.startswith("Ruined")
+    assert said in narrative.verdict(run, curve(1.4, 1.1))
 
 
-def test_no_trades_are_explained_by_the_counters():
-    idle = {"trades": 0.0, "open_trades": 0.0}
+@pytest.mark.parametrize(
+    ("final", "said"),
+    [
+        (0.0, "Ruined: the account lost everything. Lost to"),
+        (-0.125, "Ruined: the account lost everything and owes 12,500.00. Lost to"),
+    ],
+)
+def test_ruin_comes_first(final, said):
+    run = run_of({"cagr": -1.0}, badges=("ruined",))
 
-    refused = narrative.verdict(run_of(idle, counters={"rejected": 37}), curve(1.0, 1.1))
-    silent = narrative.verdict(run_of(idle), curve(1.0, 1.1))
+    verdict = narrative.verdict(run, curve(final, 1.1, low=-1.0))
 
-    assert refused == "Traded nothing: every signal came to nothing (37 refused)."
-    assert silent == "Traded nothing: the strategy never asked for a position."
+    assert verdict.startswith(said)
+    assert "Sharpe" not in verdict
+
+
+def test_a_ruined_symbol_is_not_the_whole_account():
+    ruined, well = run_of(badges=("ruined",)).metrics, run_of().metrics
+    run = run_of(
+        badges=("ruined",), spec=spec(symbols=("A", "B")), by_symbol={"A": ruined, "B": well}
+    )
+
+    verdict = narrative.verdict(run, curve(1.4, 1.1))
+
+    assert verdict.startswith("1 of 2 symbols was ruined. Beat buy and hold")
+    assert "Sharpe" not in verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "counters", "said"),
+    [
+        ({}, {"rejected": 37}, "every signal came to nothing (37 refused)."),
+        (
+            {},
+            {"expired": 3},
+            "every signal came to nothing (3 expired unfilled, or with their session).",
+        ),
+        ({}, {}, "no signal reached a bar in which it could be filled."),
+        ({"intraday": True}, {}, "intraday rules cannot fill daily bars."),
+        (
+            {"intraday": True, "timeframe": "1w"},
+            {"blocked": 2},
+            "intraday rules cannot fill weekly bars (2 outside the hours allowed).",
+        ),
+        (
+            {"intraday": True, "timeframe": "1h"},
+            {},
+            "no signal reached a bar in which it could be filled.",
+        ),
+    ],
+)
+def test_no_trades_are_explained_by_rules_and_counters(options, counters, said):
+    run = run_of({"trades": 0.0, "open_trades": 0.0}, counters=counters, spec=spec(**options))
+
+    assert narrative.verdict(run, curve(1.0, 1.1)) == f"Traded nothing: {said}"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +276,15 @@ def test_a_failed_run_says_why():
         ({"fill": "close"}, "Fills at the close that decided it, which nobody can trade"),
         ({"lot_size": 0}, "in fractions"),
         ({"sizing": "lots", "size": 2, "lot_size": 75}, "2 lots of 75 in each position"),
-        ({"sizing": "units", "size": 10}, "10 units in each position"),
+        ({"sizing": "units", "size": 10}, "; 10 units in each position"),
+        ({"sizing": "units", "size": 100, "lot_size": 75}, "; 75 units in each position"),
+        ({"sizing": "units", "size": 1.5, "lot_size": 0}, "; 1.5 units in each position"),
+        ({"sizing": "units", "size": 10, "lot_size": 75}, "which is less than one lot of 75"),
+        ({"sizing": "lots", "size": 1.9, "lot_size": 75}, "; 1 lot of 75 in each position"),
+        ({"initial_margin": 0.1}, "in whole units, on 10 % margin;"),
+        ({"multiplier": 50}, "in whole units, each point worth 50;"),
+        ({"delay": 1}, "fills at an open, 1 bar later than the next"),
+        ({"delay": 1, "fill": "close"}, "Fills at the close 1 bar later, which"),
         ({"allow_short": False}, "long only"),
         ({"intraday": True, "square_off": "15:15"}, "flat at the end of every session (15:15)"),
         ({"no_entry_after": "15:00"}, "no entries from 15:00"),
@@ -202,3 +295,25 @@ def test_a_failed_run_says_why():
 )
 def test_the_policy_says_the_rules(options, said):
     assert said in narrative.policy(spec(**options))
+
+
+@pytest.mark.parametrize(
+    ("costs", "is_free", "said"),
+    [
+        ({}, True, "no costs at all"),
+        ({"tick": 0.25}, False, "no fees, rounded to ticks of 0.25"),
+        ({"bps": 5, "tick": 0.25}, False, "5 bps of value, rounded to ticks of 0.25"),
+        ({"minimum": 1, "bps": 5, "maximum_rate": 0}, True, "no costs at all"),
+        (
+            {"bps": 5, "maximum_rate": 0, "slippage_bps": 1},
+            False,
+            "no fees, 1 bps slippage and spread",
+        ),
+        ({"fixed": 2, "maximum_rate": 0.01}, False, "2 per order, at most 0.01 of value"),
+    ],
+)
+def test_costs_are_free_only_when_nothing_is_charged(costs, is_free, said):
+    model = CostModel(**costs)
+
+    assert model.is_free is is_free
+    assert model.sentence() == said

@@ -1,0 +1,112 @@
+"""Runs side by side, with numbers worked out by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from core.domain.metrics import METRICS, Metrics
+from core.domain.options import EngineOptions
+from core.domain.run import EQUITY_SCHEMA
+from core.domain.timeframe import Timeframe
+from core.services.compare import _align, _metric_row, _rebase
+
+
+def run(number: int, timeframe: str = "1d", badges: tuple[str, ...] = (), **values: float) -> Any:
+    given = dict.fromkeys(METRICS, None) | {"trades": 3.0, "open_trades": 0.0} | values
+    spec = SimpleNamespace(timeframe=Timeframe(timeframe), options=EngineOptions())
+    return SimpleNamespace(id=number, spec=spec, metrics=Metrics(values=given, badges=badges))
+
+
+def curve(*points: tuple[date, float]) -> pl.DataFrame:
+    rows = [
+        (datetime(day.year, day.month, day.day, tzinfo=UTC), day, value, value, 0.0)
+        for day, value in points
+    ]
+    return pl.DataFrame(rows, schema=EQUITY_SCHEMA, orient="row")
+
+
+def told(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    return [(row[0].date().isoformat(), *row[1:]) for row in frame.rows()]
+
+
+def test_weeks_stand_at_their_sunday_beside_days() -> None:
+    days = curve(
+        (date(2020, 1, 10), 50.0),  # Friday
+        (date(2020, 1, 13), 60.0),
+        (date(2020, 1, 17), 75.0),
+        (date(2020, 1, 20), 80.0),
+    )
+    weeks = curve((date(2020, 1, 6), 200.0), (date(2020, 1, 13), 300.0))
+
+    found = _align([run(1), run(2, "1w")], [days, weeks], None)
+
+    assert told(found) == [
+        ("2020-01-12", 100.0, 100.0),
+        ("2020-01-13", 120.0, 100.0),
+        ("2020-01-17", 150.0, 100.0),
+        ("2020-01-19", 150.0, 150.0),
+        ("2020-01-20", 160.0, None),
+    ]
+
+
+def test_months_stand_at_their_last_day() -> None:
+    days = curve((date(2020, 1, 31), 10.0), (date(2020, 2, 28), 11.0), (date(2020, 3, 2), 12.0))
+    months = curve((date(2020, 1, 1), 100.0), (date(2020, 2, 1), 150.0))
+
+    found = _align([run(1), run(2, "1M")], [days, months], None)
+
+    assert found["timestamp"].dt.date().to_list() == [
+        date(2020, 1, 31),
+        date(2020, 2, 28),
+        date(2020, 2, 29),
+        date(2020, 3, 2),
+    ]
+    assert found["1"].to_list() == pytest.approx([100.0, 110.0, 110.0, 120.0])
+    assert found["2"].to_list() == [100.0, 100.0, 150.0, None]
+
+
+def test_before_any_value_the_initial_cash_counts() -> None:
+    late = curve((date(2020, 1, 8), 150.0)).select("timestamp", pl.col("equity").alias("1"))
+
+    found = _rebase(late, datetime(2020, 1, 6, tzinfo=UTC), 100.0)
+
+    assert told(found) == [("2020-01-08", 150.0)]
+
+
+@pytest.mark.parametrize("base", [0.0, -5.0])
+def test_what_was_lost_at_the_common_start_has_no_multiples(base: float) -> None:
+    lost = curve((date(2020, 1, 6), 100.0), (date(2020, 1, 7), base), (date(2020, 1, 8), base))
+    late = curve((date(2020, 1, 7), 10.0), (date(2020, 1, 8), 20.0))
+
+    found = _align([run(1), run(2)], [lost, late], None)
+
+    assert told(found) == [("2020-01-07", None, 100.0), ("2020-01-08", None, 200.0)]
+
+
+def test_idle_and_ruined_runs_are_not_the_best() -> None:
+    runs = [
+        run(1, trades=0.0, max_drawdown=0.0),
+        run(2, badges=("ruined",), max_drawdown=-0.05),
+        run(3, max_drawdown=-0.2),
+        run(4, trades=0.0, open_trades=1.0, max_drawdown=-0.1),
+    ]
+
+    found = _metric_row("max_drawdown", runs)
+
+    assert found.values == (0.0, -0.05, -0.2, -0.1)
+    assert found.best == (3,)
+
+
+@pytest.mark.parametrize(
+    ("name", "best"), [("cagr", (2,)), ("calmar", (2,)), ("upi", (2,)), ("total_return", (0,))]
+)
+def test_less_than_a_year_wins_no_annual_figure(name: str, best: tuple[int, ...]) -> None:
+    runs = [run(1, badges=("short_history",), **{name: 9.0}), run(2, **{name: 1.0})]
+
+    assert _metric_row(name, [*runs, run(3, **{name: 2.0})]).best == best
+    assert _metric_row(name, runs).best == (() if best == (2,) else best)
