@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from core.domain import syntax
 from core.errors import InvalidInput
 
 ParamValue = int | float | bool | str
@@ -184,7 +185,7 @@ _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 
 def constraint_names(text: str) -> set[str]:
     """Names a constraint speaks of."""
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(syntax.parse(text)) if isinstance(node, ast.Name)}
 
 
 def holds(text: str, values: Mapping[str, ParamValue]) -> bool:
@@ -225,7 +226,7 @@ def holds(text: str, values: Mapping[str, ParamValue]) -> bool:
                 )
 
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = syntax.parse_expression(text)
     except SyntaxError:
         raise InvalidInput(f"constraint {text!r} is not an expression") from None
     return bool(value(tree))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import core
+from core.domain import syntax
 from core.domain.strategy import StrategyInfo
 from core.errors import NotFound, StrategyFailed
 from core.registry import sources
@@ -184,7 +185,7 @@ def _objection(found: Sources) -> str | None:
     if len(content) > LARGEST_BYTES:
         return f"The file is larger than {LARGEST_BYTES >> 20} MB. Keep data out of strategy files."
     try:
-        tree = ast.parse(content)
+        tree = syntax.parse(content)
     except SyntaxError as error:
         return with_place(f"SyntaxError: {error.msg}", (f"{found.id}.py", error.lineno or 0)) + "."
     except (ValueError, RecursionError, MemoryError) as error:
@@ -197,7 +198,7 @@ def _objection(found: Sources) -> str | None:
 def _class_of(found: Sources) -> str:
     """Guess the class of a file that could not be imported."""
     try:
-        tree = ast.parse(found.files[f"{found.id}.py"])
+        tree = syntax.parse(found.files[f"{found.id}.py"])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from core.domain import syntax
 from core.errors import NotFound
 
 PACKAGE = "strategies"
@@ -118,7 +119,7 @@ def imports(content: bytes, path: str) -> tuple[tuple[str, ...], ...]:
     both are given. A file that cannot be parsed imports nothing.
     """
     try:
-        tree = ast.parse(content)
+        tree = syntax.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     here = (PACKAGE, *PurePosixPath(path).parent.parts)
