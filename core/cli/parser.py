@@ -125,7 +125,7 @@ def _run(sub: ArgumentParser) -> None:
 def _list(sub: ArgumentParser) -> None:
     sub.add_argument("--strategy", metavar="TEXT", help="part of the strategy's id")
     sub.add_argument("--symbol", metavar="SYMBOL", help="runs that used this symbol")
-    sub.add_argument("--status", metavar="STATE", help="pending running completed failed cancelled")
+    sub.add_argument("--status", metavar="STATE", help="pending running completed failed")
     sub.add_argument("--since", metavar="DATE", help="submitted on or after this day (UTC)")
     sub.add_argument("--until", metavar="DATE", help="submitted on or before this day (UTC)")
     sub.add_argument("--sort", metavar="FIELD", help="created_at, sharpe, total_return, … ")

@@ -58,7 +58,8 @@ def show(strategies: Sequence[StrategyInfo], symbols: Sequence[str]) -> Filters:
     with columns[2]:
         status = st.selectbox(
             "Status",
-            [one.capitalize() for one in RunStatus],
+            # Nothing can cancel a run yet, so none is found by that word.
+            [one.capitalize() for one in RunStatus if one is not RunStatus.CANCELLED],
             index=None,
             placeholder="Any status",
             key=state.STATUS,
