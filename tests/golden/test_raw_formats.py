@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,9 +25,7 @@ from core.domain.dataset import ImportReport
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem
 from tests.reference import csv_reader
-
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("WORKBENCH_SHARED") or ROOT.parent / "shared") / "market_data"
+from tests.shared import shared
 
 # How each file has to be read; what is not said here the importer finds out itself.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -58,19 +55,14 @@ CLOCKS = {
 
 
 def facts() -> dict[str, dict[str, Any]]:
-    path = SHARED / "raw_formats" / "expected.json"
-    if not path.is_file():
-        message = "the shared folder with raw_formats is not here"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+    path = shared("market_data/raw_formats/expected.json")
     entries = json.loads(path.read_text("utf-8"))["files"]
     return {Path(entry["file"]).name: entry for entry in entries}
 
 
 def imported(tmp_path: Path, name: str) -> tuple[Catalog, ImportReport]:
     catalog = Catalog(tmp_path)
-    path = SHARED / "raw_formats" / name
+    path = shared(f"market_data/raw_formats/{name}")
     return catalog, import_csv(catalog, path, name=name, symbol="RAW", **OPTIONS[name])
 
 
@@ -121,7 +113,9 @@ def test_a_file_that_holds_no_csv_of_bars_is_refused_in_words(name: str, tmp_pat
     facts()
 
     with pytest.raises(DataProblem, match=REFUSED[name]):
-        import_csv(Catalog(tmp_path), SHARED / "raw_formats" / name, name=name, symbol="RAW")
+        import_csv(
+            Catalog(tmp_path), shared(f"market_data/raw_formats/{name}"), name=name, symbol="RAW"
+        )
 
 
 def test_the_malformed_price_is_rejected_by_its_line(tmp_path: Path) -> None:
@@ -136,7 +130,7 @@ def test_the_malformed_price_is_rejected_by_its_line(tmp_path: Path) -> None:
 
 def test_every_defect_of_the_bad_file_is_listed_with_its_class(tmp_path: Path) -> None:
     expected = facts()["skender_bad.csv"]
-    data = (SHARED / "raw_formats" / "skender_bad.csv").read_bytes()
+    data = shared("market_data/raw_formats/skender_bad.csv").read_bytes()
     judge = csv_reader.read(
         data,
         csv_reader.Dialect((0,), 1, 2, 3, 4, 5, 6, ("%m/%d/%Y",), dates=True),
@@ -182,7 +176,9 @@ def test_a_header_one_name_short_does_not_shift_the_columns(tmp_path: Path) -> N
 
 def test_noon_and_midnight_of_twelve_hour_clocks_are_not_exchanged(tmp_path: Path) -> None:
     facts()
-    with gzip.open(SHARED / "raw_formats" / "cryptodatadownload_btc_1h_ampm.csv.gz", "rt") as file:
+    with gzip.open(
+        shared("market_data/raw_formats/cryptodatadownload_btc_1h_ampm.csv.gz"), "rt"
+    ) as file:
         lines = [line.split(",") for line in file.read().splitlines()[2:]]
     written = {
         datetime.strptime(cells[0], "%Y-%m-%d %I-%p").replace(tzinfo=UTC): float(cells[2])

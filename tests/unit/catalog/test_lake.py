@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,10 +16,8 @@ from core.catalog.publish import declare
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput, NotFound
 from tests.reference import slow_bars
+from tests.shared import shared
 from tests.unit.catalog.csv_files import csv, days, minutes
-
-ROOT = Path(__file__).resolve().parents[3]
-SHARED = Path(os.environ.get("WORKBENCH_SHARED") or ROOT.parent / "shared") / "market_data"
 
 
 @pytest.fixture
@@ -269,13 +266,9 @@ def test_folders_that_name_no_symbol_are_passed_over(catalog: Catalog) -> None:
 def real(catalog: Catalog, symbol: str, market: str, *years: int) -> None:
     for year in years:
         name = f"ohlcv/1Y/symbol={symbol}/year={year}/{symbol}_{year}.parquet"
-        if not (SHARED / name).is_file():
-            message = f"{name} of the shared folder is not here"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
+        source = shared(f"market_data/{name}")
         (catalog.root / name).parent.mkdir(parents=True)
-        shutil.copy(SHARED / name, catalog.root / name)
+        shutil.copy(source, catalog.root / name)
     declare(catalog.root, symbol, market)
 
 
