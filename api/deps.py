@@ -1,4 +1,4 @@
-"""What endpoints ask for."""
+"""What endpoints ask for. Coroutines, because plain functions would each wait for a thread."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from api.limits import CandleLimits
 from core.services import Services
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """The services this server was started with."""
     services: Services = request.app.state.services
     return services
 
 
-def get_limits(request: Request) -> CandleLimits:
+async def get_limits(request: Request) -> CandleLimits:
     """How many bars one answer may hold."""
     limits: CandleLimits = request.app.state.candle_limits
     return limits

@@ -26,30 +26,28 @@ def ref_of(text: str) -> int | str:
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else text
 
 
-def read_detail(services: Services, ref: int | str) -> dict[str, Any]:
+def read_detail(services: Services, run: Run) -> dict[str, Any]:
     """Everything about a run."""
-    run = services.backtests.get(ref)
     done = run.status is RunStatus.COMPLETED
     return detail_parts(
         run,
-        trades=services.backtests.trades(run.id) if done else None,
+        trades=services.backtests.trades(run) if done else None,
         policy=services.backtests.policy(run),
         verdict=services.backtests.verdict(run),
     )
 
 
-def read_record(services: Services, ref: int | str) -> dict[str, Any]:
+def read_record(services: Services, run: Run) -> dict[str, Any]:
     """Everything about a run, and its record."""
-    run = services.backtests.get(ref)
-    return read_detail(services, run.id) | record_parts(run)
+    return read_detail(services, run) | record_parts(run)
 
 
 def read_result(services: Services, run: Run, max_points: int) -> RunResultV1:
     """The result of a completed run."""
     return RunResultV1.assembled(
         run,
-        equity=services.backtests.equity(run.id, max_points=max_points),
-        trades=services.backtests.trades(run.id),
+        equity=services.backtests.equity(run, max_points=max_points),
+        trades=services.backtests.trades(run),
     )
 
 

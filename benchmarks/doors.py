@@ -61,11 +61,11 @@ def open_page(services: Services, run_id: int) -> object:
     return (
         services.backtests.policy(run),
         services.backtests.verdict(run),
-        services.backtests.equity(run_id),
-        services.backtests.equity(run_id, max_points=None),
-        services.backtests.trades(run_id),
-        services.backtests.positions(run_id, "DAILY"),
-        services.backtests.prices(run_id, "DAILY"),
+        services.backtests.equity(run),
+        services.backtests.equity(run, max_points=None),
+        services.backtests.trades(run),
+        services.backtests.positions(run, "DAILY"),
+        services.backtests.prices(run, "DAILY"),
         services.backtests.change_token(),
     )
 

@@ -53,7 +53,7 @@ def sparklines(services: Services, runs: Sequence[Run]) -> dict[str, list[float]
 
 @st.cache_resource(max_entries=SPARKS_KEPT, show_spinner=False, hash_funcs=BY_RUN)
 def _sparkline(_services: Services, run: Run) -> list[float]:
-    frame = _services.backtests.equity(run.id, max_points=SPARK_POINTS)
+    frame = _services.backtests.equity(run, max_points=SPARK_POINTS)
     return [float(value) for value in frame["equity"].to_list()]
 
 
@@ -67,7 +67,7 @@ def verdict(_services: Services, run: Run) -> str:
 def equity_info(_services: Services, run: Run) -> equity.EquityInfo:
     """Give the lines of a finished run's equity chart."""
     return equity.equity_info(
-        _services.backtests.equity(run.id),
+        _services.backtests.equity(run),
         label=run.title,
         initial_cash=run.spec.options.initial_cash,
         intraday=run.spec.timeframe.is_intraday,
@@ -78,7 +78,7 @@ def equity_info(_services: Services, run: Run) -> equity.EquityInfo:
 def months_info(_services: Services, run: Run) -> months.MonthsInfo:
     """Give the monthly returns of a finished run, from every session and not the thinned line."""
     return months.months_info(
-        _services.backtests.equity(run.id, max_points=None),
+        _services.backtests.equity(run, max_points=None),
         initial_cash=run.spec.options.initial_cash,
         timeframe=run.spec.timeframe,
     )
@@ -92,9 +92,9 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
         DataProblem: the prices have changed since the run.
     """
     return prices.prices_info(
-        _services.backtests.prices(run.id, symbol, max_points=prices.MAX_BARS),
+        _services.backtests.prices(run, symbol, max_points=prices.MAX_BARS),
         trades(_services, run),
-        _services.backtests.positions(run.id, symbol),
+        _services.backtests.positions(run, symbol),
         symbol=symbol,
         intraday=run.spec.timeframe.is_intraday,
     )
@@ -103,7 +103,7 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
 @st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
 def trades(_services: Services, run: Run) -> pl.DataFrame:
     """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
-    return _services.backtests.trades(run.id)
+    return _services.backtests.trades(run)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

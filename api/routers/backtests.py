@@ -74,7 +74,7 @@ def list_backtests(
 @router.get("/{id}", operation_id="get_backtest", responses=problems(404, 409))
 def get_backtest(id: RunRef, services: ServicesDep) -> RunDetail:  # noqa: A002 - the path's own word
     """Give everything about a run: what was asked, metrics, trades, provenance."""
-    return RunDetail.model_construct(**read_detail(services, ref_of(id)))
+    return RunDetail.model_construct(**read_detail(services, services.backtests.get(ref_of(id))))
 
 
 @router.get(

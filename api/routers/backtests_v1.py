@@ -160,7 +160,7 @@ def list_backtests(
 @router.get("/{id}", operation_id="get_backtest_v1", responses=problems(404, 409))
 def get_backtest(id: RunRef, services: ServicesDep) -> DetailV1:  # noqa: A002 - the path's word
     """Give everything about a run, with its record."""
-    return DetailV1.model_construct(**read_record(services, ref_of(id)))
+    return DetailV1.model_construct(**read_record(services, services.backtests.get(ref_of(id))))
 
 
 @router.get("/{id}/results", operation_id="get_backtest_results_v1", responses=problems(404, 409))

@@ -138,7 +138,8 @@ def isolation(settings: Settings, nursery: Nursery | None) -> Isolation:
             child = keepers.spawn(f"{PROBE}:open_probe", {}, limits)
             try:
                 child.listen(START_SECONDS)
-                return child.converse(request, None, settings.scan_seconds)
+                child.take(request)
+                return child.answer(None, settings.scan_seconds)
             except Died as died:
                 words = f"importing it {died.death.message}"
                 place = died.death.place(settings.snapshots_dir)

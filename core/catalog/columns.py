@@ -60,9 +60,13 @@ def to_frame(columns: Columns) -> pl.DataFrame:
 
 def to_columns(frame: pl.DataFrame) -> Columns:
     """Give the columns of a frame in the schema of a price file; null volumes become NaN."""
-    floats = (
-        # one NaN only: hashes are taken over bytes
-        frame[name].fill_null(float("nan")).to_numpy().astype(np.float64, copy=False)
-        for name in Columns._fields[1:]
+    return Columns(
+        frame["timestamp"].to_numpy().view(np.int64),
+        *(_floats(frame[name]) for name in Columns._fields[1:]),
     )
-    return Columns(frame["timestamp"].to_physical().to_numpy(), *floats)
+
+
+def _floats(column: pl.Series) -> FloatArray:
+    if column.null_count():  # one NaN only: hashes are taken over bytes
+        column = column.fill_null(float("nan"))
+    return column.to_numpy().astype(np.float64, copy=False)

@@ -217,9 +217,9 @@ class Catalog:
 
     def _source(self, head: Head, name: str, target: Timeframe) -> Timeframe:
         """Choose the stored series to build from: itself, else daily rows, else the shortest."""
-        stored = stored_timeframes(head, self.root, name)
-        if target in stored:
+        if parts_of(head, self.root, name, target):
             return target
+        stored = stored_timeframes(head, self.root, name)
         if Timeframe.D1 in stored and can_build(Timeframe.D1, target):
             return Timeframe.D1
         for source in stored:

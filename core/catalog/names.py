@@ -53,7 +53,6 @@ def legacy_folder(root: Path, symbol: str) -> Path:
     return root / PRICES / LEGACY_FOLDER / f"symbol={symbol}"
 
 
-def year_file(root: Path, symbol: str, timeframe: Timeframe, year: int) -> Path:
-    """File with one calendar year (UTC) of one series."""
-    folder = series_folder(root, symbol, timeframe)
+def year_file(folder: Path, symbol: str, year: int) -> Path:
+    """File with one calendar year (UTC) of the series in a folder."""
     return folder / f"year={year:04d}" / f"{symbol}_{year:04d}.parquet"

@@ -27,7 +27,7 @@ from typing import Final
 
 from core.catalog.columns import Columns, to_frame
 from core.catalog.head import HEAD, METADATA, FileEntry, Head, HeadReader, SeriesEntry, SymbolEntry
-from core.catalog.names import canonical_symbol, year_file
+from core.catalog.names import canonical_symbol, series_folder, year_file
 from core.catalog.reports import IMPORTS, report_json, report_path
 from core.domain.dataset import ImportReport
 from core.domain.market import find_market
@@ -91,7 +91,7 @@ def publish(
     files = dict(old.files) if old else {}
     for year, rows in sorted(years.items()):
         data = parquet_bytes(rows)
-        staged = folder / year_file(root, symbol, timeframe, year).name
+        staged = folder / year_file(folder, symbol, year).name
         write_synced(staged, data)
         files[year] = FileEntry(
             rows=len(rows.ts),
@@ -173,13 +173,14 @@ def _commit(root: Path, head: Head, symbol: str, entry: SymbolEntry) -> None:
 
 def _move_staged(root: Path, symbol: str, entry: SymbolEntry) -> None:
     for timeframe, series in entry.series.items():
+        home = series_folder(root, symbol, timeframe)
         for year, file in series.files.items():
             if file.staged is None or not (root / file.staged).exists():
                 continue
-            place = year_file(root, symbol, timeframe, year)
+            place = year_file(home, symbol, year)
             place.parent.mkdir(parents=True, exist_ok=True)
             (root / file.staged).replace(place)
-            for folder in (place.parent, place.parent.parent):
+            for folder in (place.parent, home):
                 sync_folder(folder)
 
 

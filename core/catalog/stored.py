@@ -41,8 +41,9 @@ def parts_of(head: Head, root: Path, symbol: str, timeframe: Timeframe) -> list[
     """Files of one series in time order; empty when there are none."""
     known = head.symbols.get(symbol)
     if known and timeframe in known.series:
+        folder = series_folder(root, symbol, timeframe)
         return [
-            Part(_where(root, symbol, timeframe, year, entry), year, entry)
+            Part(_where(root, folder, symbol, year, entry), year, entry)
             for year, entry in sorted(known.series[timeframe].files.items())
         ]
     parts = list(_found(root, symbol, timeframe))
@@ -147,10 +148,10 @@ def _checked(rows: Columns, name: str) -> Columns:
     return rows
 
 
-def _where(root: Path, symbol: str, timeframe: Timeframe, year: int, entry: FileEntry) -> Path:
+def _where(root: Path, folder: Path, symbol: str, year: int, entry: FileEntry) -> Path:
     if entry.staged is not None and (staged := root / entry.staged).exists():
         return staged
-    return year_file(root, symbol, timeframe, year)
+    return year_file(folder, symbol, year)
 
 
 def _found(root: Path, symbol: str, timeframe: Timeframe) -> Iterator[Part]:

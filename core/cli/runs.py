@@ -100,7 +100,7 @@ def show(args: Namespace) -> Reply:
         data = dict(reply.data)
         sections = [reply.show]
         if args.trades:
-            trades = services.backtests.trades(kept.id).to_dicts()
+            trades = services.backtests.trades(kept).to_dicts()
             data["trade_list"] = [_finite(trade) for trade in trades]
             sections.append(lambda out: _show_trades(out, trades))
         if args.history:
@@ -248,7 +248,7 @@ def run_data(services: Services, kept: Run) -> dict[str, Any]:
         "code_hash": kept.code_hash,
         "data_hashes": dict(kept.data_hashes),
         "artifacts": {
-            name: {"path": services.backtests.artifact_path(kept.id, name), "sha256": digest}
+            name: {"path": services.backtests.artifact_path(kept, name), "sha256": digest}
             for name, digest in kept.artifacts.items()
         },
         "undefined": dict(kept.metrics.reasons) if kept.metrics else {},

@@ -177,7 +177,7 @@ def _report(services: Services, run: Run, zone: str) -> None:
 
     assert run.metrics is not None  # noqa: S101 - the caller has seen to it
     trades = (
-        services.backtests.trades(run.id)
+        services.backtests.trades(run)
         .filter(~pl.col("open"))
         # A daily bar is labelled by its date, which no zone may move.
         .with_columns(
@@ -186,7 +186,7 @@ def _report(services: Services, run: Run, zone: str) -> None:
             )
         )
     )
-    sessions = services.backtests.equity(run.id, max_points=None)["session"].n_unique()
+    sessions = services.backtests.equity(run, max_points=None)["session"].n_unique()
     metrics = run.metrics
 
     def shown(name: str, factor: float = 1.0, unit: str = "", places: int = 2) -> str:

@@ -222,17 +222,18 @@ class Child:
         output = self._keeper.exit_of(self.pid).get("tail", "")
         raise Died(Death("time", f"took longer than {seconds:g} s and was stopped", output))
 
-    def converse(
-        self, request: Mapping[str, Any], reply: Handler | None, seconds: float
-    ) -> Message:
-        """Have a request answered, replying to what the child asks meanwhile.
+    def take(self, request: Mapping[str, Any]) -> None:
+        """Give it a request to begin with; `answer` waits for what comes of it."""
+        self.is_spent = True
+        self.tell(request)
+
+    def answer(self, reply: Handler | None, seconds: float) -> Message:
+        """Wait for the answer to the request it took, replying to what it asks meanwhile.
 
         Raises:
             Died: it ended instead, or took longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
-        self.is_spent = True
-        self.tell(request)
         while True:
             try:
                 message = self.listen(max(0.0, deadline - time.monotonic()))

@@ -131,9 +131,12 @@ class Runner:
         try:
             if self._stopping.is_set():
                 work.end(Outcome(death=_STOPPED))
-            elif work.begin():
-                child, outcome = self._converse(work, child)
-                work.end(outcome)
+            else:
+                child = child or self._hatch()
+                child.take(work.request)  # it reads prices while the beginning is recorded
+                if work.begin():
+                    child, outcome = self._finish(work, child)
+                    work.end(outcome)
         except Unavailable as error:
             self._end_quietly(work, Death("stopped", f"could not begin: {error.message}"))
         except Exception:
@@ -147,15 +150,15 @@ class Runner:
             return None
         return child
 
-    def _converse(self, work: Work, child: Child | None) -> tuple[Child, Outcome]:
+    def _finish(self, work: Work, child: Child) -> tuple[Child, Outcome]:
         """Have a child do the work, and another one if the first ended through no fault of its."""
-        child = child or self._hatch()
         outcome = self._attempt(work, child)
         death = outcome.death
         if death and death.cause == "stopped" and not self._stopping.is_set():
             log.warning("work is done once more: its process %s", death.message)
             child.close()
             child = self._hatch()
+            child.take(work.request)
             outcome = self._attempt(work, child)
         return child, outcome
 
@@ -167,7 +170,7 @@ class Runner:
 
     def _attempt(self, work: Work, child: Child) -> Outcome:
         try:
-            return Outcome(answer=child.converse(work.request, work.reply, self._wall_seconds))
+            return Outcome(answer=child.answer(work.reply, self._wall_seconds))
         except Died as died:
             return Outcome(death=_STOPPED if self._stopping.is_set() else died.death)
 

@@ -25,7 +25,8 @@ class Work:
 
     Attributes:
         request: Handed to the handler.
-        begin: Called when its turn has come; False means it is not wanted any more.
+        begin: Called when its turn has come; False means it is not wanted any more. A child may
+            prepare at the same time, so a handler asks before it does what cannot be undone.
         reply: Answers what the handler asks in the middle.
         end: Called with the outcome by the thread that did the work; called again, with a death,
             when it raised.

@@ -17,6 +17,7 @@ from core.errors import StrategyFailed
 from core.registry.blame import blamed
 from core.registry.sources import PACKAGE, stored_hash
 
+_INSIDE = f"{PACKAGE}."
 _swapping = threading.RLock()
 
 
@@ -88,7 +89,7 @@ def find_class(module: ModuleType) -> type[Strategy]:
 
 
 def _take_out() -> dict[str, ModuleType]:
-    names = [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
+    names = [name for name in sys.modules if name == PACKAGE or name.startswith(_INSIDE)]
     return {name: sys.modules.pop(name) for name in names}
 
 

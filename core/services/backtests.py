@@ -47,6 +47,9 @@ from core.store import Store
 
 log = logging.getLogger("workbench.backtests")
 
+Ref = int | str | Run
+"""Which run: its number, uuid or job id, or the record itself, which is then not read again."""
+
 CHART_POINTS = 2_000
 CLOSE_MATCHES = 3
 # So few sessions are read at the door: whether there are bars at all is known before a run is made.
@@ -168,7 +171,7 @@ class Backtests:
         """
         return self._completed(spec, self._registry.pin(spec.strategy).info)
 
-    def reproduce(self, ref: int | str) -> Reproduction:
+    def reproduce(self, ref: Ref) -> Reproduction:
         """Compute a completed run again from what is here now, and compare every byte.
 
         Raises:
@@ -231,7 +234,7 @@ class Backtests:
         """Give a text that changes whenever a run changes; cheap enough to ask often."""
         return self._store.runs.change_token()
 
-    def equity(self, ref: int | str, max_points: int | None = CHART_POINTS) -> pl.DataFrame:
+    def equity(self, ref: Ref, max_points: int | None = CHART_POINTS) -> pl.DataFrame:
         """Give the equity of a run (`EQUITY_SCHEMA`), thinned so that extremes stay.
 
         Raises:
@@ -242,16 +245,16 @@ class Backtests:
         frame = self._artifact(ref, "equity")
         return thin(frame, max_points, ("equity", "benchmark", "drawdown"))
 
-    def trades(self, ref: int | str) -> pl.DataFrame:
+    def trades(self, ref: Ref) -> pl.DataFrame:
         """Give the trades of a run (`TRADES_SCHEMA`) in order of entry; raises as `equity`."""
         return self._artifact(ref, "trades")
 
-    def fills(self, ref: int | str) -> pl.DataFrame:
+    def fills(self, ref: Ref) -> pl.DataFrame:
         """Give the fills of a run (`FILLS_SCHEMA`) in order of time; raises as `equity`."""
         return self._artifact(ref, "fills")
 
     def positions(
-        self, ref: int | str, symbol: str | None = None, max_points: int | None = None
+        self, ref: Ref, symbol: str | None = None, max_points: int | None = None
     ) -> pl.DataFrame:
         """Give the positions of a run (`POSITIONS_SCHEMA`), of one symbol or one after another.
 
@@ -265,7 +268,7 @@ class Backtests:
         parts = [frame.filter(pl.col("symbol") == name) for name in names]
         return pl.concat([thin(part, max_points, ("equity", "quantity")) for part in parts])
 
-    def artifact_path(self, ref: int | str, name: str) -> Path:
+    def artifact_path(self, ref: Ref, name: str) -> Path:
         """Say where the file of an artifact is.
 
         Raises:
@@ -276,9 +279,7 @@ class Backtests:
         run = self._completed_run(ref)
         return self._store.artifacts.path(str(run.run_key), name)
 
-    def prices(
-        self, ref: int | str, symbol: str, max_points: int | None = CHART_POINTS
-    ) -> pl.DataFrame:
+    def prices(self, ref: Ref, symbol: str, max_points: int | None = CHART_POINTS) -> pl.DataFrame:
         """Give the prices a run used: timestamp, open, high, low, close, volume.
 
         Neighbouring bars are joined until at most `max_points` are left; extremes stay.
@@ -300,9 +301,7 @@ class Backtests:
             )
         return merge_bars(_price_frame(bars), max_points)
 
-    def compare(
-        self, refs: Sequence[int | str], max_points: int | None = CHART_POINTS
-    ) -> Comparison:
+    def compare(self, refs: Sequence[Ref], max_points: int | None = CHART_POINTS) -> Comparison:
         """Set 2 to 12 completed runs side by side.
 
         Raises:
@@ -430,15 +429,15 @@ class Backtests:
             log.warning("result %s is computed again: %s", run_key[:12], error.message)
             return False
 
-    def _completed_run(self, ref: int | str) -> Run:
-        run = self.get(ref)
+    def _completed_run(self, ref: Ref) -> Run:
+        run = ref if isinstance(ref, Run) else self.get(ref)
         if run.status is not RunStatus.COMPLETED:
             raise Conflict(
                 f"run {run.id} is {run.status}", expected="completed", hint="Wait for its result"
             )
         return run
 
-    def _artifact(self, ref: int | str, name: str) -> pl.DataFrame:
+    def _artifact(self, ref: Ref, name: str) -> pl.DataFrame:
         return self._read(self._completed_run(ref), name)
 
     def _read(self, run: Run, name: str) -> pl.DataFrame:

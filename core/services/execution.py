@@ -34,6 +34,7 @@ from core.registry.blame import blamed
 
 HASH_DIGITS = 12
 DICE_SEED = 20_240_101
+_WORDS = {reason.value: reason.name.lower() for reason in Reason}
 # What else decides the last bit of a result or the bytes of its files.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "polars")
 
@@ -220,15 +221,15 @@ def _trades(simulation: Simulation) -> Mapping[str, Any]:
     multiples = risk_multiples(trades)
     return {
         "symbol": [bars.symbol] * len(trades),
-        "direction": ["long" if quantity > 0 else "short" for quantity in trades.quantity],
+        "direction": ["long" if side > 0 else "short" for side in trades.quantity.tolist()],
         "quantity": np.abs(trades.quantity),
         "entry_time": bars.ts[trades.entry_bar],
         "entry_price": trades.entry_price,
         "exit_time": _unless(is_open, bars.ts[last]),
         "exit_price": trades.exit_price,
         "exit_reason": [
-            None if still else Reason(int(code)).name.lower()
-            for still, code in zip(is_open, trades.exit_reason, strict=True)
+            None if still else _WORDS[code]
+            for still, code in zip(is_open.tolist(), trades.exit_reason.tolist(), strict=True)
         ],
         "pnl": trades.pnl,
         "return": trade_returns(trades, simulation.multiplier),
@@ -252,7 +253,7 @@ def _fills(simulation: Simulation) -> Mapping[str, Any]:
         "price": fills.price,
         "fee": fills.fee,
         "slippage": fills.slippage,
-        "reason": [Reason(int(code)).name.lower() for code in fills.reason],
+        "reason": [_WORDS[code] for code in fills.reason.tolist()],
     }
 
 
@@ -264,9 +265,9 @@ def _frame(name: str, columns: Mapping[str, Any]) -> pl.DataFrame:
     schema = ARTIFACTS[name]
     return pl.DataFrame(
         [
-            (values if isinstance(values, pl.Series) else pl.Series(column, values))
-            .cast(schema[column])
-            .alias(column)
+            pl.Series(column, values, dtype=schema[column])
+            if isinstance(values, list)
+            else pl.Series(column, values).cast(schema[column])
             for column, values in columns.items()
         ]
     )

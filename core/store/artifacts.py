@@ -277,7 +277,7 @@ def _sealed(document: dict[str, Any]) -> bytes:
 
 
 def _canonical(document: dict[str, Any]) -> bytes:
-    return (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()
+    return (json.dumps(document, sort_keys=True) + "\n").encode()
 
 
 def _read_manifest(folder: Path, *, run_key: str | None) -> dict[str, FileEntry]:

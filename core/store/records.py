@@ -69,19 +69,15 @@ def metrics_of(values: Sequence[Any]) -> Metrics:
     )
 
 
-def run_of(values: Sequence[Any], **details: Any) -> Run:
-    """A run from the values of `RUN_COLUMNS`, `RESULT_COLUMNS` and `METRIC_COLUMNS`.
+def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Run:
+    """A run from the values of `RUN_COLUMNS` and `RESULT_COLUMNS` and what else is known of it.
 
     Raises:
         DataProblem: the stored request cannot be read.
     """
     split = len(_RUN_NAMES)
     row = dict(zip(_RUN_NAMES, values[:split], strict=True))
-    result = dict(
-        zip(_RESULT_NAMES, values[split : split + len(_RESULT_NAMES)], strict=True),
-    )
-    numbers = values[split + len(_RESULT_NAMES) :]
-    done = result["run_key"] is not None
+    result = dict(zip(_RESULT_NAMES, values[split:], strict=True))
     failed = row["error_code"] is not None
     return Run(
         id=row["id"],
@@ -100,7 +96,7 @@ def run_of(values: Sequence[Any], **details: Any) -> Run:
         error=RunError(row["error_code"], row["error_message"], row["error_hint"])
         if failed
         else None,
-        metrics=metrics_of(numbers) if done else None,
+        metrics=metrics,
         code_hash=result["code_hash"],
         engine_version=result["engine_version"],
         first_bar=result["first_bar"],

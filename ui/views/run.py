@@ -162,7 +162,7 @@ def _trades(services: Services, run: Run) -> None:
     trades_table.show(
         trades,
         csv=lambda: formats.csv(trades),
-        parquet=lambda: services.backtests.artifact_path(run.id, "trades").read_bytes(),
+        parquet=lambda: services.backtests.artifact_path(run, "trades").read_bytes(),
         name=f"run_{run.id}_trades",
         intraday=run.spec.timeframe.is_intraday,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from core.catalog import Catalog
 from core.catalog.importer import import_csv
-from core.catalog.names import canonical_symbol, year_file
+from core.catalog.names import canonical_symbol, series_folder, year_file
 from core.catalog.queries import query
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
@@ -78,7 +78,7 @@ def test_a_symbol_of_the_usual_vendors_is_kept_on_disk_and_found_again(
     assert catalog.symbols() == [name]
     assert len(catalog.bars(text.lower(), Timeframe.D1)) == 9
     assert query(catalog, "SELECT DISTINCT symbol FROM bars")["symbol"].to_list() == [name]
-    path = year_file(tmp_path, name, Timeframe.D1, 2020)
+    path = year_file(series_folder(tmp_path, name, Timeframe.D1), name, 2020)
     assert path == tmp_path / f"ohlcv/1d/symbol={name}/year=2020/{name}_2020.parquet"
     assert path.is_file()
 

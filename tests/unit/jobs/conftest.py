@@ -28,7 +28,8 @@ def do(nursery):
         child = nursery.spawn(f"{HANDLERS}:open_deeds", {"who": "test"}, limits or Limits())
         children.append(child)
         assert child.listen(SECONDS) == {"open": True}
-        return child.converse({"deed": deed, **request}, reply, seconds)
+        child.take({"deed": deed, **request})
+        return child.answer(reply, seconds)
 
     yield doing
     for child in children:

@@ -151,7 +151,8 @@ def test_the_size_of_a_file_is_limited(do, tmp_path):
 def test_helpers_a_child_left_behind_are_ended_with_it(nursery):
     child = nursery.spawn(f"{HANDLERS}:open_deeds", {}, Limits())
     child.listen(60)
-    helper = child.converse({"deed": "leave_a_helper"}, None, 60)["helper"]
+    child.take({"deed": "leave_a_helper"})
+    helper = child.answer(None, 60)["helper"]
     assert is_alive(helper)
 
     child.close()
@@ -187,7 +188,8 @@ def test_the_servers_main_script_is_not_run_again_in_children(tmp_path):
         f"with Nursery(preload=['{HANDLERS}'], folder=Path({str(tmp_path)!r})) as nursery:\n"
         f"    child = nursery.spawn('{HANDLERS}:open_deeds', {{}}, Limits())\n"
         "    child.listen(60)\n"
-        "    print(child.converse({'deed': 'echo', 'words': 'hello'}, None, 60)['said'])\n"
+        "    child.take({'deed': 'echo', 'words': 'hello'})\n"
+        "    print(child.answer(None, 60)['said'])\n"
     )
     root = Path(__file__).resolve().parents[3]
 
@@ -227,7 +229,8 @@ def test_a_killed_keeper_is_replaced(tmp_path):
         child = nursery.spawn(f"{HANDLERS}:open_deeds", {}, Limits())
         child.listen(60)
 
-        assert child.converse({"deed": "echo", "words": 1}, None, 60)["said"] == 1
+        child.take({"deed": "echo", "words": 1})
+        assert child.answer(None, 60)["said"] == 1
 
 
 def test_closing_ends_every_child(tmp_path):
