@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from core.domain.bars import FloatArray, IntArray
 
@@ -23,6 +24,9 @@ SCHEMA: Final[dict[str, pl.DataType | pl.datatypes.DataTypeClass]] = {
     "volume": pl.Float64,
 }
 """Columns of a price file."""
+ARROW_SCHEMA: Final = pa.schema(
+    [("timestamp", pa.timestamp("us", "UTC")), *((name, pa.float64()) for name in [*SCHEMA][1:])]
+)
 
 
 class Columns(NamedTuple):
@@ -58,15 +62,7 @@ def to_frame(columns: Columns) -> pl.DataFrame:
     return pl.DataFrame(series).with_columns(pl.col("volume").fill_nan(None))
 
 
-def to_columns(frame: pl.DataFrame) -> Columns:
-    """Give the columns of a frame in the schema of a price file; null volumes become NaN."""
-    return Columns(
-        frame["timestamp"].to_numpy().view(np.int64),
-        *(_floats(frame[name]) for name in Columns._fields[1:]),
-    )
-
-
-def _floats(column: pl.Series) -> FloatArray:
-    if column.null_count():  # one NaN only: hashes are taken over bytes
-        column = column.fill_null(float("nan"))
-    return column.to_numpy().astype(np.float64, copy=False)
+def to_columns(table: pa.Table) -> Columns:
+    """Give the columns of a table in `ARROW_SCHEMA`; null volumes become NaN."""
+    ts, *floats = (pl.Series(name, table[name]).to_numpy() for name in SCHEMA)
+    return Columns(ts.view(np.int64), *floats)

@@ -8,6 +8,7 @@ else carry no hash and are only checked for prices that cannot be.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from core.catalog.columns import MOMENT, SCHEMA, Columns, to_columns
+from core.catalog.columns import ARROW_SCHEMA, SCHEMA, Columns, to_columns
 from core.catalog.head import FileEntry, Head
 from core.catalog.names import legacy_folder, series_folder, year_file
 from core.domain.timeframe import Timeframe
@@ -26,6 +28,7 @@ from core.errors import DataProblem
 _YEAR: Final = re.compile(r"year=([0-9]{4})")
 _DATE: Final = re.compile(r"date=([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _VERIFIED: Final = 10_000
+_Key = tuple[Path, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class PartReader:
     """Reads rows of parts; remembers which files it has already hashed."""
 
     def __init__(self) -> None:
-        self._verified: dict[tuple[Path, int, int, int], str] = {}
+        self._verified: dict[_Key, str] = {}
 
     def read(
         self, parts: list[Part], lower: int | None = None, upper: int | None = None
@@ -72,15 +75,9 @@ class PartReader:
             DataProblem: a file is damaged, foreign or holds prices that cannot be.
             OSError: a file has been moved in the meantime.
         """
-        self.verify(parts)
-        try:
-            frame = _scan(parts, lower, upper).collect()
-        except pl.exceptions.PolarsError as error:
-            raise DataProblem(
-                f"{parts[0].path.name} cannot be read as a price file: {_first_line(error)}",
-                expected="Parquet with " + ", ".join(SCHEMA),
-            ) from error
-        rows = to_columns(frame)
+        files = [_decoded(part.path, self._content(part)) for part in parts]
+        rows = to_columns(files[0] if len(files) == 1 else pa.concat_tables(files))
+        rows = _inside(rows, lower, upper)
         if any(part.entry is None for part in parts):
             rows = _checked(rows, parts[0].path.name)
         return rows
@@ -93,39 +90,55 @@ class PartReader:
             OSError: a file has been moved in the meantime.
         """
         for part in parts:
-            if part.entry is not None:
-                self._verify(part, part.entry)
+            if part.entry and self._verified.get(_key(part, part.path.stat())) != part.entry.sha256:
+                self._content(part)
 
-    def _verify(self, part: Part, entry: FileEntry) -> None:
-        stat = part.path.stat()
-        key = (part.path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        if self._verified.get(key) == entry.sha256:
-            return
-        if hashlib.sha256(part.path.read_bytes()).hexdigest() != entry.sha256:
+    def _content(self, part: Part) -> bytes:
+        with part.path.open("rb") as file:
+            key = _key(part, os.fstat(file.fileno()))
+            content = file.read()
+        if part.entry is None or self._verified.get(key) == part.entry.sha256:
+            return content
+        if hashlib.sha256(content).hexdigest() != part.entry.sha256:
             raise DataProblem(
                 f"{part.path.name} is damaged: its bytes are not those that were imported",
                 hint="restore the file from a backup, or remove the symbol and import it again",
             )
         if len(self._verified) >= _VERIFIED:
             self._verified.clear()
-        self._verified[key] = entry.sha256
+        self._verified[key] = part.entry.sha256
+        return content
 
 
-def _scan(parts: Sequence[Part], lower: int | None, upper: int | None) -> pl.LazyFrame:
-    rows = pl.scan_parquet([part.path for part in parts], glob=False, hive_partitioning=False)
-    if any(part.entry is None for part in parts):
-        stamp = pl.col("timestamp").cast(pl.Datetime("us"))
-        rows = rows.select(
-            stamp.dt.replace_time_zone("UTC"),
-            *(pl.col(name).cast(pl.Float64) for name in Columns._fields[1:]),
-        )
-    else:
-        rows = rows.select(SCHEMA.keys())
+def _key(part: Part, stat: os.stat_result) -> _Key:
+    return part.path, stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
+def _decoded(path: Path, content: bytes) -> pa.Table:
+    # By Arrow, in this thread: those of polars take longer to start than a year takes to read.
+    try:
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            table = file.read(use_threads=False)
+        if table.schema.equals(ARROW_SCHEMA):
+            return table
+        # Others may have kept nanoseconds, 32 bits or times without a zone, which are UTC.
+        return table.select(ARROW_SCHEMA.names).cast(ARROW_SCHEMA, safe=False)
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise DataProblem(
+            f"{path.name} cannot be read as a price file: {_first_line(error)}",
+            expected="Parquet with " + ", ".join(SCHEMA),
+        ) from error
+
+
+def _inside(rows: Columns, lower: int | None, upper: int | None) -> Columns:
+    if lower is None and upper is None:
+        return rows
+    inside = np.ones(len(rows.ts), dtype=np.bool_)
     if lower is not None:
-        rows = rows.filter(pl.col("timestamp") >= pl.lit(lower).cast(MOMENT))
+        inside &= rows.ts >= lower
     if upper is not None:
-        rows = rows.filter(pl.col("timestamp") < pl.lit(upper).cast(MOMENT))
-    return rows
+        inside &= rows.ts < upper
+    return rows.take(inside)
 
 
 def _checked(rows: Columns, name: str) -> Columns:

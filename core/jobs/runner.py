@@ -16,16 +16,16 @@ from typing import Any
 from core.errors import Unavailable
 from core.jobs.limits import Limits
 from core.jobs.nursery import START_SECONDS, Child, Death, Died, Nursery
+from core.jobs.standby import Standby
 from core.jobs.work import Outcome, Work
 
 log = logging.getLogger("workbench.runner")
 
-IDLE_SECONDS = 5.0
 JOIN_SECONDS = 15.0
 
 
 class Runner:
-    """A line of work and the slots that serve it, each with a child that stands ready.
+    """A line of work and the slots that serve it; a child stands ready for each, and one more.
 
     Args:
         nursery: Where children come from.
@@ -55,6 +55,7 @@ class Runner:
         self._wall_seconds = wall_seconds
         self._line: queue.Queue[Work | None] = queue.Queue(maxsize=line)
         self._stopping = threading.Event()
+        self._standby = Standby(self._hatch, slots + 1)
         self._slots = [
             threading.Thread(target=self._serve, name=f"runner-{number}", daemon=True)
             for number in range(slots)
@@ -108,35 +109,28 @@ class Runner:
         with suppress(queue.Full):  # a full line wakes the slots by itself
             for _ in self._slots:
                 self._line.put_nowait(None)
+        self._standby.close()
         for slot in self._slots:
             slot.join(JOIN_SECONDS)
 
     def _serve(self) -> None:
-        child: Child | None = None
         while not self._stopping.is_set():
-            child = child or self._hatch_quietly()
-            try:
-                work = self._line.get(timeout=IDLE_SECONDS)
-            except queue.Empty:  # a child that died while it waited is replaced before it is needed
-                child = self._unless_gone(child)
-                continue
+            work = self._line.get()
             if work is not None:
-                child = self._do(work, self._unless_gone(child))
-        if child is not None:
-            child.close()
+                self._do(work)
         self._drop_the_line()
 
-    def _do(self, work: Work, child: Child | None) -> Child | None:
-        """Do one piece of work; give the child back if it can be used again."""
+    def _do(self, work: Work) -> None:
+        child = None
         try:
             if self._stopping.is_set():
                 work.end(Outcome(death=_STOPPED))
-            else:
-                child = child or self._hatch()
-                child.take(work.request)  # it reads prices while the beginning is recorded
-                if work.begin():
-                    child, outcome = self._finish(work, child)
-                    work.end(outcome)
+                return
+            child = self._standby.take()
+            child.take(work.request)  # it reads prices while the beginning is recorded
+            if work.begin():
+                child, outcome = self._finish(work, child)
+                work.end(outcome)
         except Unavailable as error:
             self._end_quietly(work, Death("stopped", f"could not begin: {error.message}"))
         except Exception:
@@ -145,10 +139,8 @@ class Runner:
             self._end_quietly(work, Death("stopped", "could not be finished; see the server's log"))
         finally:
             work.done.set()
-        if child is not None and child.is_spent:
-            child.close()
-            return None
-        return child
+            if child is not None:
+                self._standby.give_back(child)
 
     def _finish(self, work: Work, child: Child) -> tuple[Child, Outcome]:
         """Have a child do the work, and another one if the first ended through no fault of its."""
@@ -156,17 +148,12 @@ class Runner:
         death = outcome.death
         if death and death.cause == "stopped" and not self._stopping.is_set():
             log.warning("work is done once more: its process %s", death.message)
-            child.close()
-            child = self._hatch()
+            another = self._standby.take()
+            self._standby.give_back(child)
+            child = another
             child.take(work.request)
             outcome = self._attempt(work, child)
         return child, outcome
-
-    def _unless_gone(self, child: Child | None) -> Child | None:
-        if child is not None and child.is_gone():
-            child.close()
-            return None
-        return child
 
     def _attempt(self, work: Work, child: Child) -> Outcome:
         try:
@@ -188,14 +175,6 @@ class Runner:
             log.warning("a child %s: %s", died.death.message, died.death.output)
             raise Unavailable(f"a child {died.death.message}") from died
         return child
-
-    def _hatch_quietly(self) -> Child | None:
-        try:
-            return self._hatch()
-        except Unavailable as error:
-            if not self._stopping.is_set():
-                log.warning("no child stands ready: %s", error.message)
-            return None
 
     def _drop_the_line(self) -> None:
         while True:

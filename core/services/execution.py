@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 import core
@@ -22,7 +24,7 @@ from core.analytics.combine import Curve, buy_and_hold, combine
 from core.analytics.summary import summarise
 from core.analytics.trade_stats import risk_multiples, trade_returns
 from core.catalog import Catalog
-from core.domain.bars import Bars, FloatArray
+from core.domain.bars import Bars
 from core.domain.run import ARTIFACTS, RunResult, RunSpec, run_key
 from core.domain.signals import Signals
 from core.domain.simulation import Reason, Simulation
@@ -36,7 +38,7 @@ HASH_DIGITS = 12
 DICE_SEED = 20_240_101
 _WORDS = {reason.value: reason.name.lower() for reason in Reason}
 # What else decides the last bit of a result or the bytes of its files.
-_LIBRARIES = ("numpy", "numba", "llvmlite", "polars")
+_LIBRARIES = ("numpy", "numba", "llvmlite", "polars", "pyarrow")
 
 
 @cache
@@ -172,35 +174,34 @@ def _same_dice() -> Iterator[None]:
 
 
 def frames_of(simulations: Sequence[Simulation], initial_cash: float) -> Mapping[str, pl.DataFrame]:
-    """Lay a run out as the frames of `ARTIFACTS`; times are the opening times of bars."""
+    """Lay a run out as the frames of `ARTIFACTS`; times are the opening times of bars.
+
+    Nothing here wakes a thread of polars, so a process may do it and fork afterwards.
+    """
     return {
-        "equity": _equity(simulations, initial_cash),
+        "equity": _frame("equity", _equity(simulations, initial_cash)),
         "positions": _stack("positions", [_positions(each) for each in simulations]),
-        "trades": _stack("trades", [_trades(each) for each in simulations]).sort(
-            "entry_time", maintain_order=True
-        ),
-        "fills": _stack("fills", [_fills(each) for each in simulations]).sort(
-            "timestamp", maintain_order=True
-        ),
+        "trades": _stack("trades", [_trades(each) for each in simulations], by="entry_time"),
+        "fills": _stack("fills", [_fills(each) for each in simulations], by="timestamp"),
     }
 
 
-def _equity(simulations: Sequence[Simulation], initial_cash: float) -> pl.DataFrame:
+_Column = list[Any] | npt.NDArray[Any]
+
+
+def _equity(simulations: Sequence[Simulation], initial_cash: float) -> dict[str, _Column]:
     curve: Curve = combine(simulations)
     peak = np.maximum(np.maximum.accumulate(curve.equity), initial_cash)
-    return _frame(
-        "equity",
-        {
-            "timestamp": curve.ts,
-            "session": curve.session,
-            "equity": curve.equity,
-            "benchmark": buy_and_hold([each.bars for each in simulations], initial_cash),
-            "drawdown": curve.equity / peak - 1.0,
-        },
-    )
+    return {
+        "timestamp": curve.ts,
+        "session": curve.session,
+        "equity": curve.equity,
+        "benchmark": buy_and_hold([each.bars for each in simulations], initial_cash),
+        "drawdown": curve.equity / peak - 1.0,
+    }
 
 
-def _positions(simulation: Simulation) -> Mapping[str, Any]:
+def _positions(simulation: Simulation) -> dict[str, _Column]:
     bars = simulation.bars
     return {
         "symbol": [bars.symbol] * len(bars),
@@ -214,18 +215,19 @@ def _positions(simulation: Simulation) -> Mapping[str, Any]:
     }
 
 
-def _trades(simulation: Simulation) -> Mapping[str, Any]:
+def _trades(simulation: Simulation) -> dict[str, _Column]:
     trades, bars = simulation.trades, simulation.bars
     is_open = trades.exit_bar < 0
     last = np.where(is_open, len(bars) - 1, trades.exit_bar)
-    multiples = risk_multiples(trades)
+    exit_time = bars.ts[last].astype("datetime64[us]")
+    exit_time[is_open] = np.datetime64("NaT")
     return {
         "symbol": [bars.symbol] * len(trades),
         "direction": ["long" if side > 0 else "short" for side in trades.quantity.tolist()],
         "quantity": np.abs(trades.quantity),
         "entry_time": bars.ts[trades.entry_bar],
         "entry_price": trades.entry_price,
-        "exit_time": _unless(is_open, bars.ts[last]),
+        "exit_time": exit_time,
         "exit_price": trades.exit_price,
         "exit_reason": [
             None if still else _WORDS[code]
@@ -238,13 +240,13 @@ def _trades(simulation: Simulation) -> Mapping[str, Any]:
         "bars": last - trades.entry_bar,
         "mae": trades.mae,
         "mfe": trades.mfe,
-        "r_multiple": _unless(np.isnan(multiples), multiples),
+        "r_multiple": risk_multiples(trades),
         "ambiguous": trades.ambiguous,
         "open": is_open,
     }
 
 
-def _fills(simulation: Simulation) -> Mapping[str, Any]:
+def _fills(simulation: Simulation) -> dict[str, _Column]:
     fills, bars = simulation.fills, simulation.bars
     return {
         "symbol": [bars.symbol] * len(fills),
@@ -257,24 +259,37 @@ def _fills(simulation: Simulation) -> Mapping[str, Any]:
     }
 
 
-def _stack(name: str, parts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    return pl.concat([_frame(name, part) for part in parts])
+def _stack(
+    name: str, parts: Sequence[Mapping[str, _Column]], by: str | None = None
+) -> pl.DataFrame:
+    """Put symbols one below the other, or in order of a time; equal times keep their order."""
+    if len(parts) == 1:
+        return _frame(name, parts[0])
+    columns = {column: _joined([part[column] for part in parts]) for column in parts[0]}
+    if by is not None:
+        order = np.argsort(columns[by], kind="stable")
+        columns = {column: _ordered(values, order) for column, values in columns.items()}
+    return _frame(name, columns)
 
 
-def _frame(name: str, columns: Mapping[str, Any]) -> pl.DataFrame:
+def _joined(parts: Sequence[Any]) -> _Column:
+    return [*chain(*parts)] if isinstance(parts[0], list) else np.concatenate(parts)
+
+
+def _ordered(values: Any, order: npt.NDArray[np.intp]) -> _Column:
+    return [values[row] for row in order] if isinstance(values, list) else values[order]
+
+
+def _frame(name: str, columns: Mapping[str, _Column]) -> pl.DataFrame:
     schema = ARTIFACTS[name]
-    return pl.DataFrame(
-        [
-            pl.Series(column, values, dtype=schema[column])
-            if isinstance(values, list)
-            else pl.Series(column, values).cast(schema[column])
-            for column, values in columns.items()
-        ]
-    )
+    return pl.DataFrame([_series(column, columns[column], schema[column]) for column in schema])
 
 
-def _unless(hidden: Any, values: FloatArray | Any) -> pl.Series:
-    return pl.Series(values).set(pl.Series(hidden), None)
+def _series(name: str, values: Any, kind: Any) -> pl.Series:
+    if isinstance(values, list):
+        return pl.Series(name, values, dtype=kind)
+    # Only multiples of an unknown risk are NaN; everything else must be finite to be kept.
+    return pl.Series(name, values, nan_to_null=name == "r_multiple").cast(kind)
 
 
 def _moment(microseconds: int) -> datetime:

@@ -27,8 +27,9 @@ from core.errors import WorkbenchError
 from core.jobs.confine import confine
 from core.jobs.wire import Ask, Handler, Message
 from core.registry.load import strategy_class
-from core.services import execution, rehearsal, sample
+from core.services import execution, sample
 from core.services.answers import error_of, error_to_json, result_to_json
+from core.services.rehearsal import rehearse
 from core.store.artifacts import ArtifactStore
 
 MEMORY_HINT = "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB"
@@ -45,8 +46,22 @@ def warm() -> None:
             Path(folder).mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((Path(folder) / ".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if not any(Path(folder).rglob("*.nbi")):
+                _compile_elsewhere()
         warm_up()
-    rehearsal.without_threads()
+    for _ in rehearse():
+        pass
+
+
+def _compile_elsewhere() -> None:
+    """Fill the cache in a process of its own: every child would carry the compiler's memory."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            warm_up()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
 
 
 def open_worker(config: Message) -> Handler:
@@ -71,7 +86,7 @@ class _Worker:
 
     def rehearse(self) -> Iterator[None]:
         """Spend the time until the first request on making it faster."""
-        return rehearsal.in_steps()
+        return rehearse()
 
     def __call__(self, request: Message, ask: Ask) -> Message:
         self._pristine = True

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from polars.exceptions import ColumnNotFoundError, PolarsError
 
 from core.domain.run import ARTIFACTS
@@ -94,12 +96,15 @@ def _encode(name: str, frame: pl.DataFrame) -> bytes:
             expected="finite numbers, null where undefined",
         )
     content = io.BytesIO()
-    frame.rechunk().write_parquet(
+    # By Arrow, which starts no threads for it: a process forked later does the same at once.
+    pq.write_table(
+        pa.RecordBatchReader.from_stream(frame).read_all(),
         content,
         compression="zstd",
         compression_level=_LEVEL,
-        statistics=True,
         row_group_size=_ROW_GROUP,
+        use_dictionary=[name for name, kind in frame.schema.items() if kind == pl.String],
+        store_schema=False,
     )
     return content.getvalue()
 
