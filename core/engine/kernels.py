@@ -204,7 +204,7 @@ def run_scalar_python(
     way, side = 0, 0.0  # the direction held, as a code and as a factor
     # `trigger` is what the favourable price must exceed: the target, or just below it for a touch.
     stop, target, trigger, best, trail = -inf, inf, inf, 0.0, nan
-    trail_unit = PERCENT
+    trail_unit = trails.unit
     trailed = False
     worst_seen, best_seen = 0.0, 0.0
     trades, fills = 0, 0
@@ -329,31 +329,20 @@ def run_scalar_python(
                         counters[EXPIRED] += 1
                     else:
                         px = ref if at_limit else worse(ref, s, cfg.slip, cfg.tick)
-                        stop, target, trail = _levels(row, px, s, stops, targets, trails)
-                        trail_unit = trails.unit
-                        trigger = np.nextafter(target, -inf) if cfg.touch else target
-                        outcome = REJECTED
-                        size = 0.0
-                        if px > 0.0 and stop < s * px and target > s * px:
-                            base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
-                            size, outcome = sized(base, at, px, cash, cfg)
-                        if outcome >= REJECTED:
-                            counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+                        base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
+                        q, cash, stop, target, trail = _enter(
+                            row, s, px, ref, base, at, cash, t, fills, trades, stops, targets,
+                            trails, trade_f, trade_i, trade_ambiguous, counters, cfg,
+                        )  # fmt: skip
+                        if q == 0.0:
                             opened = BEFORE
                         else:
-                            counters[ENTRIES] += 1
-                            if outcome == SCALED:
-                                counters[SCALED_CASH] += 1
-                            way, side, q = code, s, s * size
+                            way, side, fills = code, s, fills + 1
+                            trigger = np.nextafter(target, -inf) if cfg.touch else target
                             leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
                             calm_until = leave_bar if may_be_calm and trail != trail else 0
                             best, trailed = s * px, False
                             worst_seen = best_seen = best
-                            cash = _open(
-                                cash, q, px, ref, stop, t, fills, trades,
-                                trade_f, trade_i, trade_ambiguous, cfg,
-                            )  # fmt: skip
-                            fills += 1
 
             # Step 5: protection inside the bar.
             if opened != BEFORE:
@@ -432,33 +421,21 @@ def run_scalar_python(
                     else:
                         s = float(code)
                         px = worse(cl, s, cfg.slip, cfg.tick)
-                        stop, target, trail = _levels(row, px, s, stops, targets, trails)
-                        trail_unit = trails.unit
-                        trigger = np.nextafter(target, -inf) if cfg.touch else target
-                        outcome = REJECTED
-                        size = 0.0
-                        if px > 0.0 and stop < s * px and target > s * px:
-                            base, at = cash, px
-                            if not cfg.size_at_fill:
-                                base, at = (equity[row] if row < t else cash), c[row]
-                            size, outcome = sized(base, at, px, cash, cfg)
-                        if outcome >= REJECTED:
-                            counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
-                        else:
-                            counters[ENTRIES] += 1
-                            if outcome == SCALED:
-                                counters[SCALED_CASH] += 1
-                            way, side, q = code, s, s * size
+                        base, at = cash, px
+                        if not cfg.size_at_fill:
+                            base, at = (equity[row] if row < t else cash), c[row]
+                        q, cash, stop, target, trail = _enter(
+                            row, s, px, cl, base, at, cash, t, fills, trades, stops, targets,
+                            trails, trade_f, trade_i, trade_ambiguous, counters, cfg,
+                        )  # fmt: skip
+                        if q != 0.0:
+                            opened = AT_CLOSE
+                            way, side, fills = code, s, fills + 1
+                            trigger = np.nextafter(target, -inf) if cfg.touch else target
                             leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
                             calm_until = leave_bar if may_be_calm and trail != trail else 0
                             best, trailed = s * px, False
                             worst_seen = best_seen = best
-                            opened = AT_CLOSE
-                            cash = _open(
-                                cash, q, px, cl, stop, t, fills, trades,
-                                trade_f, trade_i, trade_ambiguous, cfg,
-                            )  # fmt: skip
-                            fills += 1
             if q != 0.0 and (cfg.intraday or cfg.close_at_end):
                 reason = 0
                 if cfg.intraday and flag & SESSION_LAST:
@@ -540,36 +517,56 @@ def _levels(
     return stop, target, trail
 
 
-@register_jitable
-def _open(
-    cash: float,
-    q: float,
+@register_jitable(forceinline=True)  # two places call it; LLVM alone would not, at 3 ns a bar
+def _enter(
+    row: int,
+    s: float,
     px: float,
     ref: float,
-    stop: float,
+    base: float,
+    at: float,
+    cash: float,
     t: int,
     fill: int,
     trade: int,
+    stops: Protection,
+    targets: Protection,
+    trails: Protection,
     trade_f: FloatArray,
     trade_i: IntArray,
     trade_ambiguous: BoolArray,
+    counters: IntArray,
     cfg: Config,
-) -> float:
-    """Pay for an entry and begin its trade row; returns the cash left."""
-    size = abs(q)
+) -> tuple[float, float, float, float, float]:
+    """Open a position at `px`, of the size that `base` money gives at the price `at`.
+
+    Returns:
+        Signed quantity, 0 if the order was dropped or rejected; cash; signed stop and target;
+        trailing distance.
+    """
+    stop, target, trail = _levels(row, px, s, stops, targets, trails)
+    size, outcome = 0.0, REJECTED
+    if px > 0.0 and stop < s * px and target > s * px:
+        size, outcome = sized(base, at, px, cash, cfg)
+    if outcome >= REJECTED:
+        counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+        return 0.0, cash, stop, target, trail
+    counters[ENTRIES] += 1
+    if outcome == SCALED:
+        counters[SCALED_CASH] += 1
     fee = fee_of(size, px, cfg)
+    q = s * size
     cash = cash - q * px * cfg.multiplier
     cash = cash - fee
-    side = 1.0 if q > 0 else -1.0
     trade_f[trade, QUANTITY] = q
     trade_f[trade, ENTRY] = px
     trade_f[trade, FEES_IN] = fee
     trade_f[trade, SLIP_IN] = abs(px - ref) * size * cfg.multiplier
-    trade_f[trade, RISK] = abs(px - side * stop) * size * cfg.multiplier if stop > -inf else nan
+    trade_f[trade, RISK] = abs(px - s * stop) * size * cfg.multiplier if stop > -inf else nan
     trade_i[trade, ENTRY_BAR] = t
     trade_i[trade, ENTRY_SEQ] = fill
     trade_ambiguous[trade] = False
-    return cash
+    return q, cash, stop, target, trail
 
 
 @register_jitable
