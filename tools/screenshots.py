@@ -133,7 +133,7 @@ def save(page: Page, path: Path) -> None:
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
-    print(f"{path.relative_to(Path.cwd())}: {path.stat().st_size / 1024:.0f} kB")
+    print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
 
 
 if __name__ == "__main__":
