@@ -35,7 +35,10 @@ def warm_up() -> None:
     ind = Indicators(bars)
     for indicator in (ind.sma(3), ind.rsi(3), ind.std(3), ind.highest(3), ind.lowest(3)):
         indicator.shift()
-    ind.roc(3)
-    ind.atr(3)
+    for compile_it in (ind.wma, ind.roc, ind.zscore, ind.rank, ind.atr, ind.adx, ind.supertrend):
+        compile_it(3)
+    ind.corr(3, "open", "close")
+    ind.obv()
+    ind.vwap()
     fast, slow = ind.ema(3), ind.ema(5)
     simulate(bars, Signals.side(long=fast > slow), EngineOptions(), CostModel())

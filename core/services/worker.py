@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from core import engine
 from core.catalog import Catalog
 from core.domain.run import RunError, RunSpec
 from core.engine.warm import warm_up
@@ -46,11 +47,15 @@ def warm() -> None:
             Path(folder).mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((Path(folder) / ".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not any(Path(folder).rglob("*.nbi")):
+            if _newest(Path(folder), "*.nbi") < _newest(Path(engine.__file__).parent, "*.py"):
                 _compile_elsewhere()
         warm_up()
     for _ in rehearse():
         pass
+
+
+def _newest(folder: Path, pattern: str) -> float:
+    return max((file.stat().st_mtime for file in folder.rglob(pattern)), default=0.0)
 
 
 def _compile_elsewhere() -> None:
