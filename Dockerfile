@@ -22,6 +22,7 @@ RUN awk '/^[a-z]/ { mine = /^uv==/ } mine' requirements.lock > /tmp/uv.txt \
 COPY LICENSE README.md main.py ./
 COPY .streamlit .streamlit
 COPY core core
+COPY config config
 COPY strategies strategies
 COPY api api
 COPY ui ui

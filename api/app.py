@@ -32,8 +32,9 @@ answered from the stored result. Undefined metrics are null with a reason. Perce
 where a field says so, and every percent has a `*_fraction` twin. All times are UTC; dates of
 requests are session dates, both inclusive.
 
-Errors are `application/problem+json` with a stable `code`, what was found, what was expected and a
-hint. There is no login: the server answers this machine only."""
+Errors are `application/problem+json` with a stable `code` of a closed set, the field, what was
+found, what was expected and a hint. Types of JSON are exact: `"10"` is no number, and a whole
+number is written without a point. There is no login: the server answers this machine only."""
 
 
 class OnePath:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from api.errors import as_request
+from api.faults import as_request
 from api.words import (
     Cash,
     Clock,
@@ -27,9 +27,11 @@ from api.words import (
     SourceResolution,
     StrategyName,
     Symbol,
+    Symbols,
     TimeframeIn,
 )
-from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.cost_presets import find_costs
+from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
@@ -39,7 +41,6 @@ LOT_SIZE = 75.0
 LOT_MARGIN = 1e-6
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
-Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=50)]
 
 
 class Body(BaseModel):
@@ -95,7 +96,11 @@ class EngineOptionsBody(Body):
             raise PydanticCustomError(
                 "not_available",
                 "option {name} is not available in this version",
-                {"name": info.field_name, "hint": _INSTEAD[str(info.field_name)]},
+                {
+                    "name": info.field_name,
+                    "expected": "0 or null",
+                    "hint": _INSTEAD[str(info.field_name)],
+                },
             )
         return value
 
@@ -189,7 +194,6 @@ class BacktestBody(Body):
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        check_symbols(self.symbols)
         check_days(self.start_date, self.end_date)
         check_costs(self.costs, self.engine_options)
         options = self.engine_options
@@ -263,11 +267,10 @@ class RunBody(Body):
         named = [name for name in _SOURCES if getattr(self, name) is not None]
         if len(named) != 1:
             raise PydanticCustomError(
-                "which_prices",
+                "contradiction" if named else "missing",
                 "prices are named in {count} ways",
                 {"count": len(named), "expected": f"exactly one of {', '.join(_SOURCES)}"},
             )
-        check_symbols(self.symbols or [])
         check_days(self.start_date, self.end_date)
         check_costs(self.costs, self.engine_options)
         return self
@@ -401,7 +404,7 @@ def run_spec(*, options: dict[str, Any], costs: CostModel | None, **parts: Any) 
 def chosen_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> CostModel | None:
     """The cost model asked for; None for the default."""
     if isinstance(costs, str):
-        return COST_PRESETS[costs]
+        return find_costs(costs)
     if costs is None and options is not None and options.fee_per_trade is not None:
         return CostModel(name="fee_per_trade", fixed=options.fee_per_trade / 2)
     return costs
@@ -413,21 +416,18 @@ def check_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> Non
         raise contradiction("costs", "engine_options.fee_per_trade")
 
 
-def check_symbols(symbols: list[str]) -> None:
-    """Refuse a symbol given twice."""
-    if len(set(symbols)) != len(symbols):
-        raise PydanticCustomError(
-            "repeated", "symbols are repeated", {"expected": "each symbol once"}
-        )
-
-
 def check_days(start: Any, end: Any) -> None:
     """Refuse a period that ends before it starts."""
     if start and end and start > end:
         raise PydanticCustomError(
-            "period",
+            "contradiction",
             "start_date {start} is after end_date {end}",
-            {"start": str(start), "end": str(end), "expected": "start_date <= end_date"},
+            {
+                "start": str(start),
+                "end": str(end),
+                "found": {"start_date": start, "end_date": end},
+                "expected": "start_date <= end_date",
+            },
         )
 
 

@@ -7,18 +7,20 @@ expected and what to do. A traceback goes to the log under the request id, never
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.faults import Cause, Fault, Text
+from api.strict import FAULTS_AT_MOST
+from core import perimeter
 from core.errors import (
     Cancelled,
     Conflict,
@@ -41,12 +43,9 @@ STATUS: dict[type[WorkbenchError], int] = {
     WorkbenchError: 500,
 }
 TITLES: dict[int, str] = {
-    400: "Invalid input",
-    403: "Refused at the perimeter",
+    **perimeter.TITLES,
     404: "Not found",
-    405: "Method not allowed",
     409: "Not possible in this state",
-    413: "Body too large",
     415: "Unsupported media type",
     422: "Cannot be processed",
     500: "Internal error",
@@ -55,26 +54,10 @@ TITLES: dict[int, str] = {
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
 
-# Where a value stood in the request; part of every location, of no use to a reader.
-_PLACES = frozenset({"body", "query", "path", "header", "cookie"})
-_LONGEST = 300
-_NOT_AN_OBJECT = frozenset({"model_attributes_type", "model_type", "dict_type"})
-
 log = logging.getLogger("workbench.api")
 
 
-class Fault(BaseModel):
-    """One of several things that are wrong."""
-
-    code: str
-    message: str
-    field: str | None = None
-    found: str | None = None
-    expected: str | None = None
-    hint: str | None = None
-
-
-class Problem(BaseModel):
+class Problem(Cause):
     """What went wrong, for machines and people."""
 
     model_config = ConfigDict(
@@ -85,7 +68,7 @@ class Problem(BaseModel):
                 "status": 404,
                 "code": "not_found",
                 "detail": "Strategy 'momentun' does not exist",
-                "found": None,
+                "found": "momentun",
                 "expected": None,
                 "hint": "Did you mean 'momentum_strategy'?",
                 "field": "strategy",
@@ -99,15 +82,10 @@ class Problem(BaseModel):
     type: str = Field(description="urn:workbench:problem:{code}")
     title: str
     status: int
-    code: str = Field(description="Stable: programs may branch on it.")
-    detail: str
-    found: str | None = None
-    expected: str | None = None
-    hint: str | None = None
-    field: str | None = Field(None, description="The input at fault, dotted: `parameters.fast`.")
+    detail: Text
     problems: list[Fault] = Field(default=[], description="Every fault, when there are several.")
     request_id: str = Field(description="Also in the X-Request-ID header and in the log.")
-    instance: str
+    instance: Text
 
 
 class ProblemResponse(JSONResponse):
@@ -138,20 +116,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(WorkbenchError, _core_error)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
-
-
-@contextmanager
-def as_request(*prefix: str) -> Iterator[None]:
-    """Report a failed validation of a domain word as a fault of the request.
-
-    Raises:
-        RequestValidationError: what was validated inside is malformed.
-    """
-    try:
-        yield
-    except ValidationError as error:
-        faults = [{**fault, "loc": (*prefix, *fault["loc"])} for fault in error.errors()]
-        raise RequestValidationError(faults) from None
 
 
 class LastResort:
@@ -185,9 +149,11 @@ class LastResort:
             response = _answer(
                 request,
                 500,
-                code="internal_error",
-                detail="Something failed inside the server",
-                hint="Try again; if it stays, look for the request id in the server's log.",
+                Fault(
+                    code="internal_error",
+                    hint="Try again; if it stays, look for the request id in the server's log.",
+                    message="Something failed inside the server",
+                ),
             )
             await response(scope, receive, send)
 
@@ -196,133 +162,64 @@ def _core_error(request: Request, error: Exception) -> ProblemResponse:
     problem = cast("WorkbenchError", error)
     status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
     headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == STATUS[Unavailable] else None
-    return _answer(
-        request,
-        status,
-        code=problem.code,
-        detail=problem.message,
-        expected=problem.expected,
-        hint=problem.hint,
-        field=problem.field,
-        faults=[
-            Fault(
-                code=part.code,
-                message=_text(part.message),
-                field=part.field,
-                expected=_text(part.expected),
-                hint=_text(part.hint),
-            )
-            for part in problem.problems
-        ],
-        headers=headers,
-    )
+    parts = [Fault.of(part) for part in problem.problems]
+    return _answer(request, status, Fault.of(problem), parts, headers)
 
 
 def _malformed(request: Request, error: Exception) -> ProblemResponse:
-    faults = [_fault(item) for item in cast("RequestValidationError", error).errors()]
-    first = faults[0]
-    count = "One value is" if len(faults) == 1 else f"{len(faults)} values are"
+    items = cast("RequestValidationError", error).errors()
+    faults = [Fault.read(item) for item in items[:FAULTS_AT_MOST]]
     detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults[:5])
-    return _answer(
-        request,
-        422,
-        code=first.code if len(faults) == 1 else "malformed",
-        detail=f"{count} malformed: {detail}",
-        found=first.found if len(faults) == 1 else None,
-        expected=first.expected if len(faults) == 1 else None,
-        hint=first.hint or "The schema is at /openapi.json.",
-        field=first.field if len(faults) == 1 else None,
-        faults=faults,
-    )
+    if len(items) == 1:
+        whole = faults[0].model_copy(update={"message": f"One value is malformed: {detail}"})
+    else:
+        message = f"{len(items)} values are malformed: {detail}"
+        whole = Fault(code="invalid_input", message=message)
+    whole.hint = whole.hint or "The schema is at /openapi.json."
+    return _answer(request, 422, whole, faults if len(items) > 1 else ())
 
 
 def _http_error(request: Request, error: Exception) -> ProblemResponse:
     http = cast("HTTPException", error)
-    path = request.url.path
-    code, detail, hint = {
-        404: ("no_such_path", f"nothing is at {path}", "All paths are listed at /openapi.json."),
-        405: ("method_not_allowed", f"{path} has no {request.method}", "See the Allow header."),
-    }.get(http.status_code, ("bad_request", str(http.detail), None))
-    return _answer(
-        request, http.status_code, code=code, detail=detail, hint=hint, headers=http.headers
-    )
+    path, method = request.url.path, request.method
+    if http.status_code == 404:  # noqa: PLR2004 - HTTP's own number
+        fault = Fault(
+            code="no_such_path",
+            field="path",
+            found=path,
+            hint="All paths are listed at /openapi.json.",
+            message=f"nothing is at {path}",
+        )
+    elif http.status_code == 405:  # noqa: PLR2004 - HTTP's own number
+        allowed = (http.headers or {}).get("Allow")
+        fault = Fault(
+            code="method_not_allowed",
+            field="method",
+            found=method,
+            expected=f"one of {allowed}" if allowed else None,
+            hint="See the Allow header.",
+            message=f"{path} has no {method}",
+        )
+    else:
+        fault = Fault(code="bad_request", message=str(http.detail))
+    return _answer(request, http.status_code, fault, headers=http.headers)
 
 
 def _answer(
     request: Request,
     status: int,
-    *,
-    code: str,
-    detail: str,
-    found: str | None = None,
-    expected: str | None = None,
-    hint: str | None = None,
-    field: str | None = None,
-    faults: Sequence[Fault] = (),
+    fault: Fault,
+    parts: Sequence[Fault] = (),
     headers: Any = None,
 ) -> ProblemResponse:
     problem = Problem(
-        type=f"urn:workbench:problem:{code}",
+        **fault.model_dump(exclude={"message"}),
+        type=f"urn:workbench:problem:{fault.code}",
         title=TITLES.get(status, "Error"),
         status=status,
-        code=code,
-        detail=_text(detail) or "",
-        found=found,
-        expected=_text(expected),
-        hint=_text(hint),
-        field=_text(field),
-        problems=list(faults),
+        detail=fault.message,
+        problems=list(parts),
         request_id=request_id_of(request),
-        instance=_text(request.url.path) or "/",
+        instance=request.url.path,
     )
     return ProblemResponse(problem.model_dump(), status_code=status, headers=headers)
-
-
-def _fault(item: dict[str, Any]) -> Fault:
-    context = item.get("ctx") or {}
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "json_invalid":
-        message = f"not JSON: {context.get('error', message)}"
-    elif item["type"] in _NOT_AN_OBJECT:
-        message = "not an object"
-    expected = context.get("expected")
-    return Fault(
-        code=str(item["type"]),
-        message=_text(message) or "",
-        field="body" if item["type"] == "json_invalid" else _text(_field(item["loc"])),
-        found=_found(item),
-        expected=_text(str(expected)) if expected is not None else None,
-        hint=_text(context.get("hint")),
-    )
-
-
-def _field(location: Sequence[Any]) -> str:
-    parts = list(location)
-    place = str(parts.pop(0)) if parts and parts[0] in _PLACES else "body"
-    # A body of several kinds puts the name of the model it was read as into the location.
-    named = [str(part) for part in parts if not (isinstance(part, str) and part.endswith("Body"))]
-    return ".".join(named) or place
-
-
-def _found(item: dict[str, Any]) -> str | None:
-    """The value at fault as JSON would write it, if it is short enough to show."""
-    value = item.get("input")
-    if item["type"] in {"missing", "json_invalid"}:
-        return None
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int) and value.bit_length() > _LONGEST:
-        return f"a whole number of {value.bit_length()} bits"
-    if isinstance(value, str | bytes):
-        return _text(repr(value[:_LONGEST]))
-    return repr(value) if isinstance(value, int | float) else None
-
-
-def _text(text: str | None) -> str | None:
-    """Make any text safe to send: bounded, and encodable even with half a surrogate pair."""
-    if text is None:
-        return None
-    clipped = text if len(text) <= _LONGEST * 4 else text[: _LONGEST * 4] + "…"
-    return clipped.encode("utf-8", "backslashreplace").decode()

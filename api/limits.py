@@ -12,6 +12,23 @@ from core.errors import InvalidInput
 from core.settings import Settings
 
 
+class TooLarge(InvalidInput):
+    """More is asked for than one answer may hold."""
+
+    code = "request_too_large"
+
+    @classmethod
+    def by(cls, found: int, unit: str, most: int) -> Self:
+        """Say how much was asked for and how much may be."""
+        return cls(
+            f"the request is too large: {found} {unit}",
+            found=f"{found} {unit}",
+            expected=f"at most {most} {unit} at once",
+            hint="ask for a shorter period or a longer timeframe",
+            field="start_date",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CandleLimits:
     """Limits of one answer.
@@ -42,13 +59,14 @@ class CandleLimits:
         if start > end:
             raise InvalidInput(
                 f"start_date {start} is after end_date {end}",
+                found=start,
                 expected="start_date <= end_date",
                 field="start_date",
             )
         most = self.max_days.get(timeframe, 0)
         days = (end - start).days + 1
         if most and days > most:
-            raise _too_large(f"{days} days of {timeframe} bars", f"at most {most} days at once")
+            raise TooLarge.by(days, f"days of {timeframe} bars", most)
 
     def check_rows(self, rows: int) -> None:
         """Refuse an answer that is too long.
@@ -57,7 +75,7 @@ class CandleLimits:
             InvalidInput: too many bars.
         """
         if rows > self.max_rows:
-            raise _too_large(f"{rows} bars", f"at most {self.max_rows} at once")
+            raise TooLarge.by(rows, "bars", self.max_rows)
 
 
 def _entry(text: str) -> tuple[Timeframe, int]:
@@ -65,18 +83,8 @@ def _entry(text: str) -> tuple[Timeframe, int]:
     if not days.strip().isdecimal():
         raise InvalidInput(
             f"WORKBENCH_CANDLES_MAX_DAYS has {text!r}",
+            found=text,
             expected="a timeframe and a number of days, such as 1m=31",
             field="candles_max_days",
         )
     return Timeframe.parse(name), int(days)
-
-
-def _too_large(found: str, expected: str) -> InvalidInput:
-    error = InvalidInput(
-        f"the request is too large: {found}",
-        expected=expected,
-        hint="ask for a shorter period or a longer timeframe",
-        field="start_date",
-    )
-    error.code = "request_too_large"
-    return error

@@ -9,7 +9,14 @@ from api.schemas.runs import RunResultV1, detail_parts, record_parts
 from core.domain.dataset import Series
 from core.domain.run import Run, RunStatus
 from core.domain.timeframe import Timeframe
-from core.errors import Conflict, NotFound, StrategyFailed, Unavailable, WorkbenchError
+from core.errors import (
+    CODES,
+    Conflict,
+    NotFound,
+    StrategyFailed,
+    Unavailable,
+    WorkbenchError,
+)
 from core.services import Services
 
 # What ended a run, where it is not the strategy's own doing; limits and crashes are.
@@ -81,7 +88,8 @@ def raise_failure(run: Run) -> None:
         f"run {run.id} failed: {run.error.message}",
         hint=run.error.hint or f"everything about it is at /api/backtests/{run.id}",
     )
-    error.code = run.error.code
+    if run.error.code in CODES:
+        error.code = run.error.code
     raise error
 
 
@@ -105,6 +113,7 @@ def find_dataset(services: Services, name: str) -> Series:
     shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")  # noqa: PLR2004
     raise NotFound(
         f"data set {name[:80]!r} does not exist",
+        found=name,
         expected=f"one of {shown}" if known else None,
         hint="send the file to POST /api/v1/backtests/upload, or name symbols",
         field="dataset",

@@ -80,7 +80,7 @@ def refuse_unknown(place: str, found: Iterable[str], declared: Collection[str]) 
     raise RequestValidationError(
         [
             {
-                "type": "extra_forbidden",
+                "type": "unknown_field",
                 "loc": (place, key),
                 "msg": f"no such {word} key",
                 "input": key,

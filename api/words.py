@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import date, time
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Path
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
@@ -19,7 +21,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from core.domain.cost_presets import cost_presets
 from core.domain.costs import CostModel
+from core.domain.run import SortKey
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 
@@ -34,7 +38,7 @@ def _timeframe(value: Any) -> Timeframe:
         return Timeframe.parse(value if isinstance(value, str) else repr(value))
     except InvalidInput as error:
         raise PydanticCustomError(
-            "timeframe", "timeframe is not known", {"expected": error.expected or ""}
+            "not_one_of", "timeframe is not known", {"expected": error.expected or ""}
         ) from None
 
 
@@ -44,7 +48,7 @@ def _day(value: Any) -> date:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise PydanticCustomError("date", "not a date", {"expected": "a date as YYYY-MM-DD"})
+    raise PydanticCustomError("wrong_format", "not a date", {"expected": "a date as YYYY-MM-DD"})
 
 
 def _clock(value: Any) -> time:
@@ -53,7 +57,9 @@ def _clock(value: Any) -> time:
             return time.fromisoformat(value)
         except ValueError:
             pass
-    raise PydanticCustomError("time", "not a time of day", {"expected": "HH:MM, local time"})
+    raise PydanticCustomError(
+        "wrong_format", "not a time of day", {"expected": "a time as HH:MM, local"}
+    )
 
 
 def _param(value: Any) -> Any:
@@ -61,7 +67,7 @@ def _param(value: Any) -> Any:
     if is_number or (isinstance(value, str) and len(value) <= LONGEST_TEXT):
         return value
     raise PydanticCustomError(
-        "parameter",
+        "wrong_type",
         "not a parameter's value",
         {"expected": f"a finite number, true, false, or text of at most {LONGEST_TEXT} characters"},
     )
@@ -72,8 +78,21 @@ def _data_set_id(value: Any) -> Any:
     if is_number or (isinstance(value, str) and 1 <= len(value) <= LONGEST_TEXT):
         return value
     raise PydanticCustomError(
-        "dataset_id", "not the id of a data set", {"expected": "a text or a whole number"}
+        "wrong_type", "not the id of a data set", {"expected": "a text or a whole number"}
     )
+
+
+def _distinct(symbols: list[str]) -> list[str]:
+    if len(set(symbols)) != len(symbols):
+        raise PydanticCustomError(
+            "repeated", "symbols are repeated", {"expected": "each symbol once"}
+        )
+    return symbols
+
+
+def _cost_model(value: Any) -> Any:
+    """Read a model of the core as strictly as a body; a strict body does not reach into it."""
+    return CostModel.model_validate_json(json.dumps(value), strict=True)
 
 
 def _kind_of_costs(value: Any) -> str:
@@ -90,7 +109,10 @@ def read_day(text: str, field: str) -> date:
         return _day(text)
     except PydanticCustomError:
         raise InvalidInput(
-            f"{field} is {text[:40]!r}", expected="a date as YYYY-MM-DD", field=field
+            f"{field} is {text[:40]!r}",
+            found=text,
+            expected="a date as YYYY-MM-DD",
+            field=field,
         ) from None
 
 
@@ -106,6 +128,7 @@ Clock = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"}),
 ]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
 StrategyName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$"),
@@ -133,9 +156,13 @@ Params = Annotated[
     Field(max_length=64, description="Parameters of the strategy; missing ones take defaults."),
 ]
 Cash = Annotated[float, Field(gt=0, le=1e12)]
-CostPreset = Literal["ibkr_fixed", "bps_5", "crypto_taker", "zero"]
+if TYPE_CHECKING:
+    CostPreset = str
+else:  # the files of config/costs decide
+    CostPreset = Literal[tuple(cost_presets())]
 CostsIn = Annotated[
-    Annotated[CostPreset, Tag("PresetBody")] | Annotated[CostModel, Tag("ModelBody")],
+    Annotated[CostPreset, Tag("PresetBody")]
+    | Annotated[CostModel, BeforeValidator(_cost_model), Tag("ModelBody")],
     Discriminator(_kind_of_costs),
     Field(description="Name of a cost preset, or a cost model."),
 ]
@@ -165,22 +192,6 @@ SourceResolution = Annotated[
     Literal["1Y", "1m"],
     Field(description="Echoed; the lake decides what bars are made of, and both give the same."),
 ]
-SortBy = Literal[
-    "created_at",
-    "id",
-    "strategy",
-    "status",
-    "total_return",
-    "cagr",
-    "sharpe",
-    "max_drawdown",
-    "trades",
-    "win_rate",
-    "profit_factor",
-    "final_equity",
-    "sharpe_ratio",
-    "annualized_return",
-    "total_trades",
-]
+SortBy = Literal[SortKey, "sharpe_ratio", "annualized_return", "total_trades"]
 # Names under which rows show a metric -> the sort key.
 SORT_KEYS = {"sharpe_ratio": "sharpe", "annualized_return": "cagr", "total_trades": "trades"}

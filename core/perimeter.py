@@ -25,7 +25,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -48,8 +48,8 @@ _WEB_SCHEMES = {"ws": "http", "wss": "https"}
 _FORWARDING = frozenset({"forwarded", "x-real-ip"})
 # Beyond letters, digits, dots and hyphens a host holds brackets, colons and nothing else.
 _HOST_CHARACTERS = re.compile(r"[A-Za-z0-9.\-:\[\]]{1,260}")
-_TITLES = {
-    400: "Bad request",
+TITLES = {
+    400: "Invalid input",
     403: "Refused at the perimeter",
     405: "Method not allowed",
     413: "Body too large",
@@ -124,13 +124,16 @@ class Policy:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a request is not let in."""
+    """Why a request is not let in; the code is one of `core.errors.CODES`."""
 
     status: Literal[400, 403, 405, 413]
     code: str
     detail: str
+    field: str
+    found: str | None
+    expected: str
     hint: str
 
 
@@ -228,12 +231,22 @@ class _Headers:
         values = self.all(name)
         return values[0] if len(values) == 1 else None
 
+    def shown(self, name: str) -> str | None:
+        """A header as a refusal shows it; None when it is absent."""
+        return ", ".join(self.all(name))[:200] if name in self.values else None
+
 
 def _judge_target(scope: Scope) -> Refusal | None:
     if str(scope["path"]).startswith("/"):
         return None
     return Refusal(
-        400, "bad_target", "the request target is not a path", "Send a path that begins with /."
+        status=400,
+        code="bad_target",
+        detail="the request target is not a path",
+        field="path",
+        found=str(scope["path"])[:200],
+        expected="a path that begins with /",
+        hint="Ask the server directly, not as a proxy.",
     )
 
 
@@ -242,19 +255,25 @@ def _judge_host(headers: _Headers, policy: Policy) -> Refusal | None:
     parts = None if host is None else _split_host(host)
     if parts is None:
         return Refusal(
-            400,
-            "bad_host",
-            "the Host header is missing, repeated or unreadable",
-            "Send one Host header such as 127.0.0.1:8000.",
+            status=400,
+            code="bad_host",
+            detail="the Host header is missing, repeated or unreadable",
+            field="host",
+            found=headers.shown("host"),
+            expected="one Host header such as 127.0.0.1:8000",
+            hint="Send the host and port of the address, once.",
         )
     name, _ = parts
     if _is_loopback(name) or name in policy.hosts:
         return None
     return Refusal(
-        403,
-        "foreign_host",
-        f"host {name!r} is not this server",
-        "Use 127.0.0.1 or localhost, or add the exact name to the allowed hosts.",
+        status=403,
+        code="foreign_host",
+        detail=f"host {name!r} is not this server",
+        field="host",
+        found=name,
+        expected="loopback or an allowed host",
+        hint="Use 127.0.0.1 or localhost, or add the exact name to the allowed hosts.",
     )
 
 
@@ -264,10 +283,13 @@ def _judge_forwarding(headers: _Headers, policy: Policy) -> Refusal | None:
     for name in headers.values:
         if name in _FORWARDING or name.startswith("x-forwarded-"):
             return Refusal(
-                403,
-                "forwarded",
-                f"header {name!r} says a proxy stands in front, and there is no login",
-                "Connect directly, or configure a login first.",
+                status=403,
+                code="forwarded",
+                detail=f"header {name!r} says a proxy stands in front, and there is no login",
+                field=name,
+                found=headers.shown(name),
+                expected="no such header",
+                hint="Connect directly, or configure a login first.",
             )
     return None
 
@@ -278,10 +300,13 @@ def _judge_site(scope: Scope, headers: _Headers, policy: Policy) -> Refusal | No
         if len(origins) == 1 and _origin_allowed(origins[0], scope, headers, policy):
             return None
         return Refusal(
-            403,
-            "foreign_origin",
-            f"origin {', '.join(origins)!r} may not use this server",
-            "Call from this server's own pages, from a program, or add the exact origin "
+            status=403,
+            code="foreign_origin",
+            detail=f"origin {', '.join(origins)!r} may not use this server",
+            field="origin",
+            found=headers.shown("origin"),
+            expected="no origin, this server's own or an allowed one",
+            hint="Call from this server's own pages, from a program, or add the exact origin "
             "(scheme, host and port) to the allowed origins.",
         )
     sites = headers.all("sec-fetch-site")
@@ -292,10 +317,13 @@ def _judge_site(scope: Scope, headers: _Headers, policy: Policy) -> Refusal | No
     ):
         return None
     return Refusal(
-        403,
-        "cross_site",
-        "a page of another site asked for this",
-        "Open the address directly, or call it from a program.",
+        status=403,
+        code="cross_site",
+        detail="a page of another site asked for this",
+        field="sec-fetch-site",
+        found=headers.shown("sec-fetch-site"),
+        expected="same-origin or none",
+        hint="Open the address directly, or call it from a program.",
     )
 
 
@@ -303,10 +331,13 @@ def _judge_method(scope: Scope) -> Refusal | None:
     if scope["method"] in METHODS:
         return None
     return Refusal(
-        405,
-        "unknown_method",
-        f"method {scope['method'][:40]!r} is not known",
-        f"Use one of {', '.join(METHODS)}.",
+        status=405,
+        code="method_not_allowed",
+        detail=f"method {scope['method'][:40]!r} is not known",
+        field="method",
+        found=scope["method"][:200],
+        expected=f"one of {', '.join(METHODS)}",
+        hint="See the Allow header.",
     )
 
 
@@ -319,10 +350,13 @@ def _judge_simple(scope: Scope, headers: _Headers) -> Refusal | None:
     if headers.all(CUSTOM_HEADER) or _is_json(headers.one("content-type")):
         return None
     return Refusal(
-        403,
-        "simple_request",
-        "a request from another origin that changes something needs JSON or a custom header",
-        "Send Content-Type: application/json, or the header X-Requested-With.",
+        status=403,
+        code="simple_request",
+        detail="a request from another origin that changes something needs JSON or a custom header",
+        field="content-type",
+        found=headers.shown("content-type"),
+        expected="application/json",
+        hint="Send Content-Type: application/json, or the header X-Requested-With.",
     )
 
 
@@ -332,21 +366,30 @@ def _judge_length(scope: Scope, headers: _Headers, policy: Policy) -> Refusal | 
         return None
     if len(declared) > 1 or not (declared[0].isascii() and declared[0].isdigit()):
         return Refusal(
-            400,
-            "bad_length",
-            "the Content-Length header is repeated or not a number",
-            "Send the length of the body in bytes, once.",
+            status=400,
+            code="bad_length",
+            detail="the Content-Length header is repeated or not a number",
+            field="content-length",
+            found=headers.shown("content-length"),
+            expected="a number of bytes, once",
+            hint="Send the length of the body, or none and the body in chunks.",
         )
     limit = policy.max_body_at.get(scope["path"].rstrip("/"), policy.max_body)
     # More digits than any sensible length would be slow to turn into a number.
     if len(declared[0]) > len(str(limit)) + 20 or int(declared[0]) > limit:
-        return _too_large(limit)
+        return _too_large(limit, declared[0][:40])
     return None
 
 
-def _too_large(limit: int) -> Refusal:
+def _too_large(limit: int, found: str) -> Refusal:
     return Refusal(
-        413, "body_too_large", f"the body is larger than {limit} bytes", "Send less at once."
+        status=413,
+        code="body_too_large",
+        detail=f"the body is larger than {limit} bytes",
+        field="body",
+        found=f"{found} bytes",
+        expected=f"at most {limit} bytes",
+        hint="Send less at once.",
     )
 
 
@@ -441,11 +484,9 @@ def _answer(scope: Scope, refusal: Refusal) -> tuple[Message, Message]:
     request_id = str(scope.get("state", {}).get("request_id") or secrets.token_hex(8))
     problem = {
         "type": f"urn:workbench:problem:{refusal.code}",
-        "title": _TITLES[refusal.status],
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.detail,
-        "hint": refusal.hint,
+        "title": TITLES[refusal.status],
+        **asdict(refusal),
+        "problems": [],
         "instance": scope["path"],
         "request_id": request_id,
     }
@@ -491,7 +532,7 @@ class _CappedExchange:
         self._overrun = True
         if not self._started:
             self._answered = True
-            start, body = _answer(self._scope, _too_large(self._limit))
+            start, body = _answer(self._scope, _too_large(self._limit, f"at least {self._read}"))
             await self._send(start)
             await self._send(body)
         return {"type": "http.disconnect"}

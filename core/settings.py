@@ -10,21 +10,55 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import InvalidInput
 
 PREFIX = "WORKBENCH_"
-PACKAGED_STRATEGIES = Path(__file__).resolve().parent.parent / "strategies"
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGED_STRATEGIES = ROOT / "strategies"
+# The same folder wherever a command is called from: that of the checkout, else the user's own.
+DATA = ROOT / "data" if (ROOT / "pyproject.toml").is_file() else "~/.local/share/quant-workbench"
 
 Names = Annotated[tuple[str, ...], NoDecode]
+
+# What was expected where pydantic found something else, by the type of the fault ...
+_EXPECTED = {
+    "missing": "a value",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt:.15g}",
+    "greater_than_equal": "at least {ge:.15g}",
+    "less_than": "less than {lt:.15g}",
+    "less_than_equal": "at most {le:.15g}",
+    "string_too_short": "at least {min_length} characters",
+    "string_too_long": "at most {max_length} characters",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "literal_error": "one of {expected}",
+    "enum": "one of {expected}",
+    "value_error": "{error}",
+}
+# ... or by how that type begins.
+_KINDS = {
+    "bool": "true or false",
+    "date": "a date as YYYY-MM-DD",
+    "dict": "an object",
+    "float": "a number",
+    "int": "a whole number",
+    "model": "an object",
+    "string": "text",
+    "time": "a time of day as HH:MM",
+    "tuple": "a list",
+}
 
 
 class Settings(BaseSettings):
     """Where things are, who may connect and how much one run may use.
 
     Attributes:
-        data_dir: Folder of everything the workbench writes; made absolute when read.
+        data_dir: Folder of everything the workbench writes; a relative one counts from the working
+            directory and is made absolute when read.
         database_url: SQLAlchemy URL of the records; empty for `workbench.db` in `data_dir`.
         strategies_dir: Folder scanned for strategies, one file each.
         api_host, api_port, ui_host, ui_port: Where the two servers listen.
@@ -53,7 +87,7 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    data_dir: Path = Path("data")
+    data_dir: Path = Path(DATA)
     database_url: str = Field("", repr=False)
     strategies_dir: Path = PACKAGED_STRATEGIES
     api_host: str = "127.0.0.1"
@@ -85,9 +119,9 @@ class Settings(BaseSettings):
         "30m=180",
         "1h=365",
         "4h=1095",
-        "1d=3650",
-        "1w=18250",
-        "1M=36500",
+        "1d=20000",
+        "1w=50000",
+        "1M=100000",
     )
 
     @classmethod
@@ -105,7 +139,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "strategies_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        try:
+            return path.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("a folder; there is no home of that name") from None
 
     @field_validator("database_url")
     @classmethod
@@ -151,17 +188,31 @@ class Settings(BaseSettings):
         return self.data_dir / "cache"
 
 
+_ADVICE = "correct it in the environment or in .env, or leave it out"
+
+
+def expectation(fault: ErrorDetails) -> str:
+    """Say in our words what would have been right where pydantic found a fault."""
+    kind = fault["type"]
+    words = _EXPECTED.get(kind) or _KINDS.get(kind.partition("_")[0])
+    if words is None:
+        return str(fault["msg"])
+    facts = {"expected": "", **fault.get("ctx", {})}
+    return words.format_map(facts | {"expected": facts["expected"].replace("'", "")})
+
+
 def _readable(error: ValidationError) -> InvalidInput:
     problems = []
     for fault in error.errors(include_url=False):
         name = str(fault["loc"][0]) if fault["loc"] else "settings"
         found = f"{PREFIX}{name.upper()} is {fault['input']!r}"
-        problems.append(InvalidInput(found, expected=str(fault["msg"]), field=name))
+        problems.append(InvalidInput(found, expected=expectation(fault), hint=_ADVICE, field=name))
     if len(problems) == 1:
         return problems[0]
     return InvalidInput(
         "; ".join(problem.message for problem in problems),
         expected="; ".join(problem.expected or "" for problem in problems),
+        hint=_ADVICE,
         field="settings",
         problems=tuple(problems),
     )

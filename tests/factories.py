@@ -7,14 +7,14 @@ Random prices lie on a coarse grid and protective distances are multiples of it,
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from core.domain.bars import US_PER_DAY, Bars
-from core.domain.costs import CostModel
+from core.domain.costs import CostChange, CostModel
 from core.domain.market import MARKETS, Market
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals
@@ -282,10 +282,41 @@ def random_options(rng: np.random.Generator) -> EngineOptions:
     )
 
 
+def random_charges(rng: np.random.Generator) -> dict[str, float | None]:
+    """What is charged beside the commission; nothing in half of all cases."""
+    if rng.random() < 0.5:
+        return {}
+    return {
+        "maximum": [None, 20.0][int(rng.integers(2))],
+        "commission_tax": float(rng.choice([0.0, 0.18])),
+        "charge_bps": float(rng.choice([0.0, 4.1])),
+        "charge_per_unit": float(rng.choice([0.0, 0.00325])),
+        "buy_charge_bps": float(rng.choice([0.0, 0.3])),
+        "sell_charge_bps": float(rng.choice([0.0, 0.206, 15.0])),
+        "sell_charge_per_unit": float(rng.choice([0.0, 0.000195, 0.1])),
+        "sell_charge_maximum": [None, 9.79, 0.5][int(rng.integers(3))],
+    }
+
+
+def random_changes(rng: np.random.Generator) -> tuple[CostChange, ...]:
+    """Fees that change on some of the days bars are made on."""
+    days = sorted({int(day) for day in rng.integers(0, 10, int(rng.integers(0, 3)))})
+    return tuple(
+        CostChange(
+            since=date(2020, 1, 1) + timedelta(days=day),
+            **{name: value for name, value in random_charges(rng).items() if rng.random() < 0.7},
+            **({"fixed": float(rng.choice([0.0, 5.0]))} if rng.random() < 0.5 else {}),
+        )
+        for day in days
+    )
+
+
 def random_costs(rng: np.random.Generator) -> CostModel:
     if rng.random() < 0.2:
         return ZERO
     return CostModel(
+        **random_charges(rng),
+        changes=random_changes(rng),
         fixed=float(rng.choice([0.0, 0.0, 1.5, 30.0])),
         per_unit=float(rng.choice([0.0, 0.005, 0.35])),
         bps=float(rng.choice([0.0, 3.0, 20.0])),
@@ -405,6 +436,20 @@ def cost_models(draw: st.DrawFn) -> CostModel:
         slippage_bps=one(0.0, 10.0, 100.0),
         half_spread_bps=one(0.0, 2.5),
         tick=one(0.0, 0.05, 0.5),
+        maximum=one(None, 20.0),
+        commission_tax=one(0.0, 0.18),
+        charge_bps=one(0.0, 4.0),
+        charge_per_unit=one(0.0, 0.25),
+        buy_charge_bps=one(0.0, 3.0),
+        sell_charge_bps=one(0.0, 15.0),
+        sell_charge_per_unit=one(0.0, 0.5),
+        sell_charge_maximum=one(None, 2.0),
+        changes=tuple(
+            CostChange(
+                since=date(2020, 1, day), fixed=one(None, 1.0), sell_charge_bps=one(None, 7.0)
+            )
+            for day in one((), (2,), (1, 3))
+        ),
     )
 
 

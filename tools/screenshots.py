@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from core.bootstrap import build  # noqa: E402
-from core.domain.costs import COST_PRESETS  # noqa: E402
+from core.domain.cost_presets import find_costs  # noqa: E402
 from core.domain.options import EngineOptions  # noqa: E402
 from core.domain.run import RunSpec  # noqa: E402
 from core.domain.timeframe import Timeframe  # noqa: E402
@@ -48,7 +48,7 @@ SPECS = (
         strategy="ema_crossover",
         symbols=("GOOG",),
         options=EngineOptions(fill="close"),
-        costs=COST_PRESETS["zero"],
+        costs=find_costs("zero"),
     ),
     RunSpec(strategy="ema10_scalper", symbols=("SYNTH-NIFTY",), timeframe=Timeframe.M15),
     RunSpec(strategy="bollinger_reversion", symbols=("MSFT",)),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
+from api.asking import submit
 from api.bodies import BacktestBody
 from api.deps import ServicesDep
 from api.errors import problems
@@ -35,7 +36,7 @@ def run(body: BacktestBody, services: ServicesDep, response: Response) -> Submit
     far it is. Equal requests share one stored result. There is no limit on the length of the
     period.
     """
-    taken = services.backtests.submit(body.spec(), source="api")
+    taken = submit(services, body, body.spec())
     response.headers["Location"] = Links.of(taken).self_
     return submitted(taken, body.notes())
 

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
+from api.asking import require_runnable, submit
 from api.bodies import BacktestIn, RecordBody, RunBody
 from api.deps import ServicesDep
-from api.errors import as_request, problems
+from api.errors import problems
+from api.faults import as_request
 from api.reading import (
     find_dataset,
     raise_failure,
@@ -39,10 +41,9 @@ from api.schemas.runs import (
 )
 from api.words import RunRef, StrategyName, StrategyPart, TimeframeIn
 from core.domain.dataset import ImportReport
-from core.domain.parameters import clean_params
 from core.domain.run import Run, RunQuery, RunSpec, RunStatus
 from core.domain.timeframe import Timeframe
-from core.errors import DataProblem, InvalidInput, StrategyFailed
+from core.errors import DataProblem, InvalidInput
 from core.services import Services
 
 PREFIX = "/api/v1/backtests"
@@ -86,11 +87,11 @@ def run(
         named = body.model_copy(
             update={"strategy": ALIASES.get(body.strategy.lower(), body.strategy)}
         )
-        kept = services.backtests.submit(named.spec(), source="api")
+        kept = submit(services, named, named.spec())
         response.status_code = 201
         response.headers["Location"] = f"{PREFIX}/{kept.id}"
         return RecordV1.recorded(kept, body.name)
-    kept = submit(services, body)
+    kept = submit(services, body, spec_of(services, body))
     return answer(services, kept, response, body.notes(), max_points)
 
 
@@ -124,10 +125,10 @@ def upload(
     nothing and gives the same numbers. A request that cannot be run stores nothing.
     """
     body = _body_of_form(strategy, strategy_params, engine_options)
-    refuse_what_cannot_run(services, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
+    require_runnable(services, body, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
     report = receive(services, file, market=market, zone=zone, timeframe=timeframe)
     spec = body.spec([report.symbol], timeframe or report.timeframe)
-    kept = services.backtests.submit(spec, source="api")
+    kept = submit(services, body, spec)
     found = answer(services, kept, response, body.notes(), max_points)
     return UploadAnswerV1.model_construct(
         **dict(found), dataset=imported(report, _safe_name(file.filename))
@@ -175,14 +176,16 @@ def get_results(
     return answered(services, kept, [], max_points)
 
 
-def submit(services: Services, body: RunBody) -> Run:
-    """Run what a body asks for."""
+def spec_of(services: Services, body: RunBody) -> RunSpec:
+    """What a body asks for, in the words of the core.
+
+    Raises:
+        NotFound: there is no such data set.
+    """
     if body.symbols is not None:
-        spec = body.spec(body.symbols, Timeframe.D1)
-    else:
-        series = find_dataset(services, body.dataset_name or "")
-        spec = body.spec([series.symbol], series.timeframe)
-    return services.backtests.submit(spec, source="api")
+        return body.spec(body.symbols, Timeframe.D1)
+    series = find_dataset(services, body.dataset_name or "")
+    return body.spec([series.symbol], series.timeframe)
 
 
 def answer(
@@ -212,25 +215,6 @@ def answered(services: Services, kept: Run, notes: list[str], max_points: int) -
         notes=notes,
         links=Links.of(kept),
     )
-
-
-def refuse_what_cannot_run(services: Services, spec: RunSpec) -> None:
-    """Refuse a strategy or parameters that a submission would refuse, before anything is stored.
-
-    Raises:
-        NotFound, InvalidInput: there is no such strategy, or its parameters are wrong.
-        StrategyFailed: the strategy cannot be used.
-    """
-    if services.strategies.is_stale():
-        services.strategies.rescan()
-    info = services.strategies.get(spec.strategy)
-    if info.error:
-        raise StrategyFailed(
-            f"strategy {info.id!r} cannot be used: {info.error.rstrip('.')}",
-            hint="Repair its file and try again",
-            field="strategy",
-        )
-    clean_params(info.params, info.constraints, spec.params)
 
 
 def receive(
@@ -269,6 +253,7 @@ def receive(
         except DataProblem as error:  # the caller's file, not the server's data
             raise InvalidInput(
                 error.message,
+                found=error.found,
                 expected=error.expected,
                 hint=error.hint,
                 field="file",
@@ -323,11 +308,14 @@ def _json_object(field: str, text: str) -> Any:
         value = strict.parse(text.encode("utf-8", "surrogatepass"))
     except json.JSONDecodeError as error:
         raise InvalidInput(
-            f"{field} is not JSON: {error.msg}", expected="a JSON object", field=field
+            f"{field} is not JSON: {error.msg}", found=text, expected="a JSON object", field=field
         ) from None
     if not isinstance(value, dict):
         raise InvalidInput(
-            f"{field} is a {type(value).__name__}", expected="a JSON object", field=field
+            f"{field} is a {type(value).__name__}",
+            found=value,
+            expected="a JSON object",
+            field=field,
         )
     return value
 

@@ -28,7 +28,7 @@ SUFFIX = ".parquet"
 class Failure(Answer):
     """Why a run failed."""
 
-    code: str
+    code: str = Field(description="As the code of a problem.")
     message: str
     hint: str | None = None
 

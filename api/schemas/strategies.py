@@ -16,9 +16,9 @@ class Parameter(Answer):
 
     type: Literal["int", "float", "bool", "choice"]
     default: ParamValue
-    min: float | None
-    max: float | None
-    step: float | None
+    min: int | float | None
+    max: int | float | None
+    step: int | float | None
     label: str
     description: str
     unit: str
@@ -30,14 +30,21 @@ class Parameter(Answer):
         return cls(
             type=spec.kind,
             default=spec.default,
-            min=spec.ge,
-            max=spec.le,
-            step=spec.step if spec.step is not None else (1 if spec.kind == "int" else None),
+            min=_number(spec, spec.ge),
+            max=_number(spec, spec.le),
+            step=_number(spec, 1 if spec.step is None and spec.kind == "int" else spec.step),
             label=spec.label,
             description=spec.help,
             unit=spec.unit,
             choices=list(spec.choices) or None,
         )
+
+
+def _number(spec: ParamSpec, value: float | None) -> float | None:
+    """Write a number as one of the parameter's kind: 2 for an int, 2.0 for a float."""
+    if value is None:
+        return None
+    return int(value) if spec.kind == "int" and float(value).is_integer() else float(value)
 
 
 class StrategyRow(Answer):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
-from core.cli.output import Usage, emit, emit_error
+from core.cli.output import Usage, emit, emit_error, quietly
 from core.cli.parser import build_parser
 from core.errors import DataProblem, InvalidInput, NotFound, StrategyFailed, WorkbenchError
 
@@ -26,6 +25,10 @@ def exit_code(error: WorkbenchError) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code. Never shows a traceback for a deliberate error."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return quietly(lambda: _answer(words))
+
+
+def _answer(words: list[str]) -> int:
     as_json = "--json" in words
     try:
         args = build_parser().parse_args([word for word in words if word != "--json"])
@@ -41,8 +44,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # the reader (head, less) has gone; the interpreter must not complain about it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return int(reply.code)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core import bootstrap
 from core.bootstrap.records import move_schema
-from core.cli.output import Reply, error_data, line, progress
+from core.cli.output import Reply, error_data, line, progress, sentence
 from core.cli.prices import report_data
 from core.cli.runs import summary_data
 from core.domain.dataset import ImportReport
@@ -71,7 +71,7 @@ def demo(args: Namespace) -> Reply:
             symbols = ", ".join(run.spec.symbols)
             line(out, f"Demo run {run.id}: {run.title} on {symbols}, {_outcome(run)}")
         for problem in left_out:
-            line(out, f"Left out: {problem.sentence()}")
+            line(out, f"Left out: {sentence(problem)}")
 
     return Reply(data, show)
 

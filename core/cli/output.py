@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 FACT_INDENT = 14
+HELP = "`--help` after any command says what it takes"
+CLOSED_PIPE = 141  # 128 + SIGPIPE, what a shell sees of a tool whose reader has gone
 
 
 class Usage(InvalidInput):
@@ -30,7 +33,7 @@ class Usage(InvalidInput):
     """
 
     def __init__(self, message: str, usage: str) -> None:
-        super().__init__(message, hint="`--help` after any command says what it takes")
+        super().__init__(message, hint=HELP)
         self.usage = usage
 
 
@@ -53,6 +56,19 @@ SAID = Reply({}, lambda _out: None)
 """The answer of a command that has printed it already."""
 
 
+def quietly(work: Callable[[], int]) -> int:
+    """Do the work and give its exit code; without a word if the reader (head, less) has gone."""
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # what is left in the buffer goes nowhere, or the interpreter would complain at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+
+
 def emit(reply: Reply, *, as_json: bool) -> None:
     """Print the answer on stdout."""
     if reply is SAID:
@@ -70,7 +86,12 @@ def emit_error(error: WorkbenchError, *, as_json: bool, usage: str = "") -> None
         return
     if usage:
         print(usage.strip(), file=sys.stderr)
-    print(error.sentence(), file=sys.stderr)
+    print(sentence(error), file=sys.stderr)
+
+
+def sentence(error: WorkbenchError) -> str:
+    """Give an error as one line; a hint that asks (`Did you mean AAPL?`) ends as it is."""
+    return error.sentence().replace("?.", "?")
 
 
 def error_data(error: WorkbenchError) -> dict[str, Any]:
@@ -105,8 +126,12 @@ def console() -> Console:
     """Make the console for people; wide enough for tables when nobody watches."""
     from rich.console import Console
 
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would leave the process
+
     width = None if sys.stdout.isatty() else 140
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Pipe(width=width, highlight=False, soft_wrap=False)
 
 
 def table(

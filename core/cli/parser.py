@@ -6,9 +6,11 @@ import argparse
 import importlib
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from core.cli.output import Reply, Usage
+
+Number = TypeVar("Number", int, float)
 
 DESCRIPTION = """\
 Quant Workbench: backtests, data and strategies from the command line.
@@ -24,6 +26,21 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the fault, so that it is reported like every other."""
         raise Usage(message, self.format_usage())
+
+
+def _number(text: str) -> float:
+    return _read(float, text, "a number")
+
+
+def _whole(text: str) -> int:
+    return _read(int, text, "a whole number")
+
+
+def _read(kind: Callable[[str], Number], text: str, expected: str) -> Number:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}") from None
 
 
 def _lazily(path: str) -> Callable[[Namespace], Reply]:
@@ -97,16 +114,23 @@ def _run(sub: ArgumentParser) -> None:
         "--no-reuse", action="store_true", help="compute even if the same result is already kept"
     )
     how = sub.add_argument_group("account and fills (docs/engine_rules.md)")
-    how.add_argument("--cash", type=float, metavar="MONEY", help="account at the start (100000)")
-    how.add_argument("--costs", metavar="PRESET", help="ibkr_fixed bps_5 crypto_taker zero")
+    how.add_argument("--cash", type=_number, metavar="MONEY", help="account at the start (100000)")
+    how.add_argument(
+        "--costs",
+        metavar="PRESET",
+        help="a file of config/costs: ibkr_fixed ibkr_tiered nse_options nse_futures "
+        "crypto_taker bps_5 zero",
+    )
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
-    how.add_argument("--delay", type=int, metavar="BARS", help="extra bars before the fill (0)")
+    how.add_argument("--delay", type=_whole, metavar="BARS", help="extra bars before the fill (0)")
     how.add_argument("--sizing", metavar="KIND", help="percent_of_equity, units or lots")
-    how.add_argument("--size", type=float, metavar="N", help="percent, units or lots (100)")
+    how.add_argument("--size", type=_number, metavar="N", help="percent, units or lots (100)")
     how.add_argument("--size-ref", metavar="REF", help="size from the decision bar or the fill")
-    how.add_argument("--lot-size", type=float, metavar="N", help="units in a lot, 0: fractions (1)")
-    how.add_argument("--multiplier", type=float, metavar="N", help="money per price point (1)")
-    how.add_argument("--margin", type=float, metavar="FRACTION", help="initial margin (1)")
+    how.add_argument(
+        "--lot-size", type=_number, metavar="N", help="units in a lot, 0: fractions (1)"
+    )
+    how.add_argument("--multiplier", type=_number, metavar="N", help="money per price point (1)")
+    how.add_argument("--margin", type=_number, metavar="FRACTION", help="initial margin (1)")
     how.add_argument("--on-insufficient", metavar="RULE", help="scale or reject (scale)")
     how.add_argument("--short", action=BooleanOptionalAction, help="take short entries (yes)")
     how.add_argument(
@@ -130,8 +154,8 @@ def _list(sub: ArgumentParser) -> None:
     sub.add_argument("--until", metavar="DATE", help="submitted on or before this day (UTC)")
     sub.add_argument("--sort", metavar="FIELD", help="created_at, sharpe, total_return, … ")
     sub.add_argument("--order", metavar="asc|desc", help="direction (desc)")
-    sub.add_argument("--page", type=int, metavar="N", help="which page (1)")
-    sub.add_argument("--page-size", type=int, metavar="N", help="runs a page, at most 100 (50)")
+    sub.add_argument("--page", type=_whole, metavar="N", help="which page (1)")
+    sub.add_argument("--page-size", type=_whole, metavar="N", help="runs a page, at most 100 (50)")
 
 
 def _show(sub: ArgumentParser) -> None:
@@ -151,7 +175,7 @@ def _ref(sub: ArgumentParser) -> None:
 def _import(sub: ArgumentParser) -> None:
     sub.add_argument("file", metavar="FILE", help="CSV file; data/README.md says what it may be")
     sub.add_argument("--symbol", required=True, metavar="SYMBOL", help="name in the lake")
-    sub.add_argument("--market", metavar="CODE", help="XNYS XNSE XEUR FX 24/7 (XNYS)")
+    sub.add_argument("--market", metavar="CODE", help="XNYS XNSE XEUR FX 24/7 (as known, or 24/7)")
     sub.add_argument("--zone", metavar="ZONE", help="zone of times without offset (the market's)")
     sub.add_argument("--timeframe", metavar="TF", help="length of the bars (found from the times)")
     sub.add_argument("--label", metavar="WHEN", help="a bar's time is its open or its close (open)")
@@ -180,7 +204,7 @@ def _data(sub: ArgumentParser) -> None:
     sub.add_argument("--timeframe", metavar="TF", help="length of the bars (as stored)")
     sub.add_argument("--start", metavar="DATE", help="first session")
     sub.add_argument("--end", metavar="DATE", help="last session, inclusive")
-    sub.add_argument("--rows", type=int, default=10, metavar="N", help="last bars to show (10)")
+    sub.add_argument("--rows", type=_whole, default=10, metavar="N", help="last bars to show (10)")
 
 
 def _strategies(sub: ArgumentParser) -> None:
@@ -192,8 +216,8 @@ def _strategies(sub: ArgumentParser) -> None:
 
 
 def _serve(sub: ArgumentParser) -> None:
-    sub.add_argument("--ui-port", type=int, metavar="PORT", help="port of the UI")
-    sub.add_argument("--api-port", type=int, metavar="PORT", help="port of the API")
+    sub.add_argument("--ui-port", type=_whole, metavar="PORT", help="port of the UI")
+    sub.add_argument("--api-port", type=_whole, metavar="PORT", help="port of the API")
     sub.add_argument("--demo", action="store_true", help="import and run the demo first")
 
 

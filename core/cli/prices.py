@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.cli.output import Reply, line, progress, table
-from core.cli.words import one_day, pairs
+from core.cli.words import csv_file, one_day, pairs
 from core.domain.dataset import ImportReport, Series
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput, NotFound
@@ -17,40 +16,53 @@ from core.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from core.services.market import Market
+
 LABELS = ("open", "close")
 DATE_ORDERS = ("auto", "dmy", "mdy", "ymd")
 REJECTIONS_SHOWN = 10
+# As the lake takes files that say nothing, and the API uploads that say nothing.
+UNNAMED_MARKET = "24/7"
 
 
 def import_file(args: Namespace) -> Reply:
     """Import a CSV file of prices into the lake."""
-    source = Path(args.file)
-    if not source.is_file():
-        raise NotFound(f"file {args.file} does not exist", field="file")
+    source = csv_file(args.file)
     given: dict[str, Any] = {
-        "market": args.market,
         "zone": args.zone,
-        "timeframe": Timeframe.parse(args.timeframe) if args.timeframe else None,
+        "timeframe": None if args.timeframe is None else Timeframe.parse(args.timeframe),
         "label": _one_of(args.label, LABELS, "label"),
         "date_order": _one_of(args.date_order, DATE_ORDERS, "date-order"),
-        "columns": dict(pairs(args.column, "--column")) or None,
-        "splits": tuple(_split(day, ratio) for day, ratio in pairs(args.split, "--split")),
+        "columns": pairs(args.column, "--column") or None,
+        "splits": tuple(_split(*each) for each in pairs(args.split, "--split").items()),
     }
     with (
         bootstrap.build(executor="inline") as services,
         progress(f"Importing {source.name}", quiet=args.json) as tick,
     ):
+        market = args.market
+        if market is None:
+            market = _known_market(services.market, args.symbol)
+        assumed = market is None
         report = services.market.import_csv(
             source,
             name=source.name,
             symbol=args.symbol,
+            market=UNNAMED_MARKET if assumed else market,
             synthetic=args.synthetic,
             description=args.description,
             source_note=args.source,
             progress=tick,
             **{name: value for name, value in given.items() if value is not None},
         )
-    return Reply(report_data(report), lambda out: show_report(out, report))
+
+    def show(out: Console) -> None:
+        show_report(out, report)
+        if assumed:
+            assumption = f"{report.market} is assumed: UTC, no opening hours"
+            line(out, f"  note: no market was named; {assumption}. --market names another")
+
+    return Reply(report_data(report) | {"market_assumed": assumed}, show)
 
 
 def data(args: Namespace) -> Reply:
@@ -61,7 +73,7 @@ def data(args: Namespace) -> Reply:
         if args.rows < 1:
             raise InvalidInput(f"--rows is {args.rows}", expected="at least 1", field="rows")
         timeframes = services.market.timeframes(args.symbol)
-        wanted = Timeframe.parse(args.timeframe) if args.timeframe else timeframes[0]
+        wanted = timeframes[0] if args.timeframe is None else Timeframe.parse(args.timeframe)
         frame = services.market.bars_frame(
             args.symbol, wanted, one_day(args.start, "start"), one_day(args.end, "end")
         )
@@ -156,8 +168,8 @@ def show_report(out: Console, report: ImportReport) -> None:
     """Print an import report for people."""
     line(
         out,
-        f"{report.symbol}, {report.timeframe} bars, {report.first:%Y-%m-%d} to "
-        f"{report.last:%Y-%m-%d}: {report.outcome}.",
+        f"{report.symbol}, {report.timeframe} bars of {report.market}, "
+        f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}: {report.outcome}.",
     )
     line(
         out,
@@ -172,6 +184,13 @@ def show_report(out: Console, report: ImportReport) -> None:
         line(out, f"  line {item.line}: {item.reason}, {item.detail}")
     if len(report.rejections) > REJECTIONS_SHOWN:
         line(out, f"  and {len(report.rejections) - REJECTIONS_SHOWN:,} more; --json lists all")
+
+
+def _known_market(market: Market, symbol: str) -> str | None:
+    try:
+        return market.series(symbol)[0].market
+    except NotFound:
+        return None
 
 
 def _one_of(value: str | None, allowed: tuple[str, ...], option: str) -> str | None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.cli.output import Reply, fact, line, number, progress, table
-from core.cli.words import one_day, pairs, param_value, problems_of
-from core.domain.costs import find_costs
+from core.cli.request import only_given, spec_of
+from core.cli.words import problems_of
 from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
-from core.domain.run import Run, RunQuery, RunSpec, RunStatus
-from core.domain.timeframe import Timeframe
-from core.errors import InvalidInput
+from core.domain.run import Run, RunQuery, RunStatus
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +32,8 @@ HEADLINE = (
     "slippage",
     "final_equity",
 )
+# Fields of a query whose option has another name.
+SHORTER = {"start": "since", "end": "until", "sort_by": "sort", "sort_order": "order"}
 FAILED_EXIT = {
     "invalid_input": 2,
     "not_found": 3,
@@ -60,19 +57,10 @@ def run(args: Namespace) -> Reply:
 
 def list_runs(args: Namespace) -> Reply:
     """List kept runs."""
-    given = {
-        "strategy": args.strategy,
-        "status": args.status,
-        "symbol": args.symbol,
-        "start": args.since,
-        "end": args.until,
-        "sort_by": args.sort,
-        "sort_order": args.order,
-        "page": args.page,
-        "page_size": args.page_size,
-    }
-    with problems_of("list"):
-        query = RunQuery.model_validate(_only_given(given))
+    given = {field: getattr(args, SHORTER.get(field, field)) for field in RunQuery.model_fields}
+    said_by = {field: "--" + SHORTER.get(field, field).replace("_", "-") for field in given}
+    with problems_of(said_by):
+        query = RunQuery.model_validate(only_given(given))
     with bootstrap.build(executor="inline") as services:
         page = services.backtests.list(query)
     data = {
@@ -149,77 +137,6 @@ def reproduce(args: Namespace) -> Reply:
             line(out, f"Run {outcome.run.id} comes out differently though no input has changed.")
 
     return Reply(data, show, code=0 if outcome.identical else 1)
-
-
-def spec_of(args: Namespace) -> RunSpec:
-    """Read the request from `--spec` and the options; only what was given is set.
-
-    Raises:
-        InvalidInput: the request is incomplete or out of range.
-    """
-    given = _read_spec(args.spec) if args.spec else {}
-    if args.symbols:
-        args.symbols = [part.strip() for part in args.symbols.split(",") if part.strip()]
-    given |= _only_given(
-        {
-            "strategy": args.strategy,
-            "symbols": args.symbols,
-            "timeframe": Timeframe.parse(args.timeframe) if args.timeframe else None,
-            "start": one_day(args.start, "start"),
-            "end": one_day(args.end, "end"),
-            "costs": find_costs(args.costs) if args.costs else None,
-        }
-    )
-    for name, option in (("strategy", "--strategy"), ("symbols", "--symbols")):
-        if not given.get(name):
-            raise InvalidInput(f"{option} is missing", hint="`workbench run --help`", field=name)
-    if isinstance(given.get("costs"), str):
-        given["costs"] = find_costs(given["costs"])
-    given["params"] = dict(given.get("params", {})) | {
-        name: param_value(text) for name, text in pairs(args.param, "--param")
-    }
-    given["options"] = dict(given.get("options", {})) | _only_given(
-        {
-            "initial_cash": args.cash,
-            "fill": args.fill,
-            "delay": args.delay,
-            "sizing": args.sizing,
-            "size": args.size,
-            "size_ref": args.size_ref,
-            "lot_size": args.lot_size,
-            "multiplier": args.multiplier,
-            "initial_margin": args.margin,
-            "on_insufficient": args.on_insufficient,
-            "allow_short": args.short,
-            "fill_on_touch": args.fill_on_touch,
-            "intraday": args.intraday,
-            "square_off": args.square_off,
-            "no_entry_after": args.no_entry_after,
-            "close_at_end": args.close_at_end,
-        }
-    )
-    with problems_of("run"):
-        return RunSpec.model_validate(given)
-
-
-def _read_spec(name: str) -> dict[str, Any]:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise InvalidInput(f"--spec {name} cannot be read: {problem}", field="spec") from None
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as problem:
-        raise InvalidInput(f"--spec {name} is not JSON: {problem}", field="spec") from None
-    if not isinstance(given, dict):
-        raise InvalidInput(
-            f"--spec {name} holds {type(given).__name__}", expected="an object", field="spec"
-        )
-    return given
-
-
-def _only_given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def run_reply(services: Services, kept: Run) -> Reply:

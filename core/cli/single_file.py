@@ -9,25 +9,33 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.cli.output import Usage, progress
+from core.cli.output import Usage, emit_error, progress, quietly
 from core.cli.parser import Parser
-from core.cli.words import one_day, problems_of
-from core.errors import InvalidInput, NotFound, WorkbenchError
+from core.cli.words import csv_file, one_day, problems_of
+from core.errors import InvalidInput, WorkbenchError
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from core.domain.dataset import ImportReport
     from core.domain.run import Run, RunSpec
+    from core.domain.timeframe import Timeframe
     from core.services import Services
 
 STRATEGY = "ema10_scalper"
 RESULTS = Path("results")
+# What the earlier systems traded: an Indian index, a minute a bar.
+TIMEFRAME = "1T"
+MARKET = "XNSE"
+SAID_BY = {
+    "options.size": "--lots",
+    "options.multiplier": "--option-delta times --option-price-per-unit",
+}
 LOT_UNITS = 75
 # Lots are contracts held on margin, so cash does not limit them; the API reads `lots` the same way.
 LOT_MARGIN = 1e-6
@@ -39,15 +47,17 @@ NOT_BUILT = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Import, run, print, write; return the exit code."""
+    return quietly(lambda: _answer(argv))
+
+
+def _answer(argv: Sequence[str] | None) -> int:
     from core.cli import exit_code
 
     try:
-        args = build_parser().parse_args(argv)
-        _run(args)
+        _run(build_parser().parse_args(argv))
     except WorkbenchError as problem:
-        if isinstance(problem, Usage):
-            print(problem.usage.strip(), file=sys.stderr)
-        print(problem.sentence(), file=sys.stderr)
+        usage = problem.usage if isinstance(problem, Usage) else ""
+        emit_error(problem, as_json=False, usage=usage)
         return exit_code(problem)
     return 0
 
@@ -59,7 +69,7 @@ def build_parser() -> Parser:
     add("-f", "--file", metavar="FILE", help="CSV file of prices")
     add("-s", "--start", metavar="DATE", help="first session, YYYY-MM-DD")
     add("-e", "--end", metavar="DATE", help="last session, inclusive")
-    add("-t", "--timeframe", metavar="TF", default="1T", help="bars: 1T, 5T, 15T, … (1T, a minute)")
+    add("-t", "--timeframe", metavar="TF", help=f"bars: 1T, 5T, 15T, 1D, … ({TIMEFRAME}, a minute)")
     add("-r", "--report", action="store_true", help="not in this version: an HTML report")
     add("--debug", action="store_true", help="say what happens inside")
     add("--option-delta", type=float, default=0.5, metavar="N", help="option move per point (0.5)")
@@ -68,7 +78,7 @@ def build_parser() -> Parser:
     add("--no-intraday", action="store_true", help="keep positions over night")
     add("--daily-target", type=float, metavar="N", help="not in this version: a daily target")
     add("--non-interactive", action="store_true", help="nothing is ever asked; accepted")
-    add("--market", default="XNSE", metavar="CODE", help="market of the prices (XNSE)")
+    add("--market", metavar="CODE", help=f"market of the prices ({MARKET})")
     return parser
 
 
@@ -84,24 +94,30 @@ def _run(args: Namespace) -> None:
     from core import bootstrap
     from core.domain.market import find_market
 
+    market = find_market(MARKET if args.market is None else args.market)
     symbol = symbol_of(source)
     spec = spec_of(args, symbol)
     with bootstrap.build(executor="inline") as services:
-        with progress(f"Importing {source.name}", quiet=False) as tick:
-            report = services.market.import_csv(
-                source,
-                name=source.name,
-                symbol=symbol,
-                market=args.market,
-                description=f"imported by main.py from {source.name}",
-                progress=tick,
-            )
+        report = _import(
+            services, source, symbol, market.code, spec.timeframe if args.timeframe else None
+        )
         print(
             f"{source.name}: {report.rows_stored:,} rows stored as {symbol}, "
             f"{len(report.rejections):,} left out"
         )
         for item in report.rejections[:10]:
             print(f"  line {item.line}: {item.reason}, {item.detail}")
+        if args.market is None:
+            print(f"Market {MARKET} is assumed; --market names another")
+        offered = services.market.timeframes(symbol)
+        if spec.timeframe not in offered:
+            raise InvalidInput(
+                f"file {source.name} holds {report.timeframe} bars, "
+                f"-t is {args.timeframe or TIMEFRAME}",
+                expected=f"one of {', '.join(offered)}",
+                hint=f"add -t {offered[0]}",
+                field="timeframe",
+            )
         run = services.backtests.submit(spec, source="cli")
         if run.error or run.metrics is None:
             reason = run.error.message if run.error else run.status.value
@@ -113,7 +129,36 @@ def _run(args: Namespace) -> None:
         if args.debug:
             print(f"Request: {run.spec.canonical()}")
             print(f"Counters: {dict(run.metrics.counters)}")
-        _report(services, run, find_market(args.market).zone)
+        _report(services, run, market.zone)
+
+
+def _import(
+    services: Services, source: Path, symbol: str, market: str, said: Timeframe | None
+) -> ImportReport:
+    """Import the file; `-t` says how long its bars are only where its rows do not."""
+
+    def read(timeframe: Timeframe | None) -> ImportReport:
+        with progress(f"Importing {source.name}", quiet=False) as tick:
+            return services.market.import_csv(
+                source,
+                name=source.name,
+                symbol=symbol,
+                market=market,
+                timeframe=timeframe,
+                description=f"imported by main.py from {source.name}",
+                progress=tick,
+            )
+
+    try:
+        return read(None)
+    except WorkbenchError as problem:
+        if problem.field != "timeframe":
+            raise
+        if said is None:
+            problem.expected = None
+            problem.hint = "say how long they are with -t, such as -t 5T or -t 1D"
+            raise
+    return read(said)
 
 
 def symbol_of(source: Path) -> str:
@@ -129,12 +174,13 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
     An option is taken as its delta times the index move, so delta and price per unit become money
     per index point.
     """
-    from core.domain.costs import find_costs
+    from core.domain.cost_presets import find_costs
     from core.domain.run import RunSpec
     from core.domain.timeframe import Timeframe
 
-    minutes = re.fullmatch(r"(\d+)(T|min)", args.timeframe)
-    timeframe = Timeframe.parse(f"{minutes[1]}m" if minutes else args.timeframe)
+    said = TIMEFRAME if args.timeframe is None else args.timeframe
+    minutes = re.fullmatch(r"(\d+)(T|min)", said)
+    timeframe = Timeframe.parse(f"{minutes[1]}m" if minutes else said)
     options = {
         "sizing": "lots",
         "size": args.lots,
@@ -145,7 +191,7 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
     }
     if args.no_intraday:
         options |= {"intraday": False, "square_off": None}
-    with problems_of("run"):
+    with problems_of(SAID_BY):
         return RunSpec.model_validate(
             {
                 "strategy": STRATEGY,
@@ -164,10 +210,7 @@ def _source(name: str | None) -> Path:
         found = sorted(str(path) for path in Path("data").glob("*.csv"))
         listed = "; there are " + ", ".join(found) if found else ""
         raise InvalidInput(f"no file is named{listed}", expected="-f FILE.csv", field="file")
-    source = Path(name)
-    if not source.is_file():
-        raise NotFound(f"file {name} does not exist", field="file")
-    return source
+    return csv_file(name)
 
 
 def _report(services: Services, run: Run, zone: str) -> None:

@@ -11,6 +11,7 @@ from core.cli.output import SAID, Reply, line, table, to_json
 from core.cli.words import pairs, param_value
 from core.domain.parameters import ParamSpec
 from core.domain.strategy import StrategyInfo
+from core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,8 @@ def strategies(args: Namespace) -> Reply:
         info = services.strategies.get(args.name)
         data = info_data(info)
         if args.check:
-            given = {name: param_value(text) for name, text in pairs(args.param, "--param")}
+            typed = pairs(args.param, "--param")
+            given = {name: param_value(text) for name, text in typed.items()}
             data["check"] = services.strategies.check(args.name, given)
 
     def show(out: Console) -> None:
@@ -77,13 +79,19 @@ def serve(args: Namespace) -> Reply:
     def announce_json(places: Mapping[str, str]) -> None:
         print(to_json(places), flush=True)
 
-    supervisor.serve(
-        ui_port=args.ui_port,
-        api_port=args.api_port,
-        demo=args.demo,
-        announce=announce_json if args.json else announce,
-        quiet=args.json,
-    )
+    try:
+        supervisor.serve(
+            ui_port=args.ui_port,
+            api_port=args.api_port,
+            demo=args.demo,
+            announce=announce_json if args.json else announce,
+            quiet=args.json,
+        )
+    except InvalidInput as problem:
+        for name in ("ui", "api"):  # the launcher speaks to those who typed `make run`
+            said, own = f"make run {name.upper()}_PORT=", f"workbench serve --{name}-port "
+            problem.hint = problem.hint and problem.hint.replace(said, own)
+        raise
     return SAID
 
 

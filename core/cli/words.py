@@ -1,41 +1,54 @@
-"""Reads what people type: pairs, dates, values."""
+"""Reads what people type: pairs, dates, values, files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
+from core.cli.output import HELP
 from core.domain.parameters import ParamValue
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotFound
+from core.settings import expectation
 
 
-def pairs(items: Sequence[str], option: str) -> list[tuple[str, str]]:
+def pairs(items: Sequence[str], option: str) -> dict[str, str]:
     """Split `name=value` items.
 
     Raises:
-        InvalidInput: an item has no `=` or no name.
+        InvalidInput: an item has no `=` or no name, or a name comes twice.
     """
-    split = []
+    split: dict[str, str] = {}
     for item in items:
-        name, sign, value = item.partition("=")
-        if not sign or not name.strip():
+        name, sign, value = (part.strip() for part in item.partition("="))
+        if not sign or not name:
             raise InvalidInput(f"{option} is {item!r}", expected="name=value", field=option)
-        split.append((name.strip(), value.strip()))
+        if name in split:
+            raise InvalidInput(
+                f"{option} {name} is given twice, as {split[name]!r} and as {value!r}",
+                expected="one of them",
+                field=option,
+            )
+        split[name] = value
     return split
 
 
 def param_value(text: str) -> ParamValue:
-    """Read a value as a whole number, a number, true or false, else as text."""
+    """Read a value as a whole number, a finite number, true or false, else as text."""
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        if math.isfinite(number):
+            return number
     return text
 
 
@@ -55,24 +68,78 @@ def one_day(text: str | None, field: str) -> date | None:
         ) from None
 
 
+def csv_file(name: str) -> Path:
+    """Find a file of prices.
+
+    Raises:
+        NotFound: nothing is there.
+        InvalidInput: it is a folder, or something else that is no file.
+    """
+    path = Path(name)
+    if not path.exists():
+        raise NotFound(f"file {name} does not exist", field="file")
+    if not path.is_file():
+        inside = min(path.glob("*.csv*"), default=None)
+        raise InvalidInput(
+            f"{name} is {'a folder' if path.is_dir() else 'no regular file'}",
+            expected="one CSV file, plain or .gz",
+            hint=f"name a file in it, such as {inside}" if inside else None,
+            field="file",
+        )
+    return path
+
+
 @contextmanager
-def problems_of(command: str) -> Iterator[None]:
-    """Turn a failed validation into the core's own error, naming every field."""
+def problems_of(options: Mapping[str, str]) -> Iterator[None]:
+    """Turn a failed validation into the core's own error, naming every field.
+
+    Args:
+        options: Field to the option it was given by, where there is one.
+    """
     try:
         yield
     except ValidationError as found:
-        problems = tuple(
-            InvalidInput(
-                f"{where}: {item['msg']}, found {item['input']!r}" if where else item["msg"],
-                field=where or None,
-            )
-            for item in found.errors(include_url=False)
-            for where in [".".join(str(part) for part in item["loc"])]
+        faults: dict[str, ErrorDetails] = {}
+        for fault in found.errors(include_url=False):
+            # a parameter is one of several types, and pydantic complains of each
+            loc = fault["loc"][:2] if fault["loc"][:1] == ("params",) else fault["loc"]
+            faults.setdefault(".".join(str(part) for part in loc), fault)
+        refuse(
+            [
+                _problem(field, fault, options)
+                for field, fault in faults.items()
+                if not any(other.startswith(f"{field}.") for other in faults)
+            ]
         )
-        if len(problems) == 1:
-            raise problems[0] from None
+
+
+def refuse(problems: Sequence[InvalidInput]) -> None:
+    """Raise what there is to complain about, as one error.
+
+    Raises:
+        InvalidInput: there is something.
+    """
+    if len(problems) == 1:
+        raise problems[0] from None
+    if problems:
         raise InvalidInput(
-            "; ".join(problem.message for problem in problems),
-            hint=f"`workbench {command} --help`",
-            problems=problems,
+            "; ".join(
+                f"{each.message}, expected {each.expected}" if each.expected else each.message
+                for each in problems
+            ),
+            hint=HELP,
+            problems=tuple(problems),
         ) from None
+
+
+def _problem(field: str, fault: ErrorDetails, options: Mapping[str, str]) -> InvalidInput:
+    if fault["type"] == "value_error":  # a sentence of the core
+        return InvalidInput(str(fault["ctx"]["error"]), hint=HELP, field=field or None)
+    return InvalidInput(
+        f"{options.get(field, f'key {field!r}')} is {fault['input']!r:.80}",
+        expected="a finite number, true, false or text"
+        if field.startswith("params.")
+        else expectation(fault),
+        hint=HELP,
+        field=field,
+    )

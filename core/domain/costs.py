@@ -2,56 +2,152 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import date
+from itertools import pairwise
+from typing import Any, Self
 
-from core.errors import InvalidInput
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MOST_CHANGES = 200
 
 
-class CostModel(BaseModel):
-    """Fees and price concession of one order.
+class Fees(BaseModel):
+    """Fees of one order of `quantity` units worth `value`, in account currency.
 
-    fee = min(max(fixed + per_unit * quantity + bps / 1e4 * value, minimum), maximum_rate * value)
+    commission = min(max(fixed + per_unit * quantity + bps / 1e4 * value, minimum),
+                     maximum_rate * value, maximum)
+    charges    = charge_bps / 1e4 * value + charge_per_unit * quantity
+                 buying:  + buy_charge_bps / 1e4 * value
+                 selling: + sell_charge_bps / 1e4 * value
+                          + min(sell_charge_per_unit * quantity, sell_charge_maximum)
+    fee        = commission * (1 + commission_tax) + charges
 
-    The cap beats the minimum, as at Interactive Brokers. Money is in account currency.
+    The cap beats the minimum, as at Interactive Brokers. Commission goes to the broker; charges are
+    what exchanges, regulators and states take. Short sales are sales.
 
     Attributes:
         fixed: Per order.
         per_unit: Per share or contract.
         bps: Of the order's value, in basis points.
-        minimum: Least fee of an order.
-        maximum_rate: Greatest fee as a fraction of the order's value; None for no cap.
-        slippage_bps: Market and stop orders fill this much worse than the price, in basis points.
-        half_spread_bps: Half the bid-ask spread, likewise.
-        tick: Price increment to which market and stop fills are rounded, against you; 0 for none.
+        minimum: Least commission of an order.
+        maximum_rate: Greatest commission as a fraction of the order's value; None for no cap.
+        maximum: Greatest commission in money; None for no cap.
+        commission_tax: Share of the commission on top of it: 0.18 for 18 % GST.
+        charge_bps: Of the value of every order.
+        charge_per_unit: Of every order.
+        buy_charge_bps: Of the value of what is bought, such as stamp duty.
+        sell_charge_bps: Of the value of what is sold, such as STT or the SEC fee.
+        sell_charge_per_unit: Of what is sold, such as the FINRA TAF.
+        sell_charge_maximum: Cap of that; None for none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field("custom", max_length=40)
     fixed: float = Field(0.0, ge=0, le=1e6)
     per_unit: float = Field(0.0, ge=0, le=1e6)
     bps: float = Field(0.0, ge=0, le=10_000)
     minimum: float = Field(0.0, ge=0, le=1e6)
     maximum_rate: float | None = Field(None, ge=0, le=1)
+    maximum: float | None = Field(None, ge=0, le=1e6)
+    commission_tax: float = Field(0.0, ge=0, le=1)
+    charge_bps: float = Field(0.0, ge=0, le=10_000)
+    charge_per_unit: float = Field(0.0, ge=0, le=1e6)
+    buy_charge_bps: float = Field(0.0, ge=0, le=10_000)
+    sell_charge_bps: float = Field(0.0, ge=0, le=10_000)
+    sell_charge_per_unit: float = Field(0.0, ge=0, le=1e6)
+    sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+
+    @property
+    def has_charges(self) -> bool:
+        """Whether somebody besides the broker takes something."""
+        both = self.charge_bps or self.charge_per_unit or self.commission_tax
+        return bool(
+            both or self.buy_charge_bps or self.sell_charge_bps or self.sell_charge_per_unit
+        )
+
+    @property
+    def has_fees(self) -> bool:
+        """Whether an order can cost anything."""
+        commission = self.fixed or self.per_unit or self.bps or self.minimum
+        charges = self.charge_bps or self.charge_per_unit or self.buy_charge_bps
+        selling = self.sell_charge_bps or (
+            self.sell_charge_per_unit and self.sell_charge_maximum != 0
+        )
+        is_capped = self.maximum_rate == 0 or self.maximum == 0
+        return bool((commission and not is_capped) or charges or selling)
+
+
+class CostChange(BaseModel):
+    """Fees that are others from a session on; what is None stays as it was.
+
+    Attributes:
+        since: First session, by the date of the market.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    since: date
+    fixed: float | None = Field(None, ge=0, le=1e6)
+    per_unit: float | None = Field(None, ge=0, le=1e6)
+    bps: float | None = Field(None, ge=0, le=10_000)
+    minimum: float | None = Field(None, ge=0, le=1e6)
+    maximum_rate: float | None = Field(None, ge=0, le=1)
+    maximum: float | None = Field(None, ge=0, le=1e6)
+    commission_tax: float | None = Field(None, ge=0, le=1)
+    charge_bps: float | None = Field(None, ge=0, le=10_000)
+    charge_per_unit: float | None = Field(None, ge=0, le=1e6)
+    buy_charge_bps: float | None = Field(None, ge=0, le=10_000)
+    sell_charge_bps: float | None = Field(None, ge=0, le=10_000)
+    sell_charge_per_unit: float | None = Field(None, ge=0, le=1e6)
+    sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+
+
+class CostModel(Fees):
+    """Fees, their changes over the years, and the price concession of an order.
+
+    Attributes:
+        slippage_bps: Market and stop orders fill this much worse than the price, in basis points.
+        half_spread_bps: Half the bid-ask spread, likewise.
+        tick: Price increment to which market and stop fills are rounded, against you; 0 for none.
+        changes: Fees that differ from a date on, oldest first.
+    """
+
+    name: str = Field("custom", max_length=40)
     slippage_bps: float = Field(0.0, ge=0, le=10_000)
     half_spread_bps: float = Field(0.0, ge=0, le=10_000)
     tick: float = Field(0.0, ge=0, le=1e6)
+    changes: tuple[CostChange, ...] = Field((), max_length=MOST_CHANGES)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        days = [change.since for change in self.changes]
+        if any(later <= earlier for earlier, later in pairwise(days)):
+            raise ValueError("changes of fees must be in order of `since`, each day once")
+        return self
+
+    def schedule(self) -> list[tuple[date | None, Fees]]:
+        """Give the fees of each period with its first session, None for the beginning of time."""
+        periods: list[tuple[date | None, Fees]] = [(None, self)]
+        current: dict[str, Any] = {name: getattr(self, name) for name in Fees.model_fields}
+        for change in self.changes:
+            current |= change.model_dump(exclude={"since"}, exclude_none=True)
+            periods.append((change.since, Fees(**current)))
+        return periods
 
     @property
     def is_free(self) -> bool:
         """Whether trading costs nothing at all, which no result should hide."""
-        return not (self._has_fees or self.slippage_bps or self.half_spread_bps or self.tick)
-
-    @property
-    def _has_fees(self) -> bool:
-        fees = self.fixed or self.per_unit or self.bps or self.minimum
-        return bool(fees) and self.maximum_rate != 0
+        if self.slippage_bps or self.half_spread_bps or self.tick:
+            return False
+        return not any(fees.has_fees for _, fees in self.schedule())
 
     def sentence(self) -> str:
         """Say the costs in words."""
         if self.is_free:
             return "no costs at all"
-        parts = self._fees() if self._has_fees else ["no fees"]
+        parts = _said(self) or ["no fees"]
+        if self.changes:
+            parts.append("with charges by date")
         concession = self.slippage_bps + self.half_spread_bps
         if concession:
             parts.append(f"{concession:g} bps slippage and spread")
@@ -59,49 +155,22 @@ class CostModel(BaseModel):
             parts.append(f"rounded to ticks of {self.tick:g}")
         return ", ".join(parts)
 
-    def _fees(self) -> list[str]:
-        parts = []
-        if self.per_unit:
-            parts.append(f"{self.per_unit:g} per unit")
-        if self.bps:
-            parts.append(f"{self.bps:g} bps of value")
-        if self.fixed:
-            parts.append(f"{self.fixed:g} per order")
-        if self.minimum:
-            parts.append(f"at least {self.minimum:g}")
-        if self.maximum_rate is not None:
-            parts.append(f"at most {self.maximum_rate:.3g} of value")
-        return parts
 
-
-COST_PRESETS: dict[str, CostModel] = {
-    model.name: model
-    for model in (
-        CostModel(
-            name="ibkr_fixed",
-            per_unit=0.005,
-            minimum=1.0,
-            maximum_rate=0.01,
-            slippage_bps=1.0,
-        ),
-        CostModel(name="bps_5", bps=5.0, slippage_bps=1.0),
-        CostModel(name="crypto_taker", bps=10.0, slippage_bps=2.0),
-        CostModel(name="zero"),
+def _said(fees: Fees) -> list[str]:
+    if not fees.has_fees:
+        return []
+    said = (
+        (fees.per_unit or None, "{:g} per unit"),
+        (fees.bps or None, "{:g} bps of value"),
+        (fees.fixed or None, "{:g} per order"),
+        (fees.minimum or None, "at least {:g}"),
+        (fees.maximum_rate, "at most {:.3g} of value"),
+        (fees.maximum, "at most {:g}"),
+        (fees.commission_tax * 100 or None, "{:g} % tax on that"),
+        (fees.charge_bps or None, "charges of {:g} bps"),
+        (fees.charge_per_unit or None, "charges of {:g} per unit"),
+        (fees.buy_charge_bps or None, "{:g} bps more to buy"),
+        (fees.sell_charge_bps or None, "{:g} bps more to sell"),
+        (fees.sell_charge_per_unit or None, "{:g} per unit more to sell"),
     )
-}
-DEFAULT_COSTS = "ibkr_fixed"
-
-
-def find_costs(name: str) -> CostModel:
-    """Look a cost preset up by name.
-
-    Raises:
-        InvalidInput: no such preset.
-    """
-    try:
-        return COST_PRESETS[name]
-    except KeyError:
-        known = ", ".join(COST_PRESETS)
-        raise InvalidInput(
-            f"cost preset {name!r} is not known", expected=f"one of {known}", field="costs"
-        ) from None
+    return [words.format(value) for value, words in said if value is not None]

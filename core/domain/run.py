@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.domain.costs import COST_PRESETS, DEFAULT_COSTS, CostModel
+from core.domain.cost_presets import DEFAULT_COSTS, find_costs
+from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
 from core.domain.parameters import ParamValue
@@ -77,7 +78,7 @@ class RunSpec(BaseModel):
     start: date | None = None
     end: date | None = None
     options: EngineOptions = Field(default_factory=EngineOptions)
-    costs: CostModel = Field(default_factory=lambda: COST_PRESETS[DEFAULT_COSTS])
+    costs: CostModel = Field(default_factory=lambda: find_costs(DEFAULT_COSTS))
 
     @field_validator("symbols")
     @classmethod
@@ -273,7 +274,7 @@ class Run:
         return self.metrics.badges if self.metrics else ()
 
 
-SORTABLE = (
+SortKey = Literal[
     "created_at",
     "id",
     "strategy",
@@ -286,7 +287,8 @@ SORTABLE = (
     "win_rate",
     "profit_factor",
     "final_equity",
-)
+]
+SORTABLE: tuple[str, ...] = get_args(SortKey)
 
 
 class RunQuery(BaseModel):

@@ -39,12 +39,20 @@ TRAIL, MAX_BARS, SQUARE_OFF, RUIN, END = 8, 9, 10, 14, 16
 # Columns of the trade table.
 QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK = range(11)
 ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
+# Rows and columns of the fee table.
+BUY, SELL = 0, 1
+FIXED, PER_UNIT, RATE, MINIMUM, CAP_RATE, CAP, TAXED = range(7)
+CHARGE_RATE, CHARGE_UNIT, SIDE_UNIT, SIDE_CAP = 7, 8, 9, 10
 # Slots of the counter array.
 ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
 
 
 class Config(NamedTuple):
-    """Account, fill and cost rules as numbers; see `EngineOptions` and `CostModel`."""
+    """Account, fill and cost rules as numbers; see `EngineOptions` and `CostModel`.
+
+    `fees[period, BUY or SELL]` is a row of fee coefficients; the period of bar t is
+    `period[t * period_step]`, step 0 where fees never change.
+    """
 
     cash: float
     fill_at_close: bool
@@ -61,11 +69,9 @@ class Config(NamedTuple):
     intraday: bool
     close_at_end: bool
     max_bars: int
-    fixed: float
-    per_unit: float
-    rate: float
-    minimum: float
-    cap: float
+    fees: FloatArray
+    period: IntArray
+    period_step: int
     slip: float
     tick: float
 
@@ -93,41 +99,48 @@ def worse(px: float, direction: float, slip: float, tick: float) -> float:
 
 
 @register_jitable
-def fee_of(quantity: float, px: float, cfg: Config) -> float:
-    """Fee of an order of `quantity` units (unsigned) at `px`; the cap beats the minimum."""
+def fee_of(quantity: float, px: float, t: int, side: float, cfg: Config) -> float:
+    """Fee of an order of `quantity` units (unsigned) at `px` in bar `t`; side is +1 to buy."""
+    row = cfg.fees[cfg.period[t * cfg.period_step], BUY if side > 0 else SELL]
     value = quantity * px * cfg.multiplier
-    fee = cfg.fixed + cfg.per_unit * quantity + cfg.rate * value
-    fee = max(fee, cfg.minimum)
-    return min(fee, cfg.cap * value) if cfg.cap < inf else fee
+    fee = row[FIXED] + row[PER_UNIT] * quantity + row[RATE] * value
+    fee = max(fee, row[MINIMUM])
+    if row[CAP_RATE] < inf:
+        fee = min(fee, row[CAP_RATE] * value)
+    fee = min(fee, row[CAP]) * row[TAXED]
+    charges = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
+    total: float = fee + (charges + min(row[SIDE_UNIT] * quantity, row[SIDE_CAP]))
+    return total
 
 
 @register_jitable
-def need_of(quantity: float, px: float, cfg: Config) -> float:
+def need_of(quantity: float, px: float, t: int, side: float, cfg: Config) -> float:
     """Cash an entry of `quantity` units takes, fee included (R9)."""
-    return quantity * px * cfg.multiplier * cfg.margin + fee_of(quantity, px, cfg)
+    return quantity * px * cfg.multiplier * cfg.margin + fee_of(quantity, px, t, side, cfg)
 
 
 @register_jitable
-def sized(equity: float, ref: float, px: float, cash: float, cfg: Config) -> tuple[float, int]:
+def sized(
+    equity: float, ref: float, px: float, cash: float, t: int, side: float, cfg: Config
+) -> tuple[float, int]:
     """Quantity of an entry at `px` (R3) after the cash check (R9), and what happened to it."""
     raw = (cfg.size / 100.0) * equity / (ref * cfg.multiplier) if cfg.percent else cfg.size
     if cfg.lot > 0:
         n = float(floor(raw / cfg.lot + 1e-9))
         if n < 1:
             return 0.0, DROPPED
-        if need_of(n * cfg.lot, px, cfg) <= cash:
+        if need_of(n * cfg.lot, px, t, side, cfg) <= cash:
             return n * cfg.lot, OPENED
         if cfg.reject:
             return 0.0, REJECTED
         # The largest n that fits; need grows with n. The linear part of the fee gives the first
         # guess, which is nearly always the answer; from there strides double until it is enclosed.
-        value = px * cfg.multiplier
-        unit = (value * cfg.margin + cfg.per_unit + value * cfg.rate) * cfg.lot
+        per_unit, fixed = _linear(px, t, side, cfg)
         fits, over, stride = 0.0, n, 1.0
-        middle = float(floor((cash - cfg.fixed) / unit))
+        middle = float(floor((cash - fixed) / (per_unit * cfg.lot)))
         while over - fits > 1:
             middle = min(max(middle, fits + 1), over - 1)
-            if need_of(middle * cfg.lot, px, cfg) <= cash:
+            if need_of(middle * cfg.lot, px, t, side, cfg) <= cash:
                 fits = middle
                 middle = fits + stride if over == n else float(floor((fits + over) / 2))
             else:
@@ -137,19 +150,30 @@ def sized(equity: float, ref: float, px: float, cash: float, cfg: Config) -> tup
         return (fits * cfg.lot, SCALED) if fits >= 1 else (0.0, REJECTED)
     if not raw > 0:
         return 0.0, DROPPED
-    if need_of(raw, px, cfg) <= cash:
+    if need_of(raw, px, t, side, cfg) <= cash:
         return raw, OPENED
     if cfg.reject:
         return 0.0, REJECTED
-    value = px * cfg.multiplier
-    quantity = (cash - cfg.fixed) / (value * cfg.margin + cfg.per_unit + value * cfg.rate)
+    per_unit, fixed = _linear(px, t, side, cfg)
+    quantity = (cash - fixed) / per_unit
     if not quantity > 0:
         return 0.0, REJECTED
-    if need_of(quantity, px, cfg) > cash * (1.0 + 1e-12):
-        quantity = (cash - fee_of(quantity, px, cfg)) / (value * cfg.margin)
+    if need_of(quantity, px, t, side, cfg) > cash * (1.0 + 1e-12):
+        fee = fee_of(quantity, px, t, side, cfg)
+        quantity = (cash - fee) / (px * cfg.multiplier * cfg.margin)
         if not quantity > 0:
             return 0.0, REJECTED
     return quantity, SCALED
+
+
+@register_jitable
+def _linear(px: float, t: int, side: float, cfg: Config) -> tuple[float, float]:
+    """Cash per unit and per order of an entry whose fee meets neither a minimum nor a cap."""
+    row = cfg.fees[cfg.period[t * cfg.period_step], BUY if side > 0 else SELL]
+    value = px * cfg.multiplier
+    per_unit = value * cfg.margin + (row[PER_UNIT] + value * row[RATE]) * row[TAXED]
+    per_unit = per_unit + value * row[CHARGE_RATE] + (row[CHARGE_UNIT] + row[SIDE_UNIT])
+    return per_unit, row[FIXED] * row[TAXED]
 
 
 @register_jitable
@@ -547,14 +571,14 @@ def _enter(
     stop, target, trail = _levels(row, px, s, stops, targets, trails)
     size, outcome = 0.0, REJECTED
     if px > 0.0 and stop < s * px and target > s * px:
-        size, outcome = sized(base, at, px, cash, cfg)
+        size, outcome = sized(base, at, px, cash, t, s, cfg)
     if outcome >= REJECTED:
         counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
         return 0.0, cash, stop, target, trail
     counters[ENTRIES] += 1
     if outcome == SCALED:
         counters[SCALED_CASH] += 1
-    fee = fee_of(size, px, cfg)
+    fee = fee_of(size, px, t, s, cfg)
     q = s * size
     cash = cash - q * px * cfg.multiplier
     cash = cash - fee
@@ -588,7 +612,7 @@ def _close(
 ) -> float:
     """Take the proceeds of an exit and finish its trade row; returns the cash."""
     size = abs(q)
-    fee = fee_of(size, px, cfg)
+    fee = fee_of(size, px, t, -q, cfg)
     cash = cash - -q * px * cfg.multiplier
     cash = cash - fee
     slip = abs(px - ref) * size * cfg.multiplier

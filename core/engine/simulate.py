@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, time
 from math import inf
 from typing import Literal
 
 import numpy as np
 
-from core.domain.bars import Bars, FloatArray
-from core.domain.costs import CostModel
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
+from core.domain.costs import CostModel, Fees
 from core.domain.options import EngineOptions
 from core.domain.signals import Level, Signals
 from core.domain.simulation import Counters, Fills, ReasonArray, Simulation, Trades
 from core.engine import kernels
 from core.errors import DataProblem, StrategyFailed
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
+_EPOCH = date(1970, 1, 1)
 
 _UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 _NO_LEVEL = kernels.Protection(np.array([np.nan]), 0, kernels.PERCENT)
@@ -75,7 +76,7 @@ def simulate(
         _protection(signals.stop),
         _protection(signals.target),
         _protection(signals.trail),
-        _config(options, costs, signals.max_bars),
+        _config(options, costs, signals.max_bars, bars.session),
         equity,
         cash,
         quantity,
@@ -161,7 +162,10 @@ def _protection(level: Level | None) -> kernels.Protection:
     return kernels.Protection(values, step, _UNITS[level.unit])
 
 
-def _config(options: EngineOptions, costs: CostModel, max_bars: int) -> kernels.Config:
+def _config(
+    options: EngineOptions, costs: CostModel, max_bars: int, session: Int32Array
+) -> kernels.Config:
+    fees, period = _fee_table(costs, session)
     lots = options.sizing == "lots"
     return kernels.Config(
         cash=float(options.initial_cash),
@@ -179,14 +183,41 @@ def _config(options: EngineOptions, costs: CostModel, max_bars: int) -> kernels.
         intraday=options.intraday,
         close_at_end=options.close_at_end,
         max_bars=max_bars,
-        fixed=float(costs.fixed),
-        per_unit=float(costs.per_unit),
-        rate=costs.bps / 10_000,
-        minimum=float(costs.minimum),
-        cap=inf if costs.maximum_rate is None else float(costs.maximum_rate),
+        fees=fees,
+        period=period,
+        period_step=1 if len(fees) > 1 else 0,
         slip=(costs.slippage_bps + costs.half_spread_bps) / 10_000,
         tick=float(costs.tick),
     )
+
+
+def _fee_table(costs: CostModel, session: Int32Array) -> tuple[FloatArray, IntArray]:
+    """Fee coefficients of each period, shape (P, 2, 11), and the period of each bar, shape (T,)."""
+    periods = costs.schedule()
+    table = np.array(
+        [[_fee_row(fees, is_sale) for is_sale in (False, True)] for _, fees in periods]
+    )
+    if len(periods) == 1:
+        return table, np.zeros(1, dtype=np.int64)
+    since = np.array([(day - _EPOCH).days for day, _ in periods if day is not None])
+    return table, np.searchsorted(since, session, side="right")
+
+
+def _fee_row(fees: Fees, is_sale: bool) -> list[float]:
+    side_bps = fees.sell_charge_bps if is_sale else fees.buy_charge_bps
+    return [
+        fees.fixed,
+        fees.per_unit,
+        fees.bps / 10_000,
+        fees.minimum,
+        inf if fees.maximum_rate is None else fees.maximum_rate,
+        inf if fees.maximum is None else fees.maximum,
+        1.0 + fees.commission_tax,
+        (fees.charge_bps + side_bps) / 10_000,
+        fees.charge_per_unit,
+        fees.sell_charge_per_unit if is_sale else 0.0,
+        inf if not is_sale or fees.sell_charge_maximum is None else fees.sell_charge_maximum,
+    ]
 
 
 def _flags(bars: Bars, options: EngineOptions) -> ReasonArray:

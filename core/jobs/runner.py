@@ -172,7 +172,8 @@ class Runner:
         try:
             child.listen(START_SECONDS)
         except Died as died:  # before any foreign code: a fault of ours
-            log.warning("a child %s: %s", died.death.message, died.death.output)
+            if not self._stopping.is_set():
+                log.warning("a child %s: %s", died.death.message, died.death.output)
             raise Unavailable(f"a child {died.death.message}") from died
         return child
 

@@ -396,8 +396,9 @@ class Backtests:
         # A session is dated in its market's zone, up to a day away from the date in UTC.
         day = timedelta(days=1)
         if (start and start > last + day) or (end and end < first - day):
+            asked = [f"{word} {at}" for word, at in (("from", start), ("to", end)) if at]
             raise NotFound(
-                f"there are no bars of {symbol} between {start or first} and {end or last}",
+                " ".join([f"there are no bars of {symbol}", *asked]),
                 hint=f"It has bars from {first} to {last}",
                 field="start" if start and start > last else "end",
             )
@@ -559,7 +560,8 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
         return EngineOptions.model_validate({**info.engine, **given})
     except ValidationError as error:
         raise InvalidInput(
-            "; ".join(str(fault["msg"]) for fault in error.errors(include_url=False)),
+            # the request's own options were good, so what is left is a sentence of EngineOptions
+            "; ".join(str(fault["msg"]).removeprefix("Value error, ") for fault in error.errors()),
             hint=f"Strategy {info.id} sets {', '.join(info.engine)}",
             field="options",
         ) from error

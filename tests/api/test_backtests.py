@@ -370,31 +370,29 @@ def test_extreme_runs_are_answered_in_strict_json(
     [
         ({"strategy": "momentun_strategy"}, 404, "not_found", "strategy"),
         ({"symbols": ["NOSUCH"]}, 404, "not_found", "symbols"),
-        ({"parameters": {"window": 0}}, 400, "invalid_input", "params.window"),
-        ({"parameters": {"windw": 5}}, 400, "invalid_input", "params.windw"),
+        ({"parameters": {"window": 0}}, 400, "invalid_input", "parameters.window"),
+        ({"parameters": {"windw": 5}}, 400, "invalid_input", "parameters.windw"),
         ({"timeframe": "1m"}, 400, "invalid_input", "timeframe"),
-        ({"start_date": "2100-01-01"}, 404, "not_found", "start"),
-        ({"timeframe": "2h"}, 422, "timeframe", "timeframe"),
-        ({"symbols": []}, 422, "too_short", "symbols"),
-        ({"symbols": ["AAPL", "AAPL"]}, 422, "repeated", "body"),
-        ({"start_date": "2020-02-30"}, 422, "date", "start_date"),
-        ({"start_date": 20200101}, 422, "date", "start_date"),
-        ({"start_date": "2020-01-02", "end_date": "2020-01-01"}, 422, "period", "body"),
-        ({"initial_capital": 0}, 422, "greater_than", "initial_capital"),
-        ({"initial_capital": "1000"}, 422, "float_type", "initial_capital"),
-        ({"colour": "red"}, 422, "extra_forbidden", "colour"),
-        ({"costs": "free"}, 422, "literal_error", "costs"),
-        ({"costs": {"bps": -1}}, 422, "greater_than_equal", "costs.bps"),
-        ({"fill_rule": "vwap"}, 422, "literal_error", "fill_rule"),
-        ({"parameters": {"window": [1]}}, 422, "parameter", "parameters.window"),
+        ({"start_date": "2100-01-01"}, 404, "not_found", "start_date"),
+        ({"timeframe": "2h"}, 422, "not_one_of", "timeframe"),
+        ({"symbols": []}, 422, "wrong_length", "symbols"),
+        ({"symbols": ["AAPL", "AAPL"]}, 422, "repeated", "symbols"),
+        ({"start_date": "2020-02-30"}, 422, "wrong_format", "start_date"),
+        ({"start_date": 20200101}, 422, "wrong_format", "start_date"),
+        ({"start_date": "2020-01-02", "end_date": "2020-01-01"}, 422, "contradiction", "body"),
+        ({"initial_capital": 0}, 422, "out_of_range", "initial_capital"),
+        ({"colour": "red"}, 422, "unknown_field", "colour"),
+        ({"costs": "free"}, 422, "not_one_of", "costs"),
+        ({"costs": {"bps": -1}}, 422, "out_of_range", "costs.bps"),
+        ({"fill_rule": "vwap"}, 422, "not_one_of", "fill_rule"),
         (
-            {"engine_options": {"daily_target": 30}},
+            {"engine_options": {"daily_target": 3}},
             422,
             "not_available",
             "engine_options.daily_target",
         ),
         ({"engine_options": {"slippage": 0.5}}, 422, "not_available", "engine_options.slippage"),
-        ({"engine_options": {"trailing": 1}}, 422, "extra_forbidden", "engine_options.trailing"),
+        ({"engine_options": {"trailing": 1}}, 422, "unknown_field", "engine_options.trailing"),
         (
             {"initial_capital": 1, "engine_options": {"initial_cash": 2}},
             422,
@@ -407,7 +405,7 @@ def test_extreme_runs_are_answered_in_strict_json(
             "contradiction",
             "body",
         ),
-        ({"engine_options": {"square_off": "15:15"}}, 422, "value_error", "engine_options"),
+        ({"engine_options": {"square_off": "15:15"}}, 422, "invalid_input", "engine_options"),
     ],
 )
 def test_a_wrong_request_says_what_is_wrong_and_leaves_nothing(
@@ -428,16 +426,6 @@ def test_a_wrong_request_says_what_is_wrong_and_leaves_nothing(
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["detail"]
     assert services.backtests.change_token() == before
-
-
-def test_several_faults_are_listed_together(client: TestClient) -> None:
-    answer = post(client, symbols="AAPL", timeframe="2h", extra=1)
-
-    problem = answer.json()
-    assert problem["code"] == "malformed"
-    assert {fault["field"] for fault in problem["problems"]} == {"symbols", "timeframe", "extra"}
-    expected = {fault["field"]: fault["expected"] for fault in problem["problems"]}
-    assert "1h" in expected["timeframe"]
 
 
 def test_a_close_match_is_suggested(client: TestClient) -> None:

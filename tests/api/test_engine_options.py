@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.bodies import LOT_MARGIN, BacktestBody, EngineOptionsBody, RunBody, chosen_costs
 from api.words import SORT_KEYS, CostPreset, SortBy
-from core.domain.costs import COST_PRESETS
+from core.domain.cost_presets import cost_presets, find_costs
 from core.domain.options import EngineOptions
 from core.domain.run import SORTABLE
 from core.domain.timeframe import Timeframe
@@ -73,11 +73,11 @@ def test_a_fee_per_round_trip_is_charged_half_at_each_side() -> None:
 
     assert costs is not None
     assert costs.fixed == 2.5
-    assert costs.model_dump(exclude={"name", "fixed"}) == COST_PRESETS["zero"].model_dump(
+    assert costs.model_dump(exclude={"name", "fixed"}) == find_costs("zero").model_dump(
         exclude={"name", "fixed"}
     )
     assert chosen_costs(None, EngineOptionsBody()) is None
-    assert chosen_costs("bps_5", None) == COST_PRESETS["bps_5"]
+    assert chosen_costs("bps_5", None) == find_costs("bps_5")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,9 @@ def test_prices_are_named_in_exactly_one_way(given: dict[str, Any]) -> None:
 
 
 def test_the_words_of_the_door_are_the_words_of_the_core() -> None:
-    assert set(get_args(CostPreset)) == set(COST_PRESETS)
+    assert set(get_args(CostPreset)) == set(cost_presets())
     assert get_args(SortBy) == (*SORTABLE, *SORT_KEYS)
+    assert TypeAdapter(SortBy).json_schema()["enum"] == [*SORTABLE, *SORT_KEYS]
     assert set(SORT_KEYS.values()) <= set(SORTABLE)
     schema = TypeAdapter(BacktestBody).json_schema()
     assert schema["properties"]["timeframe"]["enum"] == [str(each) for each in Timeframe]

@@ -17,7 +17,7 @@ import pytest
 import core.domain
 from core.cli.parser import build_parser
 from core.cli.single_file import build_parser as build_single_file_parser
-from core.domain.costs import COST_PRESETS
+from core.domain.cost_presets import cost_presets
 from core.domain.market import MARKETS
 from core.domain.timeframe import Timeframe
 from core.settings import PREFIX, Settings
@@ -100,7 +100,7 @@ def test_every_command_and_option_is_documented() -> None:
 def test_help_texts_name_what_exists() -> None:
     run = commands()["run"].format_help()
 
-    assert all(preset in run for preset in COST_PRESETS)
+    assert all(preset in run for preset in cost_presets())
     assert all(market in commands()["import"].format_help() for market in MARKETS)
     named_timeframes = re.search(r"TF\s+((?:\d+\w\s+)+)", run)
     assert named_timeframes is not None
@@ -216,7 +216,7 @@ def strategies_in(document: Path) -> list[str]:
     "document", [ROOT / "README.md", ROOT / "docs/writing_strategies.md"], ids=named
 )
 def test_the_example_of_a_strategy_works(document: Path) -> None:
-    from core.domain.costs import find_costs
+    from core.domain.cost_presets import find_costs
     from core.domain.options import EngineOptions
     from core.domain.strategy import Strategy
     from core.engine.simulate import simulate

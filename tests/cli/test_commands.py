@@ -229,6 +229,32 @@ def test_an_import_takes_what_is_said_about_the_file(call: Call, tmp_path: Path)
     assert call("data", "--json").json["series"][0]["synthetic"] is True
 
 
+def test_an_import_says_which_market_it_assumed(call: Call, tmp_path: Path) -> None:
+    source = daily_csv(tmp_path / "acme.csv", seed=1, rows=30)
+    note = "note: no market was named; 24/7 is assumed"
+
+    spoken = call("import", source, "--symbol", "ACME")
+    told = call("import", source, "--symbol", "bolt", "--json").json
+    named = call("import", source, "--symbol", "COIL", "--market", "XNYS")
+
+    assert "ACME, 1d bars of 24/7" in spoken.out
+    assert note in spoken.out
+    assert (told["market"], told["market_assumed"]) == ("24/7", True)
+    assert "COIL, 1d bars of XNYS" in named.out
+    assert note not in named.out
+
+
+def test_a_symbol_that_is_known_keeps_its_market(call: Call, tmp_path: Path) -> None:
+    call("import", daily_csv(tmp_path / "a.csv", seed=1, rows=30), "--symbol", "ACME",
+         "--market", "XNSE")  # fmt: skip
+
+    longer = call("import", daily_csv(tmp_path / "b.csv", seed=1, rows=40), "--symbol", "acme",
+                  "--json").json  # fmt: skip
+
+    assert (longer["market"], longer["market_assumed"]) == ("XNSE", False)
+    assert (longer["outcome"], longer["rows_new"]) == ("appended", 10)
+
+
 def test_the_lake_is_listed_and_bars_are_shown(call: Call, lake: tuple[str, str]) -> None:
     listing = call("data", "--json").json["series"]
     weeks = call("data", "ACME", "--timeframe", "1w", "--rows", 3, "--json").json

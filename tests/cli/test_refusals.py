@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,191 @@ def test_a_refusal_is_one_sentence_or_one_object(
     assert for_people.out == ""
     assert error["message"][1:].rstrip(".") in for_people.err
     assert for_programs.err == ""
+
+
+PYDANTIC = ("Value error", "Input should", "valid", "Extra inputs", "should have")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*RUN, "--param", "fast=1e400"],
+         "Parameter 'fast' is '1e400'. Expected a whole number from 2 to 200."),
+        ([*RUN, "--param", "fast=nan"],
+         "Parameter 'fast' is 'nan'. Expected a whole number from 2 to 200."),
+        ([*RUN, "--cash", "nan"], "--cash is nan. Expected a finite number."),
+        ([*RUN, "--margin", "2"], "--margin is 2.0. Expected at most 1."),
+        ([*RUN, "--delay", "101"], "--delay is 101. Expected at most 100."),
+        ([*RUN, "--fill", "open"], "--fill is 'open'. Expected one of next_open or close."),
+        ([*RUN, "--square-off", "25:00"],
+         "--square-off is '25:00'. Expected a time of day as HH:MM."),
+        ([*RUN, "--square-off", "15:00"], "Square_off needs intraday=true."),
+        ([*RUN, "--cash", "much"], "Argument --cash: found 'much', expected a number."),
+        ([*RUN, "--delay", "1.5"], "Argument --delay: found '1.5', expected a whole number."),
+        ([*RUN, "--strategy", "x" * 300], "Expected at most 200 characters."),
+        ([*RUN, "--cash", "0", "--size", "-1"],
+         "--cash is 0.0, expected more than 0; --size is -1.0, expected more than 0."),
+        (["list", "--since", "soon"], "--since is 'soon'. Expected a date as YYYY-MM-DD."),
+        (["list", "--page", "0"], "--page is 0. Expected at least 1."),
+        (["list", "--order", "up"], "--order is 'up'. Expected one of asc or desc."),
+        (["run", "--strategy", "ema_crossover", "--symbols", " , "],
+         "--symbols is ' , '. Expected symbols of the lake, separated by commas. `workbench data`"),
+        (["run", "--strategy", "ema_crossover", "--symbols", ""], "--symbols is ''. Expected"),
+        (["run", "--strategy", "", "--symbols", "ACME"],
+         "--strategy is ''. Expected the id of a strategy. `workbench strategies` lists them."),
+        ([*RUN, "--timeframe", ""], "Timeframe '' is not known. Expected one of 1m,"),
+        ([*RUN, "--param", "fast=5", "--param", "fast = 6"],
+         "--param fast is given twice, as '5' and as '6'. Expected one of them."),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_was_found_and_what_was_expected(
+    call: Call, lake: tuple[str, str], words: list[str], said: str
+) -> None:
+    answer = call(*words)
+
+    assert answer.code == 2
+    assert said in answer.err
+    assert [word for word in PYDANTIC if word in answer.err] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--strategy", "ema_crossover", "--symbols", "ACNE"], "Did you mean ACME?\n"),
+        (["data", "ACNE"], "Did you mean ACME?\n"),
+        (["strategies", "ema_crosover"], "Did you mean ema_crossover"),
+    ],
+)
+def test_a_question_ends_with_its_mark(
+    call: Call, lake: tuple[str, str], words: list[str], said: str
+) -> None:
+    answer = call(*words)
+
+    assert said in answer.err
+    assert "?." not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (
+            {
+                "parameters": {"fast": 5},
+                "start_date": "2018-02-01",
+                "initial_capital": 5,
+                "engine_options": {"session_close_time": "15:00", "fill": "close"},
+                "delay": 1,
+            },
+            {
+                "parameters": "params",
+                "start_date": "start",
+                "initial_capital": "options.initial_cash",
+                "engine_options": "options",
+                "engine_options.session_close_time": "options.square_off",
+                "delay": "options.delay",
+            },
+        ),
+        ({"options": {"lots": 2}, "costs": {"slippage": 1}},
+         {"options.lots": "options.sizing, options.size and options.lot_size",
+          "costs.slippage": "costs.slippage_bps"}),
+        ({"wings": 2},
+         {"wings": "one of strategy, params, symbols, timeframe, start, end, options, costs"}),
+    ],
+)  # fmt: skip
+def test_a_key_of_another_door_is_answered_with_the_right_one(
+    call: Call, tmp_path: Path, request_: dict[str, Any], said: dict[str, str]
+) -> None:
+    spec = {"strategy": "ema_crossover", "symbols": ["ACME"], **request_}
+    (tmp_path / "request.json").write_text(json.dumps(spec), "utf-8")
+
+    answer = call("run", "--spec", tmp_path / "request.json", "--json")
+
+    error = answer.json["error"]
+    found = {each["field"]: each["expected"] for each in error.get("problems", [error])}
+    assert (answer.code, found) == (2, said)
+    assert all(f"'{key}'" in error["message"] for key in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"params": null}', "--spec has params None. Expected an object."),
+        ('{"options": [1]}', "--spec has options [1]. Expected an object."),
+        ('{"params": {"fast": null}}',
+         "Key 'params.fast' is None. Expected a finite number, true, false or text."),
+        ('{"params": {"fast": 1e400}}',
+         "Key 'params.fast' is inf. Expected a finite number, true, false or text."),
+        ('{"symbols": "ACME"}', "Key 'symbols' is 'ACME'. Expected a list."),
+        ('{"symbols": [3]}', "Key 'symbols.0' is 3. Expected text."),
+        ('{"start": "soon"}', "Key 'start' is 'soon'. Expected a date as YYYY-MM-DD."),
+        ('{"timeframe": "7m"}', "Timeframe '7m' is not known. Expected one of 1m,"),
+        ('{"costs": [1]}', "Key 'costs' is [1]. Expected an object."),
+        ("[1]", "request.json' holds [1]. Expected one JSON object."),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)  # fmt: skip
+def test_a_spec_that_cannot_be_read_is_described(
+    call: Call, tmp_path: Path, text: str, said: str
+) -> None:
+    whole = {"strategy": "ema_crossover", "symbols": ["ACME"]}
+    if text.startswith("{") and text.endswith("}"):
+        text = json.dumps(whole)[:-1] + ", " + text[1:]
+    (tmp_path / "request.json").write_text(text, "utf-8")
+
+    answer = call("run", "--spec", tmp_path / "request.json")
+
+    assert answer.code == 2
+    assert said in answer.err
+    assert [word for word in PYDANTIC if word in answer.err] == []
+
+
+def test_a_timeframe_of_a_spec_may_be_written_as_in_the_option(
+    call: Call, lake: tuple[str, str], tmp_path: Path
+) -> None:
+    spec = {"strategy": "buy_and_hold", "symbols": ["ACME"], "timeframe": "daily"}
+    (tmp_path / "request.json").write_text(json.dumps(spec), "utf-8")
+
+    assert call("run", "--spec", tmp_path / "request.json", "--json").json["timeframe"] == "1d"
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["--start", "2030-01-01"], "from 2030-01-01"),
+        (["--end", "1999-12-31"], "to 1999-12-31"),
+        (["--start", "1990-01-01", "--end", "1990-02-01"], "from 1990-01-01 to 1990-02-01"),
+    ],
+)
+def test_dates_without_prices_are_answered_with_those_that_have(
+    call: Call, lake: tuple[str, str], words: list[str], asked: str
+) -> None:
+    answer = call(*RUN, *words)
+
+    assert answer.code == 3
+    assert answer.err == (
+        f"There are no bars of ACME {asked}. It has bars from 2018-01-02 to 2019-07-15.\n"
+    )
+
+
+def test_options_that_contradict_the_strategys_own_are_said_in_our_words(
+    call: Call, lake: tuple[str, str]
+) -> None:
+    answer = call("run", "--strategy", "ema10_scalper", "--symbols", "ACME", "--no-intraday")
+
+    assert answer.code == 2
+    assert answer.err.startswith("Square_off needs intraday=true. Strategy ema10_scalper sets")
+
+
+def test_a_folder_is_no_file_to_import(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    empty = call("import", tmp_path / "folder", "--symbol", "ACME")
+    (tmp_path / "folder" / "prices.csv").touch()
+    full = call("import", tmp_path / "folder", "--symbol", "ACME")
+
+    assert (empty.code, full.code) == (2, 2)
+    assert empty.err == f"{tmp_path}/folder is a folder. Expected one CSV file, plain or .gz.\n"
+    assert f"Name a file in it, such as {tmp_path}/folder/prices.csv." in full.err
 
 
 def test_every_wrong_parameter_is_named(call: Call, lake: tuple[str, str]) -> None:
@@ -142,15 +329,31 @@ def test_a_setting_that_cannot_be_used_is_named(
 
     error = call("list", "--json").json["error"]
 
-    assert "WORKBENCH_RUN_SLOTS" in error["message"]
+    assert error["message"] == "WORKBENCH_RUN_SLOTS is 'many'"
+    assert error["expected"] == "a whole number"
 
 
-def test_a_reader_that_leaves_early_is_no_fault() -> None:
-    shell = f"{sys.executable} -m core --help | head -1"
+@pytest.mark.parametrize(
+    "words",
+    [["list", "--json"], ["list"], ["data", "ACME", "--rows", "400"], ["--help"], ["--version"]],
+)
+def test_a_reader_that_leaves_early_ends_the_command_quietly(
+    lake: tuple[str, str], words: list[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
 
-    run = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-m", "core", *words],
+        env=os.environ | {"PYTHONUNBUFFERED": ""},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
-    assert (run.returncode, run.stderr) == (0, "")
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (141, "")
 
 
 def test_help_and_version_answer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,6 +116,75 @@ def test_what_cannot_be_done_is_said(
     assert not Path("results").exists()
 
 
+def daily(path: Path, step: int, rows: int) -> Path:
+    lines = ["Date,Open,High,Low,Close"]
+    for row in range(rows):
+        day = np.datetime64("2024-01-01") + row * step
+        lines.append(f"{day},{100 + row},{102 + row},{99 + row},{101 + row}")
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("words", [[], ["-t", "5T"]])
+def test_longer_bars_than_asked_for_say_which_option_helps(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    path = daily(tmp_path / "days.csv", step=1, rows=300)
+
+    refused = run(capsys, "-f", path, *words)
+    done = run(capsys, "-f", path, "-t", "1d")
+
+    found = words[-1] if words else "1T"
+    assert refused.code == 2
+    assert f"File days.csv holds 1d bars, -t is {found}. Expected one of 1d, 1w, 1M." in refused.err
+    assert "Add -t 1d." in refused.err
+    assert done.code == 0, done.err
+    assert "Performance Metrics:" in done.out
+
+
+def test_rows_that_do_not_say_how_long_they_are_are_as_long_as_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = daily(tmp_path / "sparse.csv", step=2, rows=8)  # every second day is no length
+
+    silent = run(capsys, "-f", path)
+    told = run(capsys, "-f", path, "-t", "1D")
+
+    assert silent.code == 4
+    assert "most rows are 2 days apart" in silent.err.casefold()
+    assert "with -t, such as -t 5T or -t 1D" in silent.err
+    assert told.code == 0, told.err
+    assert "8 rows stored" in told.out
+
+
+def test_the_market_that_is_assumed_is_said(
+    capsys: pytest.CaptureFixture[str], minutes: Path
+) -> None:
+    assumed = run(capsys, "-f", minutes)
+    named = run(capsys, "-f", minutes, "--market", "XNSE")
+
+    assert "Market XNSE is assumed; --market names another" in assumed.out
+    assert "is assumed" not in named.out
+
+
+def test_numbers_that_cannot_be_are_named_by_their_option(
+    capsys: pytest.CaptureFixture[str], minutes: Path
+) -> None:
+    answer = run(capsys, "-f", minutes, "--lots", "0", "--option-delta", "-1")
+
+    assert answer.code == 2
+    assert "--lots is 0, expected more than 0" in answer.err
+    assert "--option-delta times --option-price-per-unit is -1.0" in answer.err
+
+
+def test_a_folder_is_no_file(capsys: pytest.CaptureFixture[str], minutes: Path) -> None:
+    answer = run(capsys, "-f", minutes.parent)
+
+    assert answer.code == 2
+    assert f"{minutes.parent} is a folder. Expected one CSV file" in answer.err
+    assert f"such as {minutes}" in answer.err
+
+
 def test_a_missing_file_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys).code == 2
     assert run(capsys, "-f", "nowhere.csv").code == 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -364,6 +365,12 @@ def scaled(case: Case, factor: float) -> Case:
             return old
         return Level(old.value * factor, old.unit)
 
+    def per_unit(fees: Any) -> dict[str, float]:
+        names = ("per_unit", "charge_per_unit", "sell_charge_per_unit")
+        given = {name: getattr(fees, name) for name in names}
+        return {name: value * factor for name, value in given.items() if value is not None}
+
+    changes = tuple(each.model_copy(update=per_unit(each)) for each in costs.changes)
     return Case(
         make_bars(
             bars.open * factor,
@@ -386,7 +393,9 @@ def scaled(case: Case, factor: float) -> Case:
                 "lot_size": options.lot_size / factor,
             }
         ),
-        costs.model_copy(update={"per_unit": costs.per_unit * factor, "tick": costs.tick * factor}),
+        costs.model_copy(
+            update={**per_unit(costs), "tick": costs.tick * factor, "changes": changes}
+        ),
     )
 
 

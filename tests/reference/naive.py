@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from datetime import date, timedelta
+from typing import Any, Literal
 
 import numpy as np
 
 from core.domain.bars import Bars
-from core.domain.costs import CostModel
+from core.domain.costs import CostModel, Fees
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals
 from core.domain.simulation import Reason
@@ -498,10 +499,10 @@ class Account:
             self.counters["dropped_lot"] += 1
             return
         lots, quantity = size
-        if self.needed(quantity, price) > self.cash:  # R9
+        if self.needed(side * quantity, price, bar.row) > self.cash:  # R9
             scaled = None
             if self.options.on_insufficient == "scale":
-                scaled = self.affordable(lots, price)
+                scaled = self.affordable(side, lots, price, bar.row)
             if scaled is None:
                 self.counters["rejected"] += 1
                 return
@@ -566,23 +567,29 @@ class Account:
             return self.equity_curve[row]
         return self.cash  # the decision is this very close and the position is flat
 
-    def needed(self, quantity: float, price: float) -> float:
-        fee = self.fee(quantity, price)
-        return quantity * price * self.options.multiplier * self.options.initial_margin + fee
+    def needed(self, quantity: float, price: float, row: int) -> float:
+        fee = self.fee(quantity, price, row)
+        return abs(quantity) * price * self.options.multiplier * self.options.initial_margin + fee
 
-    def affordable(self, lots: int, price: float) -> float | None:
+    def affordable(self, side: int, lots: int, price: float, row: int) -> float | None:
         """The largest quantity that cash covers, None when nothing does."""
-        options, costs = self.options, self.costs
+        options = self.options
         if options.lot_size > 0:
             for fewer in range(lots - 1, 0, -1):
-                if self.needed(fewer * options.lot_size, price) <= self.cash:
+                if self.needed(side * fewer * options.lot_size, price, row) <= self.cash:
                     return fewer * options.lot_size
             return None
-        margin = price * options.multiplier * options.initial_margin
-        per_unit = margin + costs.per_unit + price * options.multiplier * costs.bps / 10000
-        quantity = (self.cash - costs.fixed) / per_unit
-        if self.needed(quantity, price) > self.cash * (1 + 1e-12):
-            quantity = (self.cash - self.fee(quantity, price)) / margin
+        fees = self.fees_on(row)
+        value = price * options.multiplier
+        margin = value * options.initial_margin
+        taxed = 1 + fees["commission_tax"]
+        own = fees["buy_charge_bps"] if side > 0 else fees["sell_charge_bps"]
+        each = fees["charge_per_unit"] + (fees["sell_charge_per_unit"] if side < 0 else 0)
+        per_unit = margin + (fees["per_unit"] + value * (fees["bps"] / 10000)) * taxed
+        per_unit = per_unit + value * ((fees["charge_bps"] + own) / 10000) + each
+        quantity = (self.cash - fees["fixed"] * taxed) / per_unit
+        if quantity > 0 and self.needed(side * quantity, price, row) > self.cash * (1 + 1e-12):
+            quantity = (self.cash - self.fee(side * quantity, price, row)) / margin
         return quantity if quantity > 0 else None
 
     # Leaving ---------------------------------------------------------------------------------
@@ -645,19 +652,40 @@ class Account:
                 price = math.floor(price / costs.tick + 1e-9) * costs.tick
         return price
 
-    def fee(self, quantity: float, price: float) -> float:
-        costs = self.costs
-        value = abs(quantity) * price * self.options.multiplier
-        fee = costs.fixed + costs.per_unit * abs(quantity) + (costs.bps / 10000) * value
-        fee = max(fee, costs.minimum)
-        if costs.maximum_rate is not None:
-            fee = min(fee, costs.maximum_rate * value)
-        return fee
+    def fees_on(self, row: int) -> dict[str, Any]:
+        """The fees in force on the session of a bar: every change up to it, newest last."""
+        today = date(1970, 1, 1) + timedelta(days=self.bars[row].session)
+        fees = {name: getattr(self.costs, name) for name in Fees.model_fields}
+        for change in self.costs.changes:
+            for name in fees:
+                if change.since <= today and getattr(change, name) is not None:
+                    fees[name] = getattr(change, name)
+        return fees
+
+    def fee(self, quantity: float, price: float, row: int) -> float:
+        """Of buying (positive) or selling (negative) so much."""
+        fees, units = self.fees_on(row), abs(quantity)
+        value = units * price * self.options.multiplier
+        fee = fees["fixed"] + fees["per_unit"] * units + (fees["bps"] / 10000) * value
+        fee = max(fee, fees["minimum"])
+        if fees["maximum_rate"] is not None:
+            fee = min(fee, fees["maximum_rate"] * value)
+        if fees["maximum"] is not None:
+            fee = min(fee, fees["maximum"])
+        fee = fee * (1 + fees["commission_tax"])
+        own = fees["buy_charge_bps"] if quantity > 0 else fees["sell_charge_bps"]
+        charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
+        selling = 0.0
+        if quantity < 0:
+            selling = fees["sell_charge_per_unit"] * units
+            if fees["sell_charge_maximum"] is not None:
+                selling = min(selling, fees["sell_charge_maximum"])
+        return fee + (charges + selling)
 
     def fill(
         self, bar: Bar, quantity: float, price: float, reference: float, reason: Reason
     ) -> tuple[float, float]:
-        fee = self.fee(quantity, price)
+        fee = self.fee(quantity, price, bar.row)
         slippage = abs(price - reference) * abs(quantity) * self.options.multiplier
         self.cash = self.cash - quantity * price * self.options.multiplier
         self.cash = self.cash - fee

@@ -5,7 +5,8 @@ from datetime import date, time
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.cost_presets import find_costs
+from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunQuery, RunSpec
 from tests.ui.conftest import go, words
@@ -152,7 +153,7 @@ def test_run_submits_exactly_what_the_form_says_and_opens_the_run(open_page, ser
         symbols=("AAPL", "MSFT"),
         start=date(2020, 2, 3),
         options=EngineOptions(initial_cash=50_000.0),
-        costs=COST_PRESETS["zero"],
+        costs=find_costs("zero"),
     )
     assert page.query_params["id"] == str(run.id)
     assert f"Run #{run.id}" in words(page)
@@ -202,7 +203,7 @@ SPEC = RunSpec(
     "spec",
     [
         SPEC,
-        SPEC.model_copy(update={"options": EngineOptions(), "costs": COST_PRESETS["crypto_taker"]}),
+        SPEC.model_copy(update={"options": EngineOptions(), "costs": find_costs("crypto_taker")}),
         SPEC.model_copy(update={"start": None, "end": None}),
     ],
 )
@@ -278,7 +279,7 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
             ),
             CostModel(maximum_rate=0.07),
         ),
-        (EngineOptions(), COST_PRESETS["ibkr_fixed"]),
+        (EngineOptions(), find_costs("ibkr_fixed")),
     ],
 )
 def test_a_filled_form_gives_back_what_it_was_filled_with(options, costs):

@@ -6,13 +6,17 @@ from typing import Final, NamedTuple
 
 import streamlit as st
 
-from core.domain.costs import COST_PRESETS, DEFAULT_COSTS, CostModel
+from core.domain.cost_presets import DEFAULT_COSTS, cost_presets
+from core.domain.costs import CostModel
 from ui import state
 from ui.components.limits import limits
 
 CUSTOM: Final = "custom"
 LABELS: Final = {
     "ibkr_fixed": "Interactive Brokers, fixed",
+    "ibkr_tiered": "Interactive Brokers, tiered",
+    "nse_futures": "NSE futures",
+    "nse_options": "NSE options",
     "bps_5": "5 bps of value",
     "crypto_taker": "Crypto exchange, taker",
     "zero": "No costs",
@@ -42,7 +46,7 @@ FIGURES: Final = (
 
 def show() -> CostModel:
     """Draw the preset and its figures; editing a figure makes it a custom model."""
-    presets = [*COST_PRESETS, CUSTOM]
+    presets = [*cost_presets(), CUSTOM]
     state.keep_valid(state.FORM_COSTS, presets, prefer=DEFAULT_COSTS)
     if state.cost("bps") not in st.session_state:
         _apply_preset()
@@ -55,7 +59,8 @@ def show() -> CostModel:
         on_change=_apply_preset,
     )
     values: dict[str, float | None] = {}
-    with st.expander("Cost details", key="form_cost_details"):
+    details = st.expander("Cost details", key="form_cost_details")
+    with details:
         fields = [*FIGURES, None]
         for row in (fields[i : i + 2] for i in range(0, len(fields), 2)):
             for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=True):
@@ -64,18 +69,21 @@ def show() -> CostModel:
                         values["maximum_rate"] = _cap()
                     else:
                         values[figure.name] = _number(figure)
-    return _as_asked(preset, values)
+    costs = _as_asked(preset, values)
+    if costs.changes or costs.has_charges:
+        details.caption(f"{costs.sentence().capitalize()}.")
+    return costs
 
 
 def fill(costs: CostModel) -> None:
     """Set the widgets to this model."""
-    known = COST_PRESETS.get(costs.name)
+    known = cost_presets().get(costs.name)
     st.session_state[state.FORM_COSTS] = costs.name if known == costs else CUSTOM
     _write(costs)
 
 
 def _apply_preset() -> None:
-    chosen = COST_PRESETS.get(st.session_state.get(state.FORM_COSTS, DEFAULT_COSTS))
+    chosen = cost_presets().get(st.session_state.get(state.FORM_COSTS, DEFAULT_COSTS))
     if chosen:
         _write(chosen)
 
@@ -88,12 +96,16 @@ def _write(costs: CostModel) -> None:
 
 
 def _as_asked(preset: str, values: dict[str, float | None]) -> CostModel:
-    """Make the model; one filled in and not edited keeps its own name."""
-    made = CostModel.model_validate({**values, "name": preset})
-    asked: CostModel | None = st.session_state.get(state.exact(state.FORM_COSTS))
-    if preset != CUSTOM or asked is None or COST_PRESETS.get(asked.name) == asked:
-        return made
-    return asked if made.model_copy(update={"name": asked.name}) == asked else made
+    """Make the model; one filled in and not edited keeps its own name.
+
+    Figures that have no widget, such as charges by date, stay as they were filled in.
+    """
+    if preset != CUSTOM:
+        return cost_presets()[preset]
+    asked: CostModel = st.session_state.get(state.exact(state.FORM_COSTS)) or CostModel()
+    made = CostModel.model_validate({**asked.model_dump(), **values})
+    is_edited = made != asked or cost_presets().get(asked.name) == asked
+    return made.model_copy(update={"name": CUSTOM}) if is_edited else asked
 
 
 def _percent(rate: float | None) -> float | None:

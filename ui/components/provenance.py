@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from core.domain.cost_presets import cost_presets
+from core.domain.costs import CostModel
 from core.domain.run import Run, RunSpec
 from ui import formats
 from ui.components import markup
@@ -65,7 +67,7 @@ def rest_body(spec: RunSpec) -> dict[str, object]:
         "symbols": list(spec.symbols),
         "parameters": dict(spec.params),
         "timeframe": str(spec.timeframe),
-        "costs": spec.costs.model_dump(mode="json"),
+        "costs": _costs(spec.costs),
         "engine_options": spec.options.model_dump(mode="json", exclude_none=True),
     }
     if spec.start:
@@ -73,6 +75,13 @@ def rest_body(spec: RunSpec) -> dict[str, object]:
     if spec.end:
         body["end_date"] = spec.end.isoformat()
     return body
+
+
+def _costs(costs: CostModel) -> object:
+    """Name a preset, spell out anything else."""
+    if cost_presets().get(costs.name) == costs:
+        return costs.name
+    return costs.model_dump(mode="json", exclude_defaults=True)
 
 
 def _asked(spec: RunSpec) -> dict[str, str]:

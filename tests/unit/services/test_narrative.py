@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from core.domain.costs import COST_PRESETS, CostModel
+from core.domain.cost_presets import find_costs
+from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Run, RunError, RunSpec, RunStatus
@@ -18,7 +19,7 @@ GOOD = {"trades": 212.0, "open_trades": 0.0, "sharpe": 1.2, "sharpe_se": 0.3, "c
 
 
 def spec(**options):
-    costs = options.pop("costs", COST_PRESETS["ibkr_fixed"])
+    costs = options.pop("costs", find_costs("ibkr_fixed"))
     symbols = options.pop("symbols", ("AAA",))
     timeframe = options.pop("timeframe", "1d")
     return RunSpec(

@@ -1,0 +1,163 @@
+"""What is wrong with a request, in our own codes: the part that every problem is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+
+from core.errors import CODES, WorkbenchError
+
+LONGEST = 1_200
+LONGEST_FOUND = 200
+_EXACT = 2**53  # beyond it readers of JSON lose digits
+
+# Where a value stood in the request; part of every location, of no use to a reader.
+_PLACES = frozenset({"body", "query", "path", "header", "cookie"})
+# Names of pydantic -> our code and what would have been right.
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "json_invalid": ("not_json", "JSON in UTF-8, with finite numbers and no key twice"),
+    "missing": ("missing", "a value"),
+    "extra_forbidden": ("unknown_field", ""),
+    "literal_error": ("not_one_of", "{expected}"),
+    "enum": ("not_one_of", "{expected}"),
+    "string_pattern_mismatch": ("wrong_format", "a text that matches {pattern}"),
+    "string_too_short": ("wrong_length", "{min_length} or more characters"),
+    "string_too_long": ("wrong_length", "at most {max_length} characters"),
+    "too_short": ("wrong_length", "{min_length} or more items"),
+    "too_long": ("wrong_length", "at most {max_length} items"),
+    "greater_than": ("out_of_range", "more than {gt:.15g}"),
+    "greater_than_equal": ("out_of_range", "at least {ge:.15g}"),
+    "less_than": ("out_of_range", "less than {lt:.15g}"),
+    "less_than_equal": ("out_of_range", "at most {le:.15g}"),
+    "finite_number": ("out_of_range", "a finite number"),
+    "int_type": ("wrong_type", "a whole number"),
+    "int_parsing": ("wrong_type", "a whole number"),
+    "int_parsing_size": ("out_of_range", "a whole number of ordinary size"),
+    "int_from_float": ("wrong_type", "a whole number"),
+    "float_type": ("wrong_type", "a number"),
+    "float_parsing": ("wrong_type", "a number"),
+    "bool_type": ("wrong_type", "true or false"),
+    "bool_parsing": ("wrong_type", "true or false"),
+    "string_type": ("wrong_type", "a text"),
+    "list_type": ("wrong_type", "a list"),
+    "dict_type": ("wrong_type", "an object"),
+    "model_type": ("wrong_type", "an object"),
+    "model_attributes_type": ("wrong_type", "an object"),
+}
+# Where validation hands out what stands around the fault, not the value at fault.
+_AROUND = frozenset({"missing", "not_json", "contradiction"})
+
+
+def _text(text: str) -> str:
+    """Make any text safe to send: bounded, and encodable even with half a surrogate pair."""
+    return _clipped(text, LONGEST).encode("utf-8", "backslashreplace").decode()
+
+
+def _shown(value: Any) -> Any:
+    """Make any value safe to send: JSON, and short."""
+    if isinstance(value, bytes):
+        value = value[:LONGEST].decode("utf-8", "replace")
+    if isinstance(value, str):
+        return _text(_clipped(value, LONGEST_FOUND))
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return _clipped(str(value), LONGEST_FOUND)
+    try:
+        written = json.dumps(value, default=str, allow_nan=False)
+    except ValueError:
+        written = str(value)
+    else:
+        if len(written) <= LONGEST_FOUND:
+            return json.loads(written)
+    return _clipped(written, LONGEST_FOUND)
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest] + "…"
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+class Cause(BaseModel):
+    """What went wrong, by code and by value."""
+
+    code: str = Field(
+        description="Stable: programs may branch on it.\n\n"
+        + "\n".join(f"- `{code}`: {meaning}" for code, meaning in CODES.items()),
+        json_schema_extra={"enum": list(CODES)},
+    )
+    field: Text | None = Field(None, description="The input at fault, dotted: `parameters.fast`.")
+    found: Annotated[Any, AfterValidator(_shown)] = Field(
+        None, description="The value found there, as JSON and shortened."
+    )
+    expected: Text | None = Field(None, description="What would have been right.")
+    hint: Text | None = Field(None, description="What to do next.")
+
+
+class Fault(Cause):
+    """One thing that is wrong."""
+
+    message: Text
+
+    @classmethod
+    def of(cls, error: WorkbenchError) -> Fault:
+        """Show an error of the core."""
+        return cls(
+            code=error.code,
+            field=error.field,
+            found=error.found,
+            expected=error.expected,
+            hint=error.hint,
+            message=error.message,
+        )
+
+    @classmethod
+    def read(cls, item: dict[str, Any]) -> Fault:
+        """Show an error of validation."""
+        kind, context, value = str(item["type"]), item.get("ctx") or {}, item.get("input")
+        own = kind if kind in CODES else "invalid_input"
+        code, right = _MEANINGS.get(kind, (own, ""))
+        message = str(item["msg"]).removeprefix("Value error, ")
+        if code == "not_json":
+            message = f"not JSON: {context.get('error', message)}"
+        elif right == "an object":
+            message = "not an object"
+        elif code == "unknown_field":
+            value = item["loc"][-1]
+        found = None if code in _AROUND else value
+        sent_as_text = isinstance(value, bytes)  # nothing said that the body is JSON
+        return cls(
+            code=code,
+            field="body" if code == "not_json" else _field(item["loc"]),
+            found=context.get("found", found),
+            expected=context.get("expected") or right.format_map(context) or None,
+            hint="Send Content-Type: application/json." if sent_as_text else context.get("hint"),
+            message=message,
+        )
+
+
+@contextmanager
+def as_request(*prefix: str) -> Iterator[None]:
+    """Report a failed validation of a domain word as a fault of the request.
+
+    Raises:
+        RequestValidationError: what was validated inside is malformed.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        faults = [{**fault, "loc": (*prefix, *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None
+
+
+def _field(location: Sequence[Any]) -> str:
+    parts = list(location)
+    place = str(parts.pop(0)) if parts and parts[0] in _PLACES else "body"
+    # A body of several kinds puts the name of the model it was read as into the location.
+    named = [str(part) for part in parts if not (isinstance(part, str) and part.endswith("Body"))]
+    return ".".join(named) or place

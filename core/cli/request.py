@@ -1,0 +1,136 @@
+"""Reads a run request: from `--spec`, and from the options, which win."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.cli.words import one_day, pairs, param_value, problems_of, refuse
+from core.domain.cost_presets import find_costs
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.run import RunSpec
+from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
+
+# Fields of the engine's options whose option has another name.
+SHORTER = {"initial_cash": "cash", "initial_margin": "margin", "allow_short": "short"}
+NEEDED = {
+    "strategy": ("the id of a strategy", "`workbench strategies` lists them"),
+    "symbols": ("symbols of the lake, separated by commas", "`workbench data` lists them"),
+}
+# Keys of the REST API -> what a spec calls them.
+FROM_REST = {
+    "dataset": "symbols",
+    "dataset_id": "symbols",
+    "end_date": "end",
+    "engine_options": "options",
+    "fee_per_trade": "costs.fixed, half of it per order",
+    "fill_rule": "options.fill",
+    "initial_capital": "options.initial_cash",
+    "lots": "options.sizing, options.size and options.lot_size",
+    "option_delta": "options.multiplier",
+    "option_price_per_unit": "options.multiplier",
+    "parameters": "params",
+    "session_close_time": "options.square_off",
+    "slippage": "costs.slippage_bps",
+    "start_date": "start",
+    "strategy_params": "params",
+    "symbol": "symbols",
+} | {name: f"options.{name}" for name in EngineOptions.model_fields}
+
+
+def spec_of(args: Namespace) -> RunSpec:
+    """Read the request from `--spec` and the options; only what was given is set.
+
+    Raises:
+        InvalidInput: the request is incomplete or out of range.
+    """
+    given = {} if args.spec is None else _read_spec(args.spec)
+    symbols = args.symbols
+    typed = {
+        "strategy": args.strategy,
+        "symbols": symbols and [part.strip() for part in symbols.split(",") if part.strip()],
+        "timeframe": args.timeframe,
+        "start": one_day(args.start, "start"),
+        "end": one_day(args.end, "end"),
+        "costs": args.costs,
+    }
+    given |= only_given(typed)
+    for name, (expected, hint) in NEEDED.items():
+        if not given.get(name):
+            found = getattr(args, name)
+            said = f"--{name} is {'missing' if found is None else repr(found)}"
+            raise InvalidInput(said, expected=expected, hint=hint, field=name)
+    for name, read in (("timeframe", Timeframe.parse), ("costs", find_costs)):
+        if isinstance(given.get(name), str):
+            given[name] = read(given[name])
+    given["params"] = given.get("params", {}) | {
+        name: param_value(text) for name, text in pairs(args.param, "--param").items()
+    }
+    options = only_given(
+        {name: getattr(args, SHORTER.get(name, name)) for name in EngineOptions.model_fields}
+    )
+    given["options"] = given.get("options", {}) | options
+    said_by = {name: f"--{name}" for name in only_given(typed)}
+    said_by |= {
+        f"options.{name}": "--" + SHORTER.get(name, name).replace("_", "-") for name in options
+    }
+    with problems_of(said_by):
+        return RunSpec.model_validate(given)
+
+
+def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop what is None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read_spec(name: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        given = json.loads(text)
+    except OSError as problem:
+        raise InvalidInput(
+            f"--spec {name!r} cannot be read: {problem.strerror}",
+            expected="a JSON file, or - for stdin",
+            field="spec",
+        ) from None
+    except (ValueError, RecursionError) as problem:
+        raise InvalidInput(
+            f"--spec {name!r} is not JSON: {problem}", expected="one JSON object", field="spec"
+        ) from None
+    if not isinstance(given, dict):
+        raise InvalidInput(
+            f"--spec {name!r} holds {given!r:.80}", expected="one JSON object", field="spec"
+        )
+    refuse(_misplaced(given))
+    return given
+
+
+def _misplaced(given: Mapping[str, Any]) -> list[InvalidInput]:
+    """Find keys that a spec does not have, and objects that are none."""
+    problems = []
+    engine, costs = EngineOptions.model_fields, CostModel.model_fields
+    known = {"options": engine, "engine_options": engine, "costs": costs}
+    keys = [(key, key, RunSpec.model_fields) for key in given]
+    keys += [
+        (f"{place}.{key}", key, fields)
+        for place, fields in known.items()
+        if isinstance(given.get(place), dict)
+        for key in given[place]
+    ]
+    for where, key, fields in keys:
+        if key not in fields:
+            expected = FROM_REST.get(key) or f"one of {', '.join(fields)}"
+            problems.append(
+                InvalidInput(f"--spec has the key {where!r}", expected=expected, field=where)
+            )
+    return problems + [
+        InvalidInput(f"--spec has {key} {given[key]!r:.80}", expected="an object", field=key)
+        for key in ("params", "options")
+        if not isinstance(given.get(key, {}), dict)
+    ]
