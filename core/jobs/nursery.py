@@ -199,8 +199,8 @@ class Child:
         self.is_spent = False
 
     def is_gone(self) -> bool:
-        """Whether it has ended while nobody asked anything of it."""
-        return self._connection.poll(0)
+        """Whether it has ended while nobody asked anything of it, or will: with its keeper."""
+        return self._keeper.is_gone or self._connection.poll(0)
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Send a message; a child that is gone shows when it is listened to."""

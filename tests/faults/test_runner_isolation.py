@@ -437,6 +437,30 @@ def test_a_run_whose_runner_is_killed_is_done_once_more(server, good, folder):
     assert_unharmed(server, good)
 
 
+@needs_proc
+def test_whenever_the_runner_is_killed_the_run_is_done_by_living_children(server, good):
+    """Children that stood ready die a moment after their keeper; none of them may be given work."""
+    write_strategy(
+        server.settings.strategies_dir, "slowish", failing("import time; time.sleep(0.3)")
+    )
+    for kill in range(8):
+        cash = {"initial_cash": 1_000.0 + kill}  # a result of its own each time
+        spec = RunSpec(strategy="slowish", symbols=("AAA",), options=cash)
+        run = server.backtests.submit(spec, wait=0)
+        while server.backtests.get(run.id).status is RunStatus.PENDING:
+            time.sleep(0.002)
+        time.sleep(0.03 * kill)
+        os.kill(keeper_of(os.getpid()), signal.SIGKILL)
+
+        deadline = time.monotonic() + 60
+        while not server.backtests.get(run.id).status.is_final and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+        ended = server.backtests.get(run.id)
+        assert ended.status is RunStatus.COMPLETED, ended.error
+    assert_unharmed(server, good)
+
+
 def _presence(folder):
     from core.jobs.presence import Presence
 
