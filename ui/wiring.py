@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from core.bootstrap import build
+from core.domain.assumptions import Assumptions
 from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
 from core.plots import equity, months, prices
@@ -104,6 +105,16 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
 def trades(_services: Services, run: Run) -> pl.DataFrame:
     """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
     return _services.backtests.trades(run)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def assumptions(_services: Services, run: Run) -> Assumptions:
+    """Give a finished run under the other fill rules; it is computed again for each.
+
+    Raises:
+        WorkbenchError: its code or prices are not there any more, or it fails this time.
+    """
+    return _services.backtests.assumptions(run)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

@@ -26,6 +26,7 @@ from api.reading import (
     ref_of,
     require_result,
 )
+from api.schemas.assumptions import AssumptionsAnswer
 from api.schemas.runs import (
     POINTS_AT_MOST,
     REJECTIONS_AT_MOST,
@@ -174,6 +175,22 @@ def get_results(
     kept = services.backtests.get(ref_of(id))
     require_result(kept)
     return answered(services, kept, [], max_points)
+
+
+@router.get(
+    "/{id}/assumptions",
+    operation_id="get_backtest_assumptions",
+    responses=problems(404, 409, 422, 503),
+)
+def get_assumptions(
+    id: RunRef,  # noqa: A002 - the path's own word
+    services: ServicesDep,
+) -> AssumptionsAnswer:
+    """Compute a completed run again under the other fill rules and say how far they lie apart.
+
+    The signals are those of the run's own code and prices; only the moment of the fill differs.
+    """
+    return AssumptionsAnswer.of(services.backtests.assumptions(ref_of(id)))
 
 
 def spec_of(services: Services, body: RunBody) -> RunSpec:

@@ -88,6 +88,7 @@ def build_parser() -> Parser:
     _list(add("list", "runs:list_runs", "list kept runs"))
     _show(add("show", "runs:show", "show one run: metrics, trades, history"))
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
+    _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
     _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
     _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))

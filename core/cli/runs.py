@@ -1,4 +1,4 @@
-"""Commands about runs: run, list, show, reproduce."""
+"""Commands about runs: run, list, show, reproduce, assumptions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core import bootstrap
 from core.cli.output import Reply, fact, line, number, progress, table
 from core.cli.request import only_given, spec_of
 from core.cli.words import problems_of
+from core.domain.assumptions import RULE_LABELS
 from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunQuery, RunStatus
 
@@ -137,6 +138,40 @@ def reproduce(args: Namespace) -> Reply:
             line(out, f"Run {outcome.run.id} comes out differently though no input has changed.")
 
     return Reply(data, show, code=0 if outcome.identical else 1)
+
+
+def assumptions(args: Namespace) -> Reply:
+    """Compute a run under the other fill rules."""
+    with (
+        bootstrap.build(executor="inline") as services,
+        progress(f"Computing run {args.run} under other rules", quiet=args.json),
+    ):
+        found = services.backtests.assumptions(args.run)
+    spans = {name: found.interval(name) for name in METRICS}
+    data = {
+        "run_id": found.run.id,
+        "rules": [
+            {
+                "rule": one.rule,
+                "fill": one.options.fill,
+                "delay": one.options.delay,
+                "is_own": one.is_own,
+                "metrics": dict(one.metrics.values),
+                "undefined": dict(one.metrics.reasons),
+                "badges": list(one.metrics.badges),
+            }
+            for one in found.each
+        ],
+        "intervals": {name: span and list(span) for name, span in spans.items()},
+    }
+
+    def show(out: Console) -> None:
+        metrics = [one.metrics for one in found.each]
+        columns = [f"{RULE_LABELS[one.rule]}{' (own)' * one.is_own}>" for one in found.each]
+        table(out, ["Metric", *columns], [_metric_row(name, metrics) for name in HEADLINE])
+        line(out, "The same decisions, filled at other moments. Nobody can trade the same close.")
+
+    return Reply(data, show)
 
 
 def run_reply(services: Services, kept: Run) -> Reply:

@@ -7,7 +7,7 @@ Columns are float64 and read-only; a missing volume is NaN, a missing price cann
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +77,13 @@ class Bars:
     def __len__(self) -> int:
         """Number of bars."""
         return len(self.ts)
+
+    def head(self, count: int) -> Bars:
+        """Give the first bars; all of them where there are no more than `count`."""
+        if len(self) <= count:
+            return self
+        names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+        return replace(self, **{name: getattr(self, name)[:count].copy() for name in names})
 
     @cached_property
     def year_hashes(self) -> dict[int, str]:

@@ -147,7 +147,7 @@ class CostModel(Fees):
             return "no costs at all"
         parts = _said(self) or ["no fees"]
         if self.changes:
-            parts.append("with charges by date")
+            parts.append("charges by date")
         concession = self.slippage_bps + self.half_spread_bps
         if concession:
             parts.append(f"{concession:g} bps slippage and spread")

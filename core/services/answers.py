@@ -33,8 +33,8 @@ def result_to_json(result: RunResult) -> dict[str, Any]:
     """Give a result as plain data, without its frames."""
     return {
         "run_key": result.run_key,
-        "metrics": _metrics_to_json(result.metrics),
-        "by_symbol": {name: _metrics_to_json(own) for name, own in result.by_symbol.items()},
+        "metrics": metrics_to_json(result.metrics),
+        "by_symbol": {name: metrics_to_json(own) for name, own in result.by_symbol.items()},
         "first_bar": result.first_bar.isoformat(),
         "last_bar": result.last_bar.isoformat(),
         "bars": result.bars,
@@ -50,8 +50,8 @@ def result_from_json(data: dict[str, Any]) -> RunResult:
     return RunResult(
         **{
             **data,
-            "metrics": _metrics_from_json(data["metrics"]),
-            "by_symbol": {name: _metrics_from_json(own) for name, own in data["by_symbol"].items()},
+            "metrics": metrics_from_json(data["metrics"]),
+            "by_symbol": {name: metrics_from_json(own) for name, own in data["by_symbol"].items()},
             "frames": {},
             "first_bar": datetime.fromisoformat(data["first_bar"]),
             "last_bar": datetime.fromisoformat(data["last_bar"]),
@@ -59,7 +59,8 @@ def result_from_json(data: dict[str, Any]) -> RunResult:
     )
 
 
-def _metrics_to_json(metrics: Metrics) -> dict[str, Any]:
+def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
+    """Give metrics as plain data."""
     return {
         "values": dict(metrics.values),
         "reasons": dict(metrics.reasons),
@@ -68,5 +69,6 @@ def _metrics_to_json(metrics: Metrics) -> dict[str, Any]:
     }
 
 
-def _metrics_from_json(data: dict[str, Any]) -> Metrics:
+def metrics_from_json(data: dict[str, Any]) -> Metrics:
+    """Read what `metrics_to_json` gave."""
     return Metrics(**{**data, "badges": tuple(data["badges"])})

@@ -8,8 +8,8 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from core.catalog import Catalog
+from core.domain.assumptions import Assumption, Assumptions, fill_rules, is_same_rule
 from core.domain.bars import Bars
 from core.domain.options import EngineOptions
 from core.domain.parameters import clean_params
@@ -40,7 +41,12 @@ from core.jobs.work import Executor, Outcome, Work
 from core.registry.blame import with_place
 from core.registry.registry import Pinned, Registry
 from core.services import compare, narrative
-from core.services.answers import error_from_json, error_of, result_from_json
+from core.services.answers import (
+    error_from_json,
+    error_of,
+    metrics_from_json,
+    result_from_json,
+)
 from core.services.compare import Comparison
 from core.services.decimation import merge_bars, thin
 from core.store import Store
@@ -55,6 +61,7 @@ CLOSE_MATCHES = 3
 # So few sessions are read at the door: whether there are bars at all is known before a run is made.
 FEW_DAYS = 62  # the longest span without a whole month, and a bit
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DEATH_CODES = {
     "time": "time_limit",
     "cpu": "time_limit",
@@ -208,6 +215,44 @@ class Backtests:
             artifacts=hashes,
         )
 
+    def assumptions(self, ref: Ref) -> Assumptions:
+        """Compute a completed run under the other fill rules, from the code and prices it used.
+
+        Raises:
+            NotFound: no such run, or its prices are gone.
+            Conflict: the run is not completed, or its code is no longer kept.
+            DataProblem: the prices have changed since.
+            StrategyFailed: the strategy failed this time.
+            Unavailable: the computing process did not answer.
+        """
+        run = self._completed_run(ref)
+        code = self._snapshots / str(run.code_hash)
+        if not code.is_dir():
+            raise Conflict(
+                f"the code of run {run.id} is no longer kept", hint="Run it again with today's code"
+            )
+        rules = fill_rules(run.spec.options)
+        outcome = self._executor.call(
+            {
+                "op": "assume",
+                "spec": run.spec.canonical(),
+                "options": [options.model_dump_json() for options in rules.values()],
+                "data_hashes": dict(run.data_hashes),
+                "until": _microseconds(run.last_bar),
+                "id": run.spec.strategy,
+                "code": str(code),
+            }
+        )
+        found = _answered(outcome, self._snapshots)["metrics"]
+        own = run.spec.options
+        return Assumptions(
+            run,
+            [
+                Assumption(rule, options, metrics_from_json(metrics), is_same_rule(options, own))
+                for (rule, options), metrics in zip(rules.items(), found, strict=True)
+            ],
+        )
+
     # --- reading ----------------------------------------------------------------------------
 
     def get(self, ref: int | str) -> Run:
@@ -293,7 +338,7 @@ class Backtests:
         name = self._symbol_of(run, symbol)
         used = self._read(run, "positions").filter(pl.col("symbol") == name).height
         # What was imported since the run comes after what it saw.
-        bars = _first(self._catalog.bars(name, *_window(run.spec)), used)
+        bars = self._catalog.bars(name, *_window(run.spec)).head(used)
         if bars.data_hash != run.data_hashes.get(name):
             raise DataProblem(
                 f"the prices of {name} have changed since run {run.id}",
@@ -524,17 +569,20 @@ class _Again:
         self._outcome = outcome
 
     def result(self, snapshots: Path) -> RunResult:
-        answer = self._outcome.answer or {}
-        if "result" in answer:
-            return result_from_json(answer["result"])
-        death = self._outcome.death or Death("stopped", "was stopped")
-        error = (
-            error_from_json(answer["error"])
-            if "error" in answer
-            else _error_of_death(death, snapshots)
-        )
-        kinds = {kind.code: kind for kind in _all_kinds(WorkbenchError)}
-        raise kinds.get(error.code, Unavailable)(error.message, hint=error.hint)
+        return result_from_json(_answered(self._outcome, snapshots)["result"])
+
+
+def _answered(outcome: Outcome, snapshots: Path) -> dict[str, Any]:
+    """Give the answer of work that is recorded nowhere, or raise what became of it."""
+    answer = outcome.answer or {}
+    if outcome.answer is not None and "error" not in answer:
+        return answer
+    death = outcome.death or Death("stopped", "was stopped")
+    error = (
+        error_from_json(answer["error"]) if "error" in answer else _error_of_death(death, snapshots)
+    )
+    kinds = {kind.code: kind for kind in _all_kinds(WorkbenchError)}
+    raise kinds.get(error.code, Unavailable)(error.message, hint=error.hint)
 
 
 def _error_of_death(death: Death, snapshots: Path) -> RunError:
@@ -580,11 +628,8 @@ def _window(spec: RunSpec) -> tuple[Timeframe, date | None, date | None]:
     return spec.timeframe, spec.start, spec.end
 
 
-def _first(bars: Bars, count: int) -> Bars:
-    if len(bars) <= count:
-        return bars
-    names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
-    return replace(bars, **{name: getattr(bars, name)[:count].copy() for name in names})
+def _microseconds(moment: datetime | None) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) if moment else 0
 
 
 def _price_frame(bars: Bars) -> pl.DataFrame:

@@ -25,6 +25,9 @@ from core.analytics.summary import summarise
 from core.analytics.trade_stats import risk_multiples, trade_returns
 from core.catalog import Catalog
 from core.domain.bars import Bars
+from core.domain.costs import CostModel
+from core.domain.metrics import Metrics
+from core.domain.options import EngineOptions
 from core.domain.run import ARTIFACTS, RunResult, RunSpec, run_key
 from core.domain.signals import Signals
 from core.domain.simulation import Reason, Simulation
@@ -109,16 +112,9 @@ def execute(
         StrategyFailed: the strategy raised or gave signals that make no sense.
     """
     began = perf_counter()
-    cash = spec.options.initial_cash / len(bars)
-    sleeve = spec.options.model_copy(update={"initial_cash": cash})
-    with _same_dice():
-        with blamed(code):
-            built = strategy.build(spec.params)
-        signals = [signals_of(built, each, code) for each in bars]
-    simulations = [
-        simulate(each, wanted, sleeve, spec.costs)
-        for each, wanted in zip(bars, signals, strict=True)
-    ]
+    signals = decide(spec, bars, strategy, code)
+    sleeve = _sleeve(spec.options, len(bars))
+    simulations = trade(bars, signals, sleeve, spec.costs)
     whole = summarise(simulations, options=spec.options, costs=spec.costs, synthetic=synthetic)
     by_symbol = {
         each.bars.symbol: whole
@@ -140,6 +136,51 @@ def execute(
         code_hash=code_hash,
         engine_version=engine_version(),
     )
+
+
+def assume(
+    spec: RunSpec,
+    bars: Sequence[Bars],
+    strategy: type[Strategy],
+    rules: Sequence[EngineOptions],
+    *,
+    code: Path,
+    synthetic: bool,
+) -> list[Metrics]:
+    """Ask once for signals and trade them under each of several rules; otherwise as `execute`."""
+    signals = decide(spec, bars, strategy, code)
+    return [
+        summarise(
+            trade(bars, signals, _sleeve(options, len(bars)), spec.costs),
+            options=options,
+            costs=spec.costs,
+            synthetic=synthetic,
+        )
+        for options in rules
+    ]
+
+
+def decide(
+    spec: RunSpec, bars: Sequence[Bars], strategy: type[Strategy], code: Path
+) -> list[Signals]:
+    """Ask the strategy of a request for its signals on each symbol; raises as `signals_of`."""
+    with _same_dice():
+        with blamed(code):
+            built = strategy.build(spec.params)
+        return [signals_of(built, each, code) for each in bars]
+
+
+def trade(
+    bars: Sequence[Bars], signals: Sequence[Signals], sleeve: EngineOptions, costs: CostModel
+) -> list[Simulation]:
+    """Trade each symbol in its sleeve."""
+    return [
+        simulate(each, wanted, sleeve, costs) for each, wanted in zip(bars, signals, strict=True)
+    ]
+
+
+def _sleeve(options: EngineOptions, count: int) -> EngineOptions:
+    return options.model_copy(update={"initial_cash": options.initial_cash / count})
 
 
 def signals_of(strategy: Strategy, bars: Bars, code: Path) -> Signals:

@@ -6,6 +6,8 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
     {"op": "run", "spec", "id", "code", "code_hash", "scratch"}
         asks  {"run_key", "data_hashes"}, is told {"go": bool}
         gives {"result"} with its frames in `scratch`, {"skipped"}, or {"error"}
+    {"op": "assume", "spec", "until", "options", "data_hashes", "id", "code"}
+        gives {"metrics"}, one for each of the options, or {"error"}
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
         gives {"checked"} or {"error"}
 
@@ -22,14 +24,15 @@ from pathlib import Path
 
 from core import engine
 from core.catalog import Catalog
+from core.domain.options import EngineOptions
 from core.domain.run import RunError, RunSpec
 from core.engine.warm import warm_up
-from core.errors import WorkbenchError
+from core.errors import DataProblem, WorkbenchError
 from core.jobs.confine import confine
 from core.jobs.wire import Ask, Handler, Message
 from core.registry.load import strategy_class
 from core.services import execution, sample
-from core.services.answers import error_of, error_to_json, result_to_json
+from core.services.answers import error_of, error_to_json, metrics_to_json, result_to_json
 from core.services.rehearsal import rehearse
 from core.store.artifacts import ArtifactStore
 
@@ -85,6 +88,7 @@ class _Worker:
         self._confined = confined
         self._operations: Mapping[str, Callable[[Message, Ask], Message]] = {
             "run": self._run,
+            "assume": self._assume,
             "check": self._check,
         }
         self._pristine = True
@@ -115,9 +119,7 @@ class _Worker:
         if not told["go"]:
             return {"skipped": True}
         code, scratch = Path(request["code"]), Path(request["scratch"])
-        synthetic = any(
-            series.synthetic for symbol in spec.symbols for series in self._catalog.series(symbol)
-        )
+        synthetic = self._is_synthetic(spec)
         self._let_go(scratch)
         with strategy_class(code, request["id"]) as strategy:
             result = execution.execute(
@@ -130,6 +132,30 @@ class _Worker:
             )
         ArtifactStore(scratch.parent).write_scratch(scratch, result.frames)
         return {"result": result_to_json(result)}
+
+    def _assume(self, request: Message, _ask: Ask) -> Message:
+        spec = RunSpec.model_validate_json(request["spec"])
+        # What was imported since comes after what the run saw.
+        bars = [
+            each.head(int((each.ts <= request["until"]).sum()))
+            for each in execution.load_bars(spec, self._catalog)
+        ]
+        if {each.symbol: each.data_hash for each in bars} != request["data_hashes"]:
+            raise DataProblem(
+                "its prices have changed since", hint="Run it again to see it on those of today"
+            )
+        code = Path(request["code"])
+        rules = [EngineOptions.model_validate_json(rule) for rule in request["options"]]
+        synthetic = self._is_synthetic(spec)
+        self._let_go()
+        with strategy_class(code, request["id"]) as strategy:
+            metrics = execution.assume(spec, bars, strategy, rules, code=code, synthetic=synthetic)
+        return {"metrics": [metrics_to_json(each) for each in metrics]}
+
+    def _is_synthetic(self, spec: RunSpec) -> bool:
+        return any(
+            series.synthetic for symbol in spec.symbols for series in self._catalog.series(symbol)
+        )
 
     def _check(self, request: Message, _ask: Ask) -> Message:
         code = Path(request["code"])

@@ -41,6 +41,7 @@ OPERATIONS = {
     "list_backtests_v1": "GET /api/v1/backtests",
     "get_backtest_v1": "GET /api/v1/backtests/{id}",
     "get_backtest_results_v1": "GET /api/v1/backtests/{id}/results",
+    "get_backtest_assumptions": "GET /api/v1/backtests/{id}/assumptions",
     "discover_strategies": "GET /api/v1/strategies/discover",
     "list_strategies": "GET /api/v1/strategies",
     "get_strategy": "GET /api/v1/strategies/{id}",

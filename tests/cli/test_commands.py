@@ -186,6 +186,23 @@ def test_a_run_is_reproduced_until_its_prices_change(
     assert "data:ACME" in call("reproduce", 1).out
 
 
+def test_a_run_is_shown_under_the_other_fill_rules(call: Call, lake: tuple[str, str]) -> None:
+    own = call(*RUN, "--symbols", "ACME", "--json").json
+    later = call(*RUN, "--symbols", "ACME", "--delay", "1", "--json").json
+
+    found = call("assumptions", own["run_id"], "--json").json
+
+    rules = {each["rule"]: each for each in found["rules"]}
+    assert rules["next_open"]["metrics"] == own["metrics"]
+    assert rules["bar_later"]["metrics"] == later["metrics"]
+    assert [each["rule"] for each in found["rules"] if each["is_own"]] == ["next_open"]
+    sharpes = [each["metrics"]["sharpe"] for each in found["rules"]]
+    assert found["intervals"]["sharpe"] == [min(sharpes), max(sharpes)]
+    text = call("assumptions", own["run_id"]).out
+    assert "Next open (own)" in text
+    assert "One bar later" in text
+
+
 def test_an_import_says_what_became_of_every_row(call: Call, tmp_path: Path) -> None:
     source = daily_csv(tmp_path / "acme.csv", seed=1, rows=30)
     lines = source.read_text("utf-8").splitlines()

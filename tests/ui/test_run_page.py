@@ -13,10 +13,11 @@ from api.bodies import BacktestBody
 from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
+from core.errors import Conflict
 from core.services import Backtests
 from tests.laboratory import lay_prices, wave
 from tests.ui.conftest import words
-from ui import formats
+from ui import formats, wiring
 from ui.components import provenance
 
 
@@ -184,6 +185,33 @@ def test_a_failed_run_shows_cause_and_hint(open_page, submit):
     assert run.error.message in text_of(html).replace("&#x27;", "'")
     assert "Traceback" not in html
     assert "Reproduce" not in [button.label for button in opened(open_page, run).button]
+
+
+def test_the_assumptions_tab_shows_every_fill_rule_and_their_interval(open_page, submit):
+    run, later = submit(), submit(options={"delay": 1})
+
+    shown = text_of(words(opened(open_page, run, tab="Assumptions")))
+
+    assert re.search(r"Next open\s+this run", shown)
+    assert re.search(r"One bar later", shown)
+    assert "Same close" in shown
+    for each in (run, later):
+        assert formats.metric("total_return", each.metrics["total_return"]) in shown
+
+
+def test_what_keeps_assumptions_from_being_computed_is_said_in_the_tab(
+    open_page, submit, monkeypatch
+):
+    def refuse(*_):
+        raise Conflict("the code of run 1 is no longer kept")
+
+    monkeypatch.setattr(Backtests, "assumptions", refuse)
+    wiring.assumptions.clear()
+
+    shown = text_of(words(opened(open_page, submit(), tab="Assumptions")))
+
+    assert "The code of run 1 is no longer kept" in shown
+    assert "Equity and drawdown" in shown
 
 
 def test_reproduce_says_bit_equal(open_page, submit):

@@ -8,12 +8,13 @@ import streamlit as st
 
 from core.domain.metrics import Metrics
 from core.domain.run import Run, RunStatus
-from core.errors import DataProblem, NotFound
+from core.errors import DataProblem, NotFound, WorkbenchError
 from core.plots import equity, prices
 from core.plots.funnel import funnel_info
 from core.services import Services
 from ui import formats, navigation, state, wiring
 from ui.components import (
+    assumptions_table,
     figure,
     funnel,
     headline,
@@ -124,6 +125,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
     sections: dict[str, Callable[[], None]] = {
         "Trades": lambda: _trades(services, run),
         "Metrics": lambda: metrics_table.show(metrics),
+        "Assumptions": lambda: _assumptions(services, run),
         "Symbols": lambda: symbols_table.show(run.by_symbol),
         "Provenance": lambda: _provenance(services, run),
     }
@@ -187,6 +189,16 @@ def _prices(services: Services, run: Run) -> None:
         key="price_chart",
         alt=f"Prices of {symbol} with every entry and exit",
     )
+
+
+def _assumptions(services: Services, run: Run) -> None:
+    try:
+        with st.skeleton(height=LEAST_HEIGHT // 2):
+            found = wiring.assumptions(services, run)
+    except WorkbenchError as reason:  # the result stands, whatever has become of its inputs
+        problem.show(reason)
+        return
+    assumptions_table.show(found)
 
 
 def _provenance(services: Services, run: Run) -> None:

@@ -1,0 +1,82 @@
+"""The same decisions under the other fill rules a careful reader might have chosen (rule R2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from core.domain.metrics import Metrics
+from core.domain.options import EngineOptions
+from core.domain.run import Run
+
+FILL_RULES: Final = MappingProxyType(
+    {
+        "next_open": {"fill": "next_open", "delay": 0},
+        "bar_later": {"fill": "next_open", "delay": 1},
+        "same_close": {"fill": "close", "delay": 0},
+    }
+)
+"""Admissible rules by name. The last one nobody can trade; it bounds what speed could bring."""
+
+RULE_LABELS: Final = MappingProxyType(
+    {
+        "as_asked": "As asked",
+        "next_open": "Next open",
+        "bar_later": "One bar later",
+        "same_close": "Same close",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """What a run gives under one fill rule.
+
+    Attributes:
+        rule: A name of `FILL_RULES`, or `as_asked` where the run has a rule of its own.
+        options: The run's options with that rule.
+        is_own: Whether it is the rule of the run.
+    """
+
+    rule: str
+    options: EngineOptions
+    metrics: Metrics
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """A run beside the same decisions under the other fill rules.
+
+    Attributes:
+        each: One entry per rule, in the order of `FILL_RULES`; an own rule comes first.
+    """
+
+    run: Run
+    each: Sequence[Assumption]
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """Give the least and the greatest value; None where no rule defines the metric.
+
+        A rule under which the metric is undefined is left out, so look at `each` as well.
+        """
+        values = [value for one in self.each if (value := one.metrics[metric]) is not None]
+        return (min(values), max(values)) if values else None
+
+
+def fill_rules(options: EngineOptions) -> dict[str, EngineOptions]:
+    """Give the options of a run under every fill rule, its own among them."""
+    own = _rule(options)
+    rules = {name: options.model_copy(update=rule) for name, rule in FILL_RULES.items()}
+    return rules if own in map(_rule, rules.values()) else {"as_asked": options, **rules}
+
+
+def is_same_rule(one: EngineOptions, other: EngineOptions) -> bool:
+    """Whether two options fill at the same moment."""
+    return _rule(one) == _rule(other)
+
+
+def _rule(options: EngineOptions) -> tuple[Any, ...]:
+    return options.fill, options.delay
