@@ -19,35 +19,52 @@ DEFAULT_COSTS = "ibkr_fixed"
 
 @cache
 def cost_presets() -> Mapping[str, CostModel]:
-    """Read every preset, once: the default first, then by name.
+    """Read every preset, once: the default first, then by name; files that are broken are left out.
 
-    Raises:
-        InvalidInput: a file is no cost model; it is named with what is wrong.
+    `find_costs` says what is wrong with a broken one.
     """
-    files = sorted(FOLDER.glob("*.yaml"), key=lambda file: (file.stem != DEFAULT_COSTS, file.stem))
-    return MappingProxyType({file.stem: _read(file) for file in files})
+    return MappingProxyType(
+        {name: costs for name, costs in _files().items() if isinstance(costs, CostModel)}
+    )
 
 
 def find_costs(name: str) -> CostModel:
     """Look a preset up by name.
 
     Raises:
-        InvalidInput: no such preset.
+        InvalidInput: no such preset, or its file is no cost model.
     """
-    try:
-        return cost_presets()[name]
-    except KeyError:
+    found = _files().get(name)
+    if isinstance(found, InvalidInput):
+        raise found
+    if found is None:
         known = ", ".join(cost_presets())
         raise InvalidInput(
             f"cost preset {name[:40]!r} is not known", expected=f"one of {known}", field="costs"
-        ) from None
+        )
+    return found
 
 
-def _read(file: Path) -> CostModel:
+@cache
+def _files() -> Mapping[str, CostModel | InvalidInput]:
+    files = sorted(FOLDER.glob("*.yaml"), key=lambda file: (file.stem != DEFAULT_COSTS, file.stem))
+    return {file.stem: _read(file) for file in files}
+
+
+def _read(file: Path) -> CostModel | InvalidInput:
     try:
         return CostModel.model_validate({**yaml.safe_load(file.read_bytes()), "name": file.stem})
-    except (yaml.YAMLError, ValidationError, TypeError) as error:
-        raise InvalidInput(
-            f"{file} is no cost model: {' '.join(str(error).split())[:300]}",
-            expected="the fields of core.domain.costs.CostModel as YAML",
-        ) from error
+    except (yaml.YAMLError, ValidationError, TypeError, OSError) as error:
+        return InvalidInput(
+            f"{file} is no cost model: {_first(error)}",
+            expected="the fields of a cost model as YAML",
+            hint="Compare it with the other files of its folder",
+            field="costs",
+        )
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+    return " ".join(str(error).split())[:200]

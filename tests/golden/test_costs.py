@@ -7,12 +7,14 @@ FINRA's SR-FINRA-2024-019 for the fees on sales; a worked NIFTY round trip at th
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from core.domain import cost_presets as presets
 from core.domain.cost_presets import cost_presets, find_costs
 from core.domain.costs import CostChange, CostModel
 from core.domain.options import EngineOptions
@@ -179,3 +181,32 @@ def test_an_unknown_preset_is_named_with_those_there_are():
         find_costs("ibkr")
 
     assert "ibkr_tiered" in str(caught.value.expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("per_unit: 0.005\nminimun: 1", "minimun: Extra inputs are not permitted"),
+        ("per_unit: -1", "per_unit: Input should be greater than or equal to 0"),
+        ("per_unit: [", "mine.yaml is no cost model"),
+        ("just words", "mine.yaml is no cost model"),
+        ("changes: [{since: 2024-01-02}, {since: 2024-01-01}]", "in order of `since`"),
+    ],
+)
+def test_a_broken_preset_is_named_when_asked_for_and_harms_no_other(
+    text, said, tmp_path, monkeypatch
+):
+    shutil.copytree(presets.FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "mine.yaml").write_text(text)
+    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    presets._files.cache_clear()
+    cost_presets.cache_clear()
+    try:
+        assert find_costs("ibkr_fixed").per_unit == 0.005
+        assert "mine" not in cost_presets()
+        with pytest.raises(InvalidInput, match="no cost model") as caught:
+            find_costs("mine")
+        assert said in str(caught.value)
+    finally:
+        presets._files.cache_clear()
+        cost_presets.cache_clear()
