@@ -12,7 +12,8 @@ from api.bodies import BacktestBody
 from api.deps import ServicesDep
 from api.errors import problems
 from api.reading import read_detail, ref_of
-from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure
+from api.schemas.metrics import badges
+from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure, headline
 from api.strict import StrictRoute
 from api.words import SORT_KEYS, Day, RunRef, SortBy, StrategyPart, SymbolExact
 from core.domain.run import Run, RunQuery, RunStatus
@@ -121,6 +122,8 @@ def submitted(taken: Run, notes: list[str]) -> Submitted:
         created_at=taken.created_at,
         reused=taken.reused,
         notes=notes,
+        metrics=headline(taken),
+        badges=badges(taken.badges),
         error=failure(taken),
         links=Links.of(taken),
     )

@@ -106,7 +106,7 @@ def row_parts(run: Run) -> dict[str, Any]:
         "progress": run.progress,
         "source": run.source,
         "reused": run.reused,
-        "metrics": None if run.metrics is None else Headline(units.headline(run.metrics)),
+        "metrics": headline(run),
         "badges": badges(run.badges),
         "error": failure(run),
         "created_at": run.created_at,
@@ -114,6 +114,11 @@ def row_parts(run: Run) -> dict[str, Any]:
         "completed_at": run.completed_at,
         "links": Links.of(run),
     }
+
+
+def headline(run: Run) -> Headline | None:
+    """The few metrics a list shows, of a completed run."""
+    return None if run.metrics is None else Headline(units.headline(run.metrics))
 
 
 def failure(run: Run) -> Failure | None:
@@ -135,6 +140,8 @@ class Submitted(Answer):
     created_at: datetime
     reused: bool
     notes: list[str] = Field(description="What was assumed because the request left it open.")
+    metrics: Headline | None = Field(description="Once completed; `links.self` has all of them.")
+    badges: list[Badge]
     error: Failure | None
     links: Links
 

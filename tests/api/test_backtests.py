@@ -47,6 +47,16 @@ def test_a_submission_is_answered_with_its_true_state(
     assert run.spec.params == {"window": 20, "threshold": 0.02, "short_too": True}
 
 
+def test_a_submission_is_answered_with_the_metrics_of_its_run(client: TestClient) -> None:
+    for _ in range(2):  # computed, then found
+        body = post(client, parameters={"window": 27}, costs="zero").json()
+
+        detail = client.get(body["links"]["self"]).json()
+        assert body["metrics"]["total_return"] == detail["metrics"]["total_return"]
+        assert body["metrics"] == {name: detail["metrics"][name] for name in body["metrics"]}
+        assert [badge["code"] for badge in body["badges"]] == ["zero_cost"]
+
+
 def test_an_equal_request_shares_the_stored_result(client: TestClient) -> None:
     first = post(client, parameters={"window": 33}).json()
     second = post(client, parameters={"window": 33}).json()
