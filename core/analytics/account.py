@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from core.analytics import benchmark as relative
 from core.analytics import combine, drawdown, returns, trade_stats
 from core.analytics.undefined import NOISE
-from core.domain.bars import FloatArray, IntArray
+from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.simulation import Simulation
 
 
@@ -55,6 +56,7 @@ class Account:
         returns: Of sessions, up to and including the one of ruin.
         ordered: The same, sorted.
         bar_returns: Of bars, likewise.
+        pairs: Returns of sessions beside those of the benchmark.
         drawdowns: At the end of each session, shape (D,).
         underwater: Spells of sessions below the peak.
         max_drawdown: On bars, at most 0.
@@ -79,6 +81,7 @@ class Account:
     returns: FloatArray
     ordered: FloatArray
     bar_returns: FloatArray
+    pairs: relative.Pairs
     drawdowns: FloatArray
     underwater: drawdown.Underwater
     max_drawdown: float
@@ -112,11 +115,12 @@ class Account:
         return gross if abs(gross) > NOISE * terms else 0.0
 
 
-def account_of(simulations: Sequence[Simulation]) -> Account:
+def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None) -> Account:
     """Gather what metrics need.
 
     Args:
         simulations: Sleeves of one account, not all without bars.
+        benchmark: Bars to buy and hold instead; None for those of the sleeves themselves.
     """
     curve = combine.combine(simulations)
     start, total = curve.initial_cash, len(curve.ts)
@@ -140,6 +144,15 @@ def account_of(simulations: Sequence[Simulation]) -> Account:
         returns=session_returns,
         ordered=np.sort(session_returns),
         bar_returns=bar_returns,
+        pairs=relative.pairs_with_own_symbols(simulations, curve, ends, session_returns, per_year)
+        if benchmark is None
+        else relative.pairs_with(
+            benchmark,
+            curve.session[ends][: len(session_returns)],
+            closes[: len(session_returns)],
+            start,
+            per_year,
+        ),
         drawdowns=falls,
         underwater=drawdown.underwater(falls),
         max_drawdown=worst if has_fallen else 0.0,

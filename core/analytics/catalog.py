@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from core.analytics import costs, drawdown, ratios, returns, trade_stats
+from core.analytics import benchmark, costs, drawdown, ratios, returns, trade_stats
 from core.analytics.account import Account
 from core.analytics.undefined import Undefined
 from core.domain.bars import FloatArray
@@ -107,6 +107,13 @@ CATALOG: Mapping[str, Measure] = {
     "underwater_current": lambda a: float(a.underwater.current),
     "underwater_mean": lambda a: drawdown.mean_spell(a.underwater.spells),
     "recovery_factor": _traded(lambda a: ratios.recovery_factor(a.net_profit, a.money_drawdown)),
+    "alpha": _traded(lambda a: benchmark.alpha(a.pairs)),
+    "alpha_t": _traded(lambda a: benchmark.alpha_t(a.pairs)),
+    "beta": _traded(lambda a: benchmark.beta(a.pairs)),
+    "beta_t": _traded(lambda a: benchmark.beta_t(a.pairs)),
+    "correlation": _traded(lambda a: benchmark.correlation(a.pairs)),
+    "tracking_error": lambda a: benchmark.tracking_error(a.pairs),
+    "info_ratio": _traded(lambda a: benchmark.information_ratio(a.pairs)),
     "exposure": lambda a: a.exposure,
     "gross_exposure": lambda a: a.gross_exposure,
     "turnover": _history(_turnover),

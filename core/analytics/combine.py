@@ -55,11 +55,14 @@ def carried(ts: IntArray, own: IntArray, values: FloatArray, before: float) -> F
     Returns:
         Shape (T,).
     """
-    if len(own) == len(ts):
-        return values
+    return values if len(own) == len(ts) else latest(ts, own, values, before)
+
+
+def latest(ts: IntArray, own: IntArray, values: FloatArray, before: float) -> FloatArray:
+    """Look up the latest of `values` at or before each time of `ts`; otherwise as `carried`."""
     known = np.concatenate(([before], values))
-    latest: FloatArray = known[np.searchsorted(own, ts, side="right")]
-    return latest
+    found: FloatArray = known[np.searchsorted(own, ts, side="right")]
+    return found
 
 
 def combine(simulations: Sequence[Simulation]) -> Curve:
@@ -107,7 +110,9 @@ def gross_exposure(simulations: Sequence[Simulation], curve: Curve) -> float:
     return float(share.sum() / len(share))
 
 
-def buy_and_hold(bars: Sequence[Bars], initial_cash: float) -> FloatArray:
+def buy_and_hold(
+    bars: Sequence[Bars], initial_cash: float, at: IntArray | None = None
+) -> FloatArray:
     """Compute the equity of buying every symbol at its first open and keeping it.
 
     Each symbol gets an equal sleeve of the cash, fractions of units are bought, nothing costs
@@ -116,14 +121,16 @@ def buy_and_hold(bars: Sequence[Bars], initial_cash: float) -> FloatArray:
     Args:
         bars: One per symbol, at least one; symbols without bars stay in cash.
         initial_cash: Money of the whole account.
+        at: Times to look at, sorted; None for those of `combine(...).ts` of the same bars.
 
     Returns:
-        Money at the close of each time of `combine(...).ts` of the same bars, shape (T,).
+        Money at the last close of each symbol by these times, shape (T,).
     """
-    ts = union([each.ts for each in bars])
+    ts = union([each.ts for each in bars]) if at is None else at
+    find = carried if at is None else latest
     sleeve = initial_cash / len(bars)
     equity = np.zeros(len(ts))
     for each in bars:
         worth = sleeve * (each.close / each.open[0]) if len(each) else each.close
-        equity += carried(ts, each.ts, worth, sleeve)
+        equity += find(ts, each.ts, worth, sleeve)
     return equity

@@ -10,6 +10,7 @@ import numpy as np
 from core.analytics.account import Account, account_of
 from core.analytics.catalog import CATALOG
 from core.analytics.undefined import Undefined
+from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, Metrics
 from core.domain.options import EngineOptions
@@ -24,6 +25,7 @@ def summarise(
     options: EngineOptions,
     costs: CostModel,
     synthetic: bool = False,
+    benchmark: Bars | None = None,
 ) -> Metrics:
     """Measure a run: one symbol, or several as equal sleeves of one account.
 
@@ -32,6 +34,7 @@ def summarise(
         options: As the engine was given; decides a badge only.
         costs: Likewise.
         synthetic: Whether any of the prices came from a generator.
+        benchmark: What to measure against; None for buying and holding the same symbols.
 
     Returns:
         Every name of `METRICS`; None everywhere (`no_data`) if there are no bars.
@@ -42,7 +45,7 @@ def summarise(
     if any(len(simulation.bars) for simulation in simulations):
         # Numbers beyond the range of floats become None below, not warnings.
         with np.errstate(all="ignore"):
-            account = account_of(simulations)
+            account = account_of(simulations, benchmark)
             values, reasons = _evaluate(account)
     return Metrics(
         values=values,

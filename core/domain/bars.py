@@ -80,10 +80,19 @@ class Bars:
 
     def head(self, count: int) -> Bars:
         """Give the first bars; all of them where there are no more than `count`."""
-        if len(self) <= count:
+        return self._rows(0, min(count, len(self)))
+
+    def between(self, first: int, last: int) -> Bars:
+        """Give the bars of the sessions from `first` to `last`, both inclusive."""
+        left = int(np.searchsorted(self.session, first, side="left"))
+        right = int(np.searchsorted(self.session, last, side="right"))
+        return self._rows(left, max(left, right))
+
+    def _rows(self, left: int, right: int) -> Bars:
+        if (left, right) == (0, len(self)):
             return self
         names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
-        return replace(self, **{name: getattr(self, name)[:count].copy() for name in names})
+        return replace(self, **{name: getattr(self, name)[left:right].copy() for name in names})
 
     @cached_property
     def year_hashes(self) -> dict[int, str]:

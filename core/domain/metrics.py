@@ -12,7 +12,7 @@ from typing import Literal
 
 Direction = Literal["higher", "lower", "none"]
 MetricUnit = Literal["fraction", "ratio", "money", "count", "bars", "seconds", "sessions", "bps"]
-Group = Literal["returns", "risk", "trades", "costs", "activity"]
+Group = Literal["returns", "risk", "benchmark", "trades", "costs", "activity"]
 
 REASONS: dict[str, str] = {
     "no_data": "there are no bars",
@@ -20,6 +20,9 @@ REASONS: dict[str, str] = {
     "no_closed_trades": "no trade was closed",
     "too_few_trades": "fewer than two trades were closed",
     "too_short": "the history is too short",
+    "too_few_pairs": "too few sessions are shared with the benchmark",
+    "flat_benchmark": "every return of the benchmark is the same",
+    "exact_fit": "the returns follow the benchmark without any error",
     "zero_variance": "every return is the same",
     "no_downside": "no return is below the threshold",
     "no_drawdown": "equity never fell below its peak",
@@ -30,6 +33,7 @@ REASONS: dict[str, str] = {
     "zero_denominator": "the denominator is zero",
     "not_finite": "the number is beyond the range of floats",
     "ruined": "the account was ruined",
+    "not_computed": "it was computed by a version that did not have this number",
 }
 
 
@@ -100,6 +104,34 @@ METRICS: dict[str, Metric] = _table(
         "higher",
         "risk",
         "Net profit / money drawdown.",
+    ),
+    (
+        "alpha",
+        "Alpha",
+        "fraction",
+        "higher",
+        "benchmark",
+        "Return a year beyond what beta explains.",
+    ),
+    ("alpha_t", "Alpha t", "ratio", "none", "benchmark", "Alpha over its standard error."),
+    ("beta", "Beta", "ratio", "none", "benchmark", "Slope of returns on the benchmark's."),
+    ("beta_t", "Beta t", "ratio", "none", "benchmark", "Beta over its standard error."),
+    ("correlation", "Correlation", "ratio", "none", "benchmark", "With the benchmark's returns."),
+    (
+        "tracking_error",
+        "Tracking error",
+        "fraction",
+        "none",
+        "benchmark",
+        "sd of returns less the benchmark's, annualised.",
+    ),
+    (
+        "info_ratio",
+        "Information ratio",
+        "ratio",
+        "higher",
+        "benchmark",
+        "mean / sd of returns less the benchmark's, annualised.",
     ),
     ("exposure", "Exposure", "fraction", "none", "activity", "Share of bars with a position."),
     ("gross_exposure", "Gross exposure", "fraction", "none", "activity", "Mean |value| / equity."),

@@ -67,6 +67,8 @@ class RunSpec(BaseModel):
         params: Parameters; missing ones take their defaults when the service completes the spec.
         symbols: One to fifty symbols of the catalog; several share the capital in equal sleeves.
         start, end: First and last session date, both inclusive; None means all there is.
+        benchmark: Symbol of the catalog to measure against, bought at its first open of the run and
+            held; None for the run's own symbols, bought so and held in the same equal sleeves.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -79,6 +81,7 @@ class RunSpec(BaseModel):
     end: date | None = None
     options: EngineOptions = Field(default_factory=EngineOptions)
     costs: CostModel = Field(default_factory=lambda: find_costs(DEFAULT_COSTS))
+    benchmark: str | None = Field(None, min_length=1, max_length=200)
 
     @field_validator("symbols")
     @classmethod
@@ -239,7 +242,7 @@ class Run:
         run_key: Address of the result once completed.
         reused: Whether the result was already there and nothing was computed.
         metrics: Of the whole run, once completed.
-        data_hashes: Per symbol, once completed.
+        data_hashes: Per symbol, that of the benchmark included, once completed.
         artifacts: File name to SHA-256, once completed.
     """
 

@@ -199,7 +199,7 @@ class Backtests:
             fresh = _file_hashes(Path(folder) / "again")
         changed = [
             f"data:{symbol}"
-            for symbol in run.spec.symbols
+            for symbol in result.data_hashes
             if run.data_hashes.get(symbol) != result.data_hashes.get(symbol)
         ]
         if run.code_hash != result.code_hash:
@@ -395,6 +395,7 @@ class Backtests:
         symbols = self._canonical(spec.symbols)
         for symbol in symbols:
             self._require_bars(symbol, spec.timeframe, spec.start, spec.end)
+        benchmark = self._benchmark(spec, symbols)
         return RunSpec(
             strategy=info.id,
             params=params,
@@ -404,6 +405,7 @@ class Backtests:
             end=spec.end,
             options=options,
             costs=spec.costs,
+            benchmark=benchmark,
         )
 
     def _canonical(self, symbols: Sequence[str]) -> tuple[str, ...]:
@@ -422,6 +424,31 @@ class Backtests:
         if len(set(names)) < len(names):
             raise InvalidInput("symbols are repeated", expected="each once", field="symbols")
         return tuple(names)
+
+    def _benchmark(self, spec: RunSpec, symbols: Sequence[str]) -> str | None:
+        """Give the benchmark's name in the catalog, once it is known to meet the symbols."""
+        if spec.benchmark is None:
+            return None
+        try:
+            (name,) = self._canonical([spec.benchmark])
+            self._require_bars(name, spec.timeframe, spec.start, spec.end)
+            self._require_overlap(name, symbols)
+        except WorkbenchError as error:
+            error.field = "benchmark"
+            raise
+        return name
+
+    def _require_overlap(self, benchmark: str, symbols: Sequence[str]) -> None:
+        used = [each for symbol in symbols for each in self._catalog.series(symbol)]
+        there = self._catalog.series(benchmark)
+        first, last = min(each.first for each in there), max(each.last for each in there)
+        begin, end = min(each.first for each in used), max(each.last for each in used)
+        if first > end or last < begin:
+            raise InvalidInput(
+                f"the benchmark {benchmark} has bars from {first.date()} to {last.date()}, the "
+                f"symbols from {begin.date()} to {end.date()}",
+                expected="a benchmark with bars while the symbols have some",
+            )
 
     def _require_bars(
         self, symbol: str, timeframe: Timeframe, start: date | None, end: date | None

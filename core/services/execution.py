@@ -8,8 +8,8 @@ import platform
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import cache
+from datetime import UTC, date, datetime
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -39,6 +39,7 @@ from core.registry.blame import blamed
 
 HASH_DIGITS = 12
 DICE_SEED = 20_240_101
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 _WORDS = {reason.value: reason.name.lower() for reason in Reason}
 # What else decides the last bit of a result or the bytes of its files.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "polars", "pyarrow")
@@ -82,11 +83,51 @@ def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
     return found
 
 
-def key_of(spec: RunSpec, bars: Sequence[Bars], code_hash: str) -> str:
+def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bars | None:
+    """Read the bars of the benchmark a request names, in the sessions of the run's own.
+
+    Args:
+        spec: The completed request.
+        bars: Of its symbols, none empty.
+        catalog: Prices.
+
+    Returns:
+        None where the request names none.
+
+    Raises:
+        NotFound: it is not in the catalog, or has no bars between the dates.
+        DataProblem: it has no bars in these sessions.
+    """
+    if spec.benchmark is None:
+        return None
+    for each in bars:
+        if each.symbol == spec.benchmark:
+            return each
+    first = min(int(each.session[0]) for each in bars)
+    last = max(int(each.session[-1]) for each in bars)
+    # Cut after reading: weeks cut by a date would be made of fewer days than those of the run.
+    found = catalog.bars(spec.benchmark, spec.timeframe, spec.start, spec.end).between(first, last)
+    if not len(found):
+        days = [date.fromordinal(EPOCH_DAY + day) for day in (first, last)]
+        raise DataProblem(
+            f"the benchmark {spec.benchmark} has no {spec.timeframe} bars between {days[0]} and "
+            f"{days[1]}, the sessions of the run",
+            hint="Choose a benchmark with prices there, or none",
+        )
+    return found
+
+
+def data_hashes_of(bars: Sequence[Bars], benchmark: Bars | None = None) -> dict[str, str]:
+    """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last."""
+    used = [*bars] if benchmark is None else [*bars, benchmark]
+    return {each.symbol: each.data_hash for each in used}
+
+
+def key_of(
+    spec: RunSpec, bars: Sequence[Bars], code_hash: str, benchmark: Bars | None = None
+) -> str:
     """Give the address under which the result of this work is, or will be, kept."""
-    return run_key(
-        spec, {each.symbol: each.data_hash for each in bars}, code_hash, engine_version()
-    )
+    return run_key(spec, data_hashes_of(bars, benchmark), code_hash, engine_version())
 
 
 def execute(
@@ -97,6 +138,7 @@ def execute(
     code: Path,
     code_hash: str,
     synthetic: bool,
+    benchmark: Bars | None = None,
 ) -> RunResult:
     """Run a backtest: signals, fills, metrics, frames.
 
@@ -107,6 +149,7 @@ def execute(
         code: Folder the class was loaded from; errors name lines of files in it only.
         code_hash: Of that code.
         synthetic: Whether any of the prices came from a generator.
+        benchmark: What `load_benchmark` gave.
 
     Raises:
         StrategyFailed: the strategy raised or gave signals that make no sense.
@@ -115,24 +158,23 @@ def execute(
     signals = decide(spec, bars, strategy, code)
     sleeve = _sleeve(spec.options, len(bars))
     simulations = trade(bars, signals, sleeve, spec.costs)
-    whole = summarise(simulations, options=spec.options, costs=spec.costs, synthetic=synthetic)
+    measured = partial(summarise, costs=spec.costs, synthetic=synthetic, benchmark=benchmark)
+    whole = measured(simulations, options=spec.options)
     by_symbol = {
-        each.bars.symbol: whole
-        if len(simulations) == 1
-        else summarise([each], options=sleeve, costs=spec.costs, synthetic=synthetic)
+        each.bars.symbol: whole if len(simulations) == 1 else measured([each], options=sleeve)
         for each in simulations
     }
     engine_ms = (perf_counter() - began) * 1e3
     return RunResult(
-        run_key=key_of(spec, bars, code_hash),
+        run_key=key_of(spec, bars, code_hash, benchmark),
         metrics=whole,
         by_symbol=by_symbol,
-        frames=frames_of(simulations, spec.options.initial_cash),
+        frames=frames_of(simulations, spec.options.initial_cash, benchmark),
         first_bar=_moment(min(each.ts[0] for each in bars)),
         last_bar=_moment(max(each.ts[-1] for each in bars)),
         bars=sum(len(each) for each in bars),
         engine_ms=engine_ms,
-        data_hashes={each.symbol: each.data_hash for each in bars},
+        data_hashes=data_hashes_of(bars, benchmark),
         code_hash=code_hash,
         engine_version=engine_version(),
     )
@@ -146,6 +188,7 @@ def assume(
     *,
     code: Path,
     synthetic: bool,
+    benchmark: Bars | None = None,
 ) -> list[Metrics]:
     """Ask once for signals and trade them under each of several rules; otherwise as `execute`."""
     signals = decide(spec, bars, strategy, code)
@@ -155,6 +198,7 @@ def assume(
             options=options,
             costs=spec.costs,
             synthetic=synthetic,
+            benchmark=benchmark,
         )
         for options in rules
     ]
@@ -214,13 +258,15 @@ def _same_dice() -> Iterator[None]:
         np.random.set_state(before_numpy)  # noqa: NPY002 - likewise
 
 
-def frames_of(simulations: Sequence[Simulation], initial_cash: float) -> Mapping[str, pl.DataFrame]:
+def frames_of(
+    simulations: Sequence[Simulation], initial_cash: float, benchmark: Bars | None = None
+) -> Mapping[str, pl.DataFrame]:
     """Lay a run out as the frames of `ARTIFACTS`; times are the opening times of bars.
 
     Nothing here wakes a thread of polars, so a process may do it and fork afterwards.
     """
     return {
-        "equity": _frame("equity", _equity(simulations, initial_cash)),
+        "equity": _frame("equity", _equity(simulations, initial_cash, benchmark)),
         "positions": _stack("positions", [_positions(each) for each in simulations]),
         "trades": _stack("trades", [_trades(each) for each in simulations], by="entry_time"),
         "fills": _stack("fills", [_fills(each) for each in simulations], by="timestamp"),
@@ -230,14 +276,20 @@ def frames_of(simulations: Sequence[Simulation], initial_cash: float) -> Mapping
 _Column = list[Any] | npt.NDArray[Any]
 
 
-def _equity(simulations: Sequence[Simulation], initial_cash: float) -> dict[str, _Column]:
+def _equity(
+    simulations: Sequence[Simulation], initial_cash: float, benchmark: Bars | None
+) -> dict[str, _Column]:
     curve: Curve = combine(simulations)
+    if benchmark is None:
+        held = buy_and_hold([each.bars for each in simulations], initial_cash)
+    else:
+        held = buy_and_hold([benchmark], initial_cash, curve.ts)
     peak = np.maximum(np.maximum.accumulate(curve.equity), initial_cash)
     return {
         "timestamp": curve.ts,
         "session": curve.session,
         "equity": curve.equity,
-        "benchmark": buy_and_hold([each.bars for each in simulations], initial_cash),
+        "benchmark": held,
         "drawdown": curve.equity / peak - 1.0,
     }
 

@@ -114,8 +114,10 @@ class _Worker:
     def _run(self, request: Message, ask: Ask) -> Message:
         spec = RunSpec.model_validate_json(request["spec"])
         bars = execution.load_bars(spec, self._catalog)
-        key = execution.key_of(spec, bars, request["code_hash"])
-        told = ask({"run_key": key, "data_hashes": {each.symbol: each.data_hash for each in bars}})
+        benchmark = execution.load_benchmark(spec, bars, self._catalog)
+        key = execution.key_of(spec, bars, request["code_hash"], benchmark)
+        hashes = execution.data_hashes_of(bars, benchmark)
+        told = ask({"run_key": key, "data_hashes": hashes})
         if not told["go"]:
             return {"skipped": True}
         code, scratch = Path(request["code"]), Path(request["scratch"])
@@ -129,6 +131,7 @@ class _Worker:
                 code=code,
                 code_hash=request["code_hash"],
                 synthetic=synthetic,
+                benchmark=benchmark,
             )
         ArtifactStore(scratch.parent).write_scratch(scratch, result.frames)
         return {"result": result_to_json(result)}
@@ -140,7 +143,8 @@ class _Worker:
             each.head(int((each.ts <= request["until"]).sum()))
             for each in execution.load_bars(spec, self._catalog)
         ]
-        if {each.symbol: each.data_hash for each in bars} != request["data_hashes"]:
+        benchmark = execution.load_benchmark(spec, bars, self._catalog)
+        if execution.data_hashes_of(bars, benchmark) != request["data_hashes"]:
             raise DataProblem(
                 "its prices have changed since", hint="Run it again to see it on those of today"
             )
@@ -149,13 +153,20 @@ class _Worker:
         synthetic = self._is_synthetic(spec)
         self._let_go()
         with strategy_class(code, request["id"]) as strategy:
-            metrics = execution.assume(spec, bars, strategy, rules, code=code, synthetic=synthetic)
+            metrics = execution.assume(
+                spec,
+                bars,
+                strategy,
+                rules,
+                code=code,
+                synthetic=synthetic,
+                benchmark=benchmark,
+            )
         return {"metrics": [metrics_to_json(each) for each in metrics]}
 
     def _is_synthetic(self, spec: RunSpec) -> bool:
-        return any(
-            series.synthetic for symbol in spec.symbols for series in self._catalog.series(symbol)
-        )
+        used = {*spec.symbols} if spec.benchmark is None else {*spec.symbols, spec.benchmark}
+        return any(series.synthetic for symbol in used for series in self._catalog.series(symbol))
 
     def _check(self, request: Message, _ask: Ask) -> Message:
         code = Path(request["code"])

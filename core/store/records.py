@@ -15,6 +15,7 @@ from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
 from core.errors import DataProblem
 from core.store.tables import ResultRow, RunRow, metrics
 
+NOT_COMPUTED: Final = "not_computed"
 _METRIC_NAMES: Final = tuple(METRICS)
 _INTEGERS: Final = frozenset(name for name, metric in METRICS.items() if metric.unit == "count")
 
@@ -54,16 +55,15 @@ def metrics_values(run_key: str, symbol: str, given: Metrics) -> dict[str, Any]:
 
 
 def metrics_of(values: Sequence[Any]) -> Metrics:
-    """Metrics from the values of `METRIC_COLUMNS`."""
-    numbers = values[: len(_METRIC_NAMES)]
+    """Metrics from the values of `METRIC_COLUMNS`; those its version did not have say so."""
+    numbers = dict(zip(_METRIC_NAMES, values, strict=False))
     counters = values[len(_METRIC_NAMES) : -2]
     reasons, badges = values[-2:]
     return Metrics(
-        values={
-            name: None if value is None else float(value)
-            for name, value in zip(_METRIC_NAMES, numbers, strict=True)
-        },
-        reasons=json.loads(reasons),
+        values={name: None if value is None else float(value) for name, value in numbers.items()},
+        # A result of a version without a metric has neither the number nor a reason.
+        reasons={name: NOT_COMPUTED for name, value in numbers.items() if value is None}
+        | json.loads(reasons),
         counters=dict(zip(COUNTER_NAMES, counters, strict=True)),
         badges=tuple(badges.split(",")) if badges else (),
     )

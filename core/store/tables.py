@@ -181,9 +181,16 @@ class RunEventRow(Base):
     note: Mapped[str]
 
 
-def _metric_columns() -> list[Column[Any]]:
+# Groups of metrics that migrations added; a database adds columns at the end.
+_LATER_GROUPS: Final = ("benchmark",)
+
+
+def _metric_columns(*, later: bool) -> list[Column[Any]]:
+    """Columns of the metrics there were from the beginning, or of those added since."""
     kinds: dict[str, TypeEngine[Any]] = {
-        name: Integer() if metric.unit == "count" else Double() for name, metric in METRICS.items()
+        name: Integer() if metric.unit == "count" else Double()
+        for name, metric in METRICS.items()
+        if (metric.group in _LATER_GROUPS) == later
     }
     return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
 
@@ -193,8 +200,9 @@ metrics = Table(
     Base.metadata,
     Column("run_key", String(64), ForeignKey(ResultRow.run_key), primary_key=True),
     Column("symbol", Text, primary_key=True),
-    *_metric_columns(),
+    *_metric_columns(later=False),
     *(Column(name, Integer, nullable=False) for name in COUNTER_NAMES),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
+    *_metric_columns(later=True),
 )

@@ -24,7 +24,7 @@ def upgrade_and_die(fatal: int, url: str) -> None:
 
     @event.listens_for(Engine, "before_cursor_execute")
     def before_statement(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.lstrip().startswith(("CREATE", "INSERT", "DROP")):
+        if statement.lstrip().startswith(("CREATE", "INSERT", "DROP", "ALTER", "UPDATE")):
             step()
 
     @event.listens_for(Engine, "commit")

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, inspect
 
-from core.domain.metrics import METRICS
+from core.domain.metrics import METRICS, REASONS
 from core.domain.run import RunQuery
 from core.errors import InvalidInput, Unavailable
 from core.store import migrate, open_store
 from core.store.database import Database
 from core.store.tables import Base
-from tests.contract.samples import NOW, a_spec
+from tests.contract.samples import NOW, a_result, a_spec, key
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -120,6 +120,40 @@ def test_an_upgrade_keeps_the_rows(url, tmp_path):
         assert store.runs.list(RunQuery()).runs == (run,)
 
 
+def test_a_result_of_before_has_what_it_had_and_says_what_it_has_not(url, tmp_path):
+    """Columns that a later version added are empty, with a reason of their own."""
+    later = [name for name, metric in METRICS.items() if metric.group == "benchmark"]
+    with open_store(url, tmp_path) as store:
+        run = store.runs.create(a_spec(), title="t", source="cli", owner="o", now=NOW)
+        result = a_result(key("old"), run.spec, 1, dict.fromkeys(later, 0.5))
+        artifacts = store.artifacts.publish(result.run_key, result.frames)
+        before = store.runs.complete(run.id, result, artifacts, reused=False, now=NOW).metrics
+    assert before is not None
+
+    migrate.downgrade(url, "0001")
+    assert migrate.upgrade(url) == migrate.head()
+
+    with open_store(url, tmp_path) as store:
+        run = store.runs.get(run.id)
+        listed = store.runs.list(RunQuery()).runs[0].metrics
+    assert run.metrics == listed
+    assert run.metrics is not None
+    assert run.metrics.values == {**before.values, **dict.fromkeys(later)}
+    assert run.metrics.reasons == {**before.reasons, **dict.fromkeys(later, "not_computed")}
+    assert set(run.metrics.reasons.values()) <= set(REASONS)
+    assert {"alpha", "beta", "info_ratio"} <= set(later)
+
+
+def test_an_older_database_has_no_columns_of_later_metrics(url):
+    migrate.downgrade(url, "0001")
+
+    with closing(Database(url)) as database, database.read() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("metrics")}
+
+    assert not {"alpha", "beta"} & columns
+    assert {"sharpe", "reasons"} <= columns
+
+
 def test_eight_processes_upgrade_an_empty_database_once(empty_database):
     urls = [empty_database() for _ in range(3)]
 
@@ -134,13 +168,13 @@ def test_eight_processes_upgrade_an_empty_database_once(empty_database):
 
 
 def test_an_upgrade_killed_at_any_statement_is_old_or_new(empty_database):
-    urls = [empty_database() for _ in range(17)]
+    urls = [empty_database() for _ in range(25)]
 
     done = script("killed_upgrade.py", *urls)
 
     deaths = [int(line) for line in done.stdout.splitlines()]
     statements = deaths.count(signal.SIGKILL)
-    assert statements >= 16, done.stderr
+    assert statements >= 24, done.stderr
     assert deaths == [signal.SIGKILL] * statements + [0] * (len(urls) - statements)
     for url, death in zip(urls, deaths, strict=True):
         if death:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from core.analytics import drawdown, ratios, returns, trade_stats
+from core.analytics import benchmark, drawdown, ratios, returns, trade_stats
 from core.analytics.summary import summarise
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
@@ -429,6 +429,19 @@ def test_backtesting_py_figures_by_other_rules():
     first, last = int(run.trades.entry_bar[0]), int(run.trades.exit_bar[closed][-1])
     assert 100 * (last - first + 1) / count == pytest.approx(expected["Exposure Time [%]"])
     assert found["exposure"] == (count - first) / count
+
+
+def test_backtesting_py_beta_from_log_returns_and_alpha_from_the_total():
+    case = golden("01_backtesting_py_goog")["goog_sma10_20_both_sides"]
+    run = goog(case)
+    expected = case["expected"]
+
+    own, held = np.diff(np.log(run.equity)), np.diff(np.log(run.bars.close))
+    found = benchmark.beta(benchmark.Pairs(own, held, 252.0, len(own)))
+
+    assert found == pytest.approx(expected["Beta"], rel=1e-8)
+    alpha = expected["Return [%]"] - found * expected["Buy & Hold Return [%]"]
+    assert alpha == pytest.approx(expected["Alpha [%]"], rel=1e-8)
 
 
 def test_backtesting_py_table_with_the_cost_in_the_entry_price():

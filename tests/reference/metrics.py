@@ -7,12 +7,14 @@ for every metric.
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from core.domain.bars import Bars
 from core.domain.simulation import Simulation
 
 Value = float | str
@@ -237,7 +239,7 @@ def fills_of(sleeves: Sequence[Simulation]) -> list[tuple[float, float, float]]:
     return found
 
 
-def metrics(sleeves: Sequence[Simulation]) -> dict[str, Value]:
+def metrics(sleeves: Sequence[Simulation], benchmark: Bars | None = None) -> dict[str, Value]:
     """Every metric of one account with bars: a number, or the code of why there is none."""
     facts = facts_of(sleeves)
     found = growth_figures(facts)
@@ -245,6 +247,7 @@ def metrics(sleeves: Sequence[Simulation]) -> dict[str, Value]:
     found |= shape_figures(facts)
     found |= tail_figures(facts)
     found |= drawdown_figures(facts, found["cagr"])
+    found |= benchmark_figures(facts, benchmark)
     found |= activity_figures(facts)
     found |= cost_figures(facts)
     found |= trade_figures(facts.trips, traded=bool(facts.fills))
@@ -370,6 +373,101 @@ def drawdown_figures(facts: Facts, growth: Value) -> dict[str, Value]:
         found["recovery_factor"] = "no_trades"
     else:
         found["recovery_factor"] = (facts.final - facts.cash) / money if money else "no_drawdown"
+    return found
+
+
+def held(facts: Facts) -> dict[int, float]:
+    """Buying every symbol at its first open with an equal part of the cash, at session ends."""
+    part = facts.cash / len(facts.sleeves)
+    clocks = [sleeve.bars.ts.tolist() for sleeve in facts.sleeves]
+    levels: dict[int, float] = {}
+    for line in facts.lines:
+        total = 0.0
+        for sleeve, clock in zip(facts.sleeves, clocks, strict=True):
+            known = bisect.bisect_right(clock, line.ts)
+            bars = sleeve.bars
+            total += part * float(bars.close[known - 1] / bars.open[0]) if known else part
+        levels[line.session] = total
+    return levels
+
+
+def shared_returns(facts: Facts, benchmark: Bars | None) -> tuple[list[tuple[float, float]], float]:
+    """Pairs of returns between neighbours among the sessions both have, and how many a year."""
+    mine = {line.session: line.equity for line in facts.lines}
+    days = list(mine)[: len(returns_until_ruin(facts.closes, facts.cash))]
+    if benchmark is None:
+        theirs, first_open = held(facts), {days[0]: facts.cash}
+    else:
+        theirs = {}
+        first_open = {}
+        for t in range(len(benchmark)):
+            theirs[int(benchmark.session[t])] = float(benchmark.close[t])
+            first_open.setdefault(int(benchmark.session[t]), float(benchmark.open[t]))
+    common = [day for day in days if day in theirs]
+    pairs = []
+    spanned = 0
+    for n, day in enumerate(common):
+        if n:
+            before = common[n - 1]
+            base, other_base = mine[before], theirs[before]
+            spanned += days.index(day) - days.index(before)
+        elif day == days[0]:
+            base, other_base = facts.cash, first_open[day]
+            spanned += 1
+        else:
+            continue
+        pairs.append((mine[day] / base - 1.0, theirs[day] / other_base - 1.0))
+    return pairs, facts.per_year * len(pairs) / spanned if pairs else facts.per_year
+
+
+def benchmark_figures(facts: Facts, benchmark: Bars | None) -> dict[str, Value]:
+    pairs, per_year = shared_returns(facts, benchmark)
+    size = len(returns_until_ruin(facts.closes, facts.cash))
+    y, x = [own for own, _ in pairs], [other for _, other in pairs]
+    active = [own - other for own, other in pairs]
+
+    def lacking(least: int) -> str | None:
+        if len(pairs) >= least:
+            return None
+        return "too_short" if size < least else "too_few_pairs"
+
+    found: dict[str, Value] = {
+        "tracking_error": lacking(2) or deviation(active) * math.sqrt(per_year)
+    }
+    if not facts.fills:
+        return found | dict.fromkeys((*LINE_NAMES, "info_ratio"), "no_trades")
+    if reason := lacking(20):
+        found["info_ratio"] = reason
+    elif same(active):
+        found["info_ratio"] = "zero_variance"
+    else:
+        found["info_ratio"] = mean(active) / deviation(active) * math.sqrt(per_year)
+    if reason := lacking(60) or ("flat_benchmark" if same(x) else None):
+        return found | dict.fromkeys(LINE_NAMES, reason)
+    return found | line_figures(x, y, per_year)
+
+
+LINE_NAMES = ("alpha", "alpha_t", "beta", "beta_t", "correlation")
+
+
+def line_figures(x: Sequence[float], y: Sequence[float], per_year: float) -> dict[str, Value]:
+    """Least squares as textbooks print it, from covariances of the sample."""
+    count = len(x)
+    x_mean, y_mean = mean(x), mean(y)
+    products = [(a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True)]
+    covariance = math.fsum(products) / (count - 1)
+    beta = covariance / deviation(x) ** 2
+    alpha = y_mean - beta * x_mean
+    residuals = [b - alpha - beta * a for a, b in zip(x, y, strict=True)]
+    error = math.sqrt(math.fsum(e * e for e in residuals) / (count - 2))
+    found: dict[str, Value] = {"alpha": alpha * per_year, "beta": beta}
+    found["correlation"] = "zero_variance" if same(y) else covariance / deviation(x) / deviation(y)
+    if error <= NOISE:
+        return found | {"alpha_t": "exact_fit", "beta_t": "exact_fit"}
+    squares = math.fsum((a - x_mean) ** 2 for a in x)
+    raw = math.fsum(a * a for a in x)
+    found["beta_t"] = beta / (error / math.sqrt(squares))
+    found["alpha_t"] = alpha / (error * math.sqrt(raw / (count * squares)))
     return found
 
 

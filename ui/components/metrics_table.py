@@ -8,6 +8,7 @@ from ui.components import markup
 GROUPS = {
     "returns": "Returns",
     "risk": "Risk",
+    "benchmark": "Benchmark",
     "trades": "Trades",
     "activity": "Activity",
     "costs": "Costs",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isclose, sqrt
 
 import numpy as np
 import pytest
 
 from core.analytics.summary import summarise
+from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.market import MARKETS
 from core.domain.metrics import METRICS
@@ -15,7 +17,7 @@ from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
 from core.domain.timeframe import Timeframe
 from core.engine.simulate import simulate
-from tests.factories import US_PER_DAY, US_PER_MINUTE, random_case
+from tests.factories import US_PER_DAY, US_PER_MINUTE, make_bars, random_case
 from tests.reference import metrics as reference
 from tests.unit.analytics.simulations import Trade, simulation_of
 
@@ -25,12 +27,17 @@ FRAMES = {
     Timeframe.W1: (1, 0),
     Timeframe.MN1: (1, 0),
 }
+LENGTHS = (1, 2, 19, 20, 101, 420)
+# Where pairs with a benchmark begin to be enough, and beyond.
+LENGTHS_BESIDE = (60, 61, 101, 420)
 STEP_DAYS = {Timeframe.W1: 7, Timeframe.MN1: 31}
 
 
-def random_simulation(rng: np.random.Generator, timeframe: Timeframe) -> Simulation:
+def random_simulation(
+    rng: np.random.Generator, timeframe: Timeframe, lengths: Sequence[int] = LENGTHS
+) -> Simulation:
     per_session, step = FRAMES[timeframe]
-    days = int(rng.choice([1, 2, 19, 20, 101, 420]))
+    days = int(rng.choice(lengths))
     gaps = rng.integers(1, 4, size=days) * STEP_DAYS.get(timeframe, 1)
     day = np.repeat(18_000 + int(rng.integers(0, 30)) + np.cumsum(gaps), per_session)
     slot = np.tile(np.arange(per_session), days)
@@ -95,9 +102,32 @@ def random_trades(rng: np.random.Generator, total: int) -> list[Trade]:
     return trades
 
 
-def assert_equal_to_reference(sleeves: list[Simulation]) -> None:
-    found = summarise(sleeves, options=EngineOptions(), costs=CostModel())
-    expected = reference.metrics(sleeves)
+def random_benchmark(rng: np.random.Generator, sleeve: Simulation) -> Bars:
+    """A market that trades before and after, lacks some sessions and has some of its own."""
+    own = np.unique(sleeve.bars.session).astype(np.int64)
+    chance = float(rng.choice([0.0, 0.3, 0.9, 1.0, 1.0]))
+    days = own[rng.random(len(own)) < chance]
+    others = rng.integers(own[0] - 20, own[-1] + 20, size=30)
+    days = np.union1d(days, others)
+    per_session, step = FRAMES[sleeve.bars.timeframe]
+    session = np.repeat(days, per_session)
+    slot = np.tile(np.arange(per_session), len(days))
+    noise = rng.normal(0.0003, 0.01, size=len(session)) * float(
+        rng.choice([0.0, 1.0], p=[0.1, 0.9])
+    )
+    close = 50.0 * np.cumprod(1.0 + noise)
+    return make_bars(
+        close * (1.0 + rng.normal(0.0, 0.003, size=len(close))),
+        close=close,
+        session=session,
+        ts=session * US_PER_DAY + slot * step + int(rng.integers(0, 1000)),
+        timeframe=sleeve.bars.timeframe,
+    )
+
+
+def assert_equal_to_reference(sleeves: list[Simulation], benchmark: Bars | None = None) -> None:
+    found = summarise(sleeves, options=EngineOptions(), costs=CostModel(), benchmark=benchmark)
+    expected = reference.metrics(sleeves, benchmark)
     assert set(expected) == set(METRICS)
     # A difference of sums is known to the precision of what was subtracted, not of itself.
     traded = (
@@ -134,6 +164,23 @@ def test_several_sleeves_by_chance(seed):
         sleeves.insert(1, simulation_of([], trades=(), timeframe=timeframe))
 
     assert_equal_to_reference(sleeves)
+
+
+@pytest.mark.parametrize("timeframe", FRAMES)
+@pytest.mark.parametrize("seed", range(40))
+def test_one_account_beside_another_symbol(seed, timeframe):
+    rng = np.random.default_rng([seed, 3])
+    sleeve = random_simulation(rng, timeframe, LENGTHS_BESIDE)
+
+    assert_equal_to_reference([sleeve], random_benchmark(rng, sleeve))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_several_sleeves_beside_another_symbol(seed):
+    rng = np.random.default_rng([seed, 4])
+    sleeves = [random_simulation(rng, Timeframe.D1, LENGTHS_BESIDE) for _ in range(3)]
+
+    assert_equal_to_reference(sleeves, random_benchmark(rng, sleeves[0]))
 
 
 @pytest.mark.parametrize("seed", range(40))
