@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from api.faults import as_request
 from api.words import (
+    Benchmark,
     Cash,
     Clock,
     CostsIn,
@@ -187,6 +188,7 @@ class BacktestBody(Body):
     end_date: Day | None = Field(None, description="Last session, inclusive.")
     initial_capital: Cash | None = None
     costs: CostsIn | None = None
+    benchmark: Benchmark | None = None
     fill_rule: Literal["next_open", "close"] | None = Field(
         None, description="`close` fills at the price that decided it and is badged optimistic."
     )
@@ -220,6 +222,7 @@ class BacktestBody(Body):
             end=self.end_date,
             options=given,
             costs=chosen_costs(self.costs, self.engine_options),
+            benchmark=self.benchmark,
         )
 
     def notes(self) -> list[str]:
@@ -260,6 +263,7 @@ class RunBody(Body):
     start_date: Day | None = None
     end_date: Day | None = None
     costs: CostsIn | None = None
+    benchmark: Benchmark | None = None
     engine_options: EngineOptionsBody | None = None
 
     @model_validator(mode="after")
@@ -292,6 +296,7 @@ class RunBody(Body):
             end=self.end_date,
             options=self.engine_options.given() if self.engine_options else {},
             costs=chosen_costs(self.costs, self.engine_options),
+            benchmark=self.benchmark,
         )
 
     def notes(self) -> list[str]:
@@ -331,6 +336,7 @@ class RecordBody(Body):
     strategy_params: Params = Field(default_factory=dict)
     timeframe: TimeframeIn = Timeframe.D1
     costs: CostsIn | None = None
+    benchmark: Benchmark | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -348,6 +354,7 @@ class RecordBody(Body):
             end=self.end_date,
             options={"initial_cash": self.initial_capital},
             costs=chosen_costs(self.costs, None),
+            benchmark=self.benchmark,
         )
 
 

@@ -93,6 +93,19 @@ def raise_failure(run: Run) -> None:
     raise error
 
 
+def require_symbol(services: Services, name: str, field: str) -> None:
+    """Refuse a symbol that the catalog does not have, in any case.
+
+    Raises:
+        NotFound: there is no such symbol.
+    """
+    try:
+        services.market.timeframes(name)
+    except NotFound as error:
+        error.field, error.found = field, name
+        raise
+
+
 def find_dataset(services: Services, name: str) -> Series:
     """Find a data set by its symbol, or by the file it was imported from.
 

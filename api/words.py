@@ -128,6 +128,13 @@ Clock = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"}),
 ]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+Benchmark = Annotated[
+    Symbol,
+    Field(
+        description="Symbol to measure against, bought at its first open and held. Left out or "
+        "null: the run's own symbols, held in equal parts."
+    ),
+]
 Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
 StrategyName = Annotated[
     str,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import polars as pl
 
 from core.domain.metrics import METRICS, REASONS, Metrics, MetricUnit
+from core.domain.run import RunSpec
 
 NONE = "—"
 MINUS = "\N{MINUS SIGN}"
@@ -24,6 +25,7 @@ Tone = Literal["gain", "loss", "plain"]
 
 SIGNED = frozenset(
     {
+        "alpha",
         "net_profit",
         "total_return",
         "cagr",
@@ -150,6 +152,11 @@ def names(symbols: tuple[str, ...], most: int = 3) -> str:
     """Write symbols on one line; beyond `most` only how many more."""
     shown = ", ".join(symbols[:most])
     return shown if len(symbols) <= most else f"{shown} +{len(symbols) - most}"
+
+
+def benchmark(spec: RunSpec) -> str:
+    """Name what a run is measured against, as within a sentence."""
+    return f"holding {spec.benchmark}" if spec.benchmark else "buy and hold"
 
 
 def utc_now() -> datetime:

@@ -38,6 +38,7 @@ FORM_SYMBOLS: Final = FORM + "symbols"
 FORM_TIMEFRAME: Final = FORM + "timeframe"
 FORM_START: Final = FORM + "start"
 FORM_END: Final = FORM + "end"
+FORM_BENCHMARK: Final = FORM + "benchmark"
 FORM_COSTS: Final = FORM + "costs"
 
 

@@ -14,6 +14,7 @@ from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
 from core.plots import equity, months, prices
 from core.services import Comparison, Services
+from ui import formats
 
 KEPT = 64
 SPARK_POINTS = 40
@@ -70,6 +71,7 @@ def equity_info(_services: Services, run: Run) -> equity.EquityInfo:
     return equity.equity_info(
         _services.backtests.equity(run),
         label=run.title,
+        held=formats.benchmark(run.spec),
         initial_cash=run.spec.options.initial_cash,
         intraday=run.spec.timeframe.is_intraday,
     )

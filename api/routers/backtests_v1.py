@@ -25,6 +25,7 @@ from api.reading import (
     read_result,
     ref_of,
     require_result,
+    require_symbol,
 )
 from api.schemas.assumptions import AssumptionsAnswer
 from api.schemas.runs import (
@@ -40,7 +41,7 @@ from api.schemas.runs import (
     RunRow,
     UploadAnswerV1,
 )
-from api.words import RunRef, StrategyName, StrategyPart, TimeframeIn
+from api.words import Benchmark, RunRef, StrategyName, StrategyPart, TimeframeIn
 from core.domain.dataset import ImportReport
 from core.domain.run import Run, RunQuery, RunSpec, RunStatus
 from core.domain.timeframe import Timeframe
@@ -118,6 +119,7 @@ def upload(
         str | None, Form(max_length=60, description="IANA zone of times without offset.")
     ] = None,
     timeframe: Annotated[TimeframeIn | None, Form()] = None,
+    benchmark: Annotated[Benchmark | None, Form()] = None,
     max_points: MaxPoints = DEFAULT_POINTS,
 ) -> UploadAnswerV1:
     """Import a CSV file as a data set, run a backtest over it and answer with the result.
@@ -125,8 +127,10 @@ def upload(
     The data set is named after the file's content, so that sending the same file again imports
     nothing and gives the same numbers. A request that cannot be run stores nothing.
     """
-    body = _body_of_form(strategy, strategy_params, engine_options)
+    body = _body_of_form(strategy, strategy_params, engine_options, benchmark)
     require_runnable(services, body, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
+    if benchmark is not None:
+        require_symbol(services, benchmark, "benchmark")
     report = receive(services, file, market=market, zone=zone, timeframe=timeframe)
     spec = body.spec([report.symbol], timeframe or report.timeframe)
     kept = submit(services, body, spec)
@@ -310,13 +314,14 @@ def imported(report: ImportReport, file: str) -> Imported:
     )
 
 
-def _body_of_form(strategy: str, params: str, options: str) -> RunBody:
+def _body_of_form(strategy: str, params: str, options: str, benchmark: str | None) -> RunBody:
     with as_request("body"):
         return RunBody(
             strategy=strategy,
             strategy_params=_json_object("strategy_params", params),
             dataset="upload",
             engine_options=_json_object("engine_options", options),
+            benchmark=benchmark,
         )
 
 

@@ -23,6 +23,7 @@ TRADES_AT_MOST = 10_000
 POINTS_AT_MOST = 50_000
 REJECTIONS_AT_MOST = 100
 SUFFIX = ".parquet"
+BENCHMARK = "Symbol the run is measured against; null: its own symbols, bought and held."
 
 
 class Failure(Answer):
@@ -67,6 +68,7 @@ class RunRow(Answer):
     start_date: date | None
     end_date: date | None
     initial_capital: float
+    benchmark: str | None = Field(description=BENCHMARK)
     status: RunStatus
     progress: float
     source: Source
@@ -102,6 +104,7 @@ def row_parts(run: Run) -> dict[str, Any]:
         "start_date": spec.start,
         "end_date": spec.end,
         "initial_capital": spec.options.initial_cash,
+        "benchmark": spec.benchmark,
         "status": run.status,
         "progress": run.progress,
         "source": run.source,
@@ -342,6 +345,7 @@ class RunResultV1(Answer):
     metric_reasons: Reasons
     counters: dict[str, int]
     badges: list[Badge]
+    benchmark: str | None = Field(description=BENCHMARK)
     engine_config: dict[str, Any] = Field(description="The options and costs in effect.")
 
     @classmethod
@@ -356,6 +360,7 @@ class RunResultV1(Answer):
             metric_reasons=units.reasons(found),
             counters=dict(found.counters),
             badges=badges(run.badges),
+            benchmark=run.spec.benchmark,
             engine_config=engine_config(run),
         )
 

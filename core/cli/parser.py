@@ -109,6 +109,9 @@ def _run(sub: ArgumentParser) -> None:
         "--param", metavar="NAME=VALUE", action="append", default=[], help="a strategy parameter"
     )
     what.add_argument(
+        "--benchmark", metavar="SYMBOL", help="measure against this symbol (own symbols, held)"
+    )
+    what.add_argument(
         "--spec", metavar="FILE", help="a run request as JSON, - for stdin; other options win"
     )
     what.add_argument(

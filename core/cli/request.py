@@ -59,6 +59,7 @@ def spec_of(args: Namespace) -> RunSpec:
         "start": one_day(args.start, "start"),
         "end": one_day(args.end, "end"),
         "costs": args.costs,
+        "benchmark": args.benchmark,
     }
     given |= only_given(typed)
     for name, (expected, hint) in NEEDED.items():

@@ -25,6 +25,9 @@ HEADLINE = (
     "sharpe",
     "max_drawdown",
     "volatility",
+    "alpha",
+    "beta",
+    "info_ratio",
     "trades",
     "win_rate",
     "profit_factor",
@@ -222,6 +225,7 @@ def summary_data(kept: Run) -> dict[str, Any]:
         "title": kept.title,
         "params": dict(kept.spec.params),
         "symbols": list(kept.spec.symbols),
+        "benchmark": kept.spec.benchmark,
         "timeframe": kept.spec.timeframe.value,
         "start": kept.spec.start,
         "end": kept.spec.end,
@@ -247,6 +251,7 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
     fact(out, "parameters", params or "none")
     if kept.first_bar and kept.last_bar:
         fact(out, "period", f"{kept.first_bar:%Y-%m-%d} to {kept.last_bar:%Y-%m-%d}")
+    fact(out, "benchmark", spec.benchmark or "own symbols, bought and held")
     fact(out, "rules", data["policy"])
     fact(out, "status", kept.status.value + (", result was already kept" if kept.reused else ""))
     if kept.error:

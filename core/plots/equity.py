@@ -1,4 +1,4 @@
-"""Equity beside buy-and-hold, with the drawdown under it on the same time axis."""
+"""Equity beside its benchmark, with the drawdown under it on the same time axis."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class EquityInfo(NamedTuple):
         equity, benchmark: Account currency, shape (T,).
         drawdown: Fraction below the running peak, at most 0.
         label: Name of the equity line.
+        held: Name of the benchmark's line.
         trough: Row of the deepest drawdown, None when equity never fell.
-        benchmark_return: Of buy-and-hold over the whole run, None when there are no bars.
+        benchmark_return: Of the benchmark over the whole run, None when there are no bars.
         intraday: Whether x carries a time of day.
     """
 
@@ -33,13 +34,19 @@ class EquityInfo(NamedTuple):
     benchmark: FloatArray
     drawdown: FloatArray
     label: str
+    held: str
     trough: int | None
     benchmark_return: float | None
     intraday: bool
 
 
 def equity_info(
-    frame: pl.DataFrame, *, label: str, initial_cash: float, intraday: bool
+    frame: pl.DataFrame,
+    *,
+    label: str,
+    held: str = "buy and hold",
+    initial_cash: float,
+    intraday: bool,
 ) -> EquityInfo:
     """Gather the lines from an equity frame (`EQUITY_SCHEMA`), already thinned for drawing."""
     benchmark = frame["benchmark"].to_numpy()
@@ -51,6 +58,7 @@ def equity_info(
         benchmark=benchmark,
         drawdown=drawdown,
         label=label,
+        held=held[:1].upper() + held[1:],
         trough=int(np.argmin(drawdown)) if fell else None,
         benchmark_return=float(benchmark[-1]) / initial_cash - 1 if len(benchmark) else None,
         intraday=intraday,
@@ -71,7 +79,7 @@ def figure(info: EquityInfo, *, log: bool = False, height: int = 430) -> go.Figu
         go.Scatter(
             x=info.x,
             y=info.benchmark,
-            name="Buy and hold",
+            name=info.held,
             line={"color": theme.BENCHMARK, "width": 1.25},
             hovertemplate="%{y:,.0f}",
         ),

@@ -15,7 +15,7 @@ from core.services.decimation import thin
 
 LEAST, MOST = 2, 12
 BASE = 100.0
-_ANNUAL = frozenset({"cagr", "calmar", "upi"})
+_ANNUAL = frozenset({"cagr", "calmar", "upi", "alpha"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class MetricRow:
         values: In the order of the runs; None where undefined.
         best: Positions of the runs that are best; empty when the metric has no better or worse,
             fewer than two runs compete in it, or all are equal. Runs that traded nothing or were
-            ruined do not compete, nor in annual figures those of less than a year.
+            ruined do not compete, nor in annual figures those of less than a year; nobody does in
+            a metric against the benchmark where the benchmarks differ.
+        direction: `none` also there.
     """
 
     name: str
@@ -172,13 +174,21 @@ def _metric_row(name: str, runs: Sequence[Run]) -> MetricRow:
         for place, (run, value) in enumerate(zip(runs, values, strict=True))
         if value is not None and _competes(run, name)
     }
+    direction = metric.direction
+    if metric.group == "benchmark" and len({_held(run) for run in runs}) > 1:
+        direction = "none"  # more alpha over less of a benchmark is no better
     best: tuple[int, ...] = ()
-    if metric.direction != "none" and len(known) > 1:
+    if direction != "none" and len(known) > 1:
         least, most = min(known.values()), max(known.values())
-        top = most if metric.direction == "higher" else least
+        top = most if direction == "higher" else least
         if least != most:
             best = tuple(place for place, value in known.items() if value == top)
-    return MetricRow(name, metric.label, metric.unit, metric.direction, values, best)
+    return MetricRow(name, metric.label, metric.unit, direction, values, best)
+
+
+def _held(run: Run) -> frozenset[str]:
+    """Symbols of a run's benchmark."""
+    return frozenset([run.spec.benchmark] if run.spec.benchmark else run.spec.symbols)
 
 
 def _competes(run: Run, name: str) -> bool:
@@ -209,6 +219,7 @@ def _facts(run: Run) -> Mapping[str, Any]:
             facts |= {f"{name}.{key}": each for key, each in value.items()}
         else:
             facts[name] = ", ".join(value) if isinstance(value, list) else value
+    facts["benchmark"] = run.spec.benchmark or "own symbols"
     facts |= {f"data.{symbol}": digest[:12] for symbol, digest in run.data_hashes.items()}
     facts["code"] = run.code_hash[:12] if run.code_hash else None
     facts["engine"] = run.engine_version

@@ -1,7 +1,8 @@
 """Two sentences above every number: by what rules a run traded, and what may be believed of it.
 
-The verdict compares with buying and holding the same symbols in the same equal sleeves, without
-costs, and then names what speaks against the number, at most three cautions, gravest first:
+The verdict compares with the run's benchmark, bought and held without costs (a symbol the request
+names, or else the same symbols in the same equal sleeves), and then names what speaks against the
+number, at most three cautions, gravest first:
 
 | caution | when |
 |---|---|
@@ -18,7 +19,7 @@ costs, and then names what speaks against the number, at most three cautions, gr
 A run in which an account or a symbol was ruined says that first, and is never called fair. Growth
 a year is the metric `cagr`; that of holding is taken over the same years.
 
-A difference to buy and hold of less than `EVEN` a year counts as none. Thresholds are conventions:
+A difference to the benchmark of less than `EVEN` a year counts as none. Thresholds are conventions:
 thirty is the old rule of thumb for the least sample, two standard errors are about 95 %.
 """
 
@@ -70,7 +71,7 @@ _BARS = {Timeframe.D1: "daily", Timeframe.W1: "weekly", Timeframe.MN1: "monthly"
 
 
 class Comparison(NamedTuple):
-    """A run beside buying and holding.
+    """A run beside its benchmark.
 
     Attributes:
         own, other: Growth a year, or in all when the history is shorter than a year.
@@ -123,7 +124,7 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
         return "Completed, but its numbers are missing."
     if not metrics["trades"] and not metrics["open_trades"]:
         return _idle(metrics, run.spec)
-    main = _against(compare(metrics, equity, run.spec))
+    main = _against(compare(metrics, equity, run.spec), run.spec.benchmark)
     cautions = _cautions(metrics)[:MOST_CAUTIONS]
     if "ruined" in metrics.badges:
         main = f"{_ruin(run, float(equity['equity'][-1]))}. {main}"
@@ -133,7 +134,7 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
 
 
 def compare(metrics: Metrics, equity: pl.DataFrame, spec: RunSpec) -> Comparison:
-    """Set a run's curve beside that of buying and holding, over the years of its metrics."""
+    """Set a run's curve beside that of its benchmark, over the years of its metrics."""
     initial_cash = spec.options.initial_cash
     own, other = (float(equity[name][-1]) / initial_cash for name in ("equity", "benchmark"))
     growth = metrics["cagr"]
@@ -237,17 +238,18 @@ def _idle(metrics: Metrics, spec: RunSpec) -> str:
     return "Traded nothing: no signal reached a bar in which it could be filled."
 
 
-def _against(compared: Comparison) -> str:
+def _against(compared: Comparison, benchmark: str | None) -> str:
+    held = f"holding {benchmark}" if benchmark else "buy and hold"
     gap = compared.own - compared.other
     period = " a year" if compared.annual else " over the whole period"
     share = _share(compared.own_fall, compared.other_fall)
     if abs(gap) < EVEN:
         word = "Lost" if compared.own < 0 else "Made"
-        return f"{word} as much as buy and hold{period}{share}"
+        return f"{word} as much as {held}{period}{share}"
     points = f"{abs(gap) * 100:.0f} points" if abs(gap) >= 0.1 else f"{abs(gap) * 100:.1f} points"  # noqa: PLR2004 - two digits are enough
     word = "Beat" if gap > 0 else "Lost to"
     lost = ", and lost money," if -1.0 < compared.own < 0 else ""  # ruin is said before
-    return f"{word} buy and hold by {points}{period}{lost}{share}"
+    return f"{word} {held} by {points}{period}{lost}{share}"
 
 
 def _share(own: float, other: float) -> str:

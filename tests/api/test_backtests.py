@@ -71,6 +71,26 @@ def test_an_equal_request_shares_the_stored_result(client: TestClient) -> None:
     assert keys[0] == keys[1]
 
 
+def test_a_run_may_be_measured_against_another_symbol(
+    client: TestClient, services: Services
+) -> None:
+    own, named = (post(client, **changes).json() for changes in ({}, {"benchmark": "msft"}))
+    shown = client.get(f"/api/backtests/{named['id']}").json()
+    plain = client.get(f"/api/backtests/{own['id']}").json()
+
+    assert (plain["benchmark"], shown["benchmark"]) == (None, "MSFT")
+    assert "MSFT" in shown["provenance"]["data_hashes"]
+    stored = services.backtests.get(named["id"]).metrics
+    assert stored is not None
+    assert stored["beta"] is not None
+    assert shown["metrics"]["beta"] == stored["beta"] != plain["metrics"]["beta"]
+    assert shown["metrics"]["alpha_fraction"] == stored["alpha"]
+    assert shown["metrics"]["sharpe_ratio"] == plain["metrics"]["sharpe_ratio"]
+    assert "holding MSFT" in shown["verdict"]
+    rows = {row["id"]: row for row in client.get("/api/backtests").json()["backtests"]}
+    assert rows[named["id"]]["benchmark"] == "MSFT"
+
+
 def test_the_same_wish_through_the_core_gives_the_same_bits(
     client: TestClient, services: Services, completed: int
 ) -> None:
@@ -380,6 +400,10 @@ def test_extreme_runs_are_answered_in_strict_json(
     [
         ({"strategy": "momentun_strategy"}, 404, "not_found", "strategy"),
         ({"symbols": ["NOSUCH"]}, 404, "not_found", "symbols"),
+        ({"benchmark": "NOSUCH"}, 404, "not_found", "benchmark"),
+        ({"benchmark": "NIFTY"}, 400, "invalid_input", "benchmark"),
+        ({"benchmark": ""}, 422, "wrong_length", "benchmark"),
+        ({"benchmark": ["MSFT"]}, 422, "wrong_type", "benchmark"),
         ({"parameters": {"window": 0}}, 400, "invalid_input", "parameters.window"),
         ({"parameters": {"windw": 5}}, 400, "invalid_input", "parameters.windw"),
         ({"timeframe": "1m"}, 400, "invalid_input", "timeframe"),

@@ -30,6 +30,7 @@ RESULT = {
     "metric_reasons",
     "counters",
     "badges",
+    "benchmark",
     "engine_config",
 }
 RECORD = {
@@ -70,6 +71,35 @@ def test_a_run_is_answered_with_its_result(client: TestClient, services: Service
         body["result"]["metrics"]["total_return"], (final / 50_000 - 1) * 100, rel_tol=1e-9
     )
     assert answer.headers["location"] == f"/api/v1/backtests/{body['id']}"
+
+
+def test_each_shape_of_request_may_name_a_benchmark(client: TestClient) -> None:
+    period = {"start_date": "2016-01-04", "end_date": "2017-12-29"}
+    asked = {"strategy": "sma_crossover", "symbols": ["AAPL"], **period}
+    record = {"strategy": "sma_crossover", "symbol": "AAPL", **period}
+
+    run = client.post("/api/v1/backtests", json={**asked, "benchmark": "MSFT"}).json()
+    kept = client.post("/api/v1/backtests", json={**record, "benchmark": "MSFT"}).json()
+    plain = client.post("/api/v1/backtests", json=asked).json()
+
+    assert run["result"]["benchmark"] == kept["benchmark"] == "MSFT"
+    assert plain["result"]["benchmark"] is None
+    again = client.get(f"/api/v1/backtests/{kept['id']}").json()
+    for name in ("alpha_fraction", "beta", "info_ratio"):
+        assert run["result"]["metrics"][name] == again["metrics"][name] is not None
+        assert run["result"]["metrics"][name] != plain["result"]["metrics"][name]
+
+
+def test_an_upload_is_measured_against_a_symbol_of_the_catalog(
+    client: TestClient, prices: dict[str, Prices]
+) -> None:
+    content = prices["AAPL"].path.read_bytes()
+
+    answer = upload(client, content, strategy="sma_crossover", market="XNYS", benchmark="MSFT")
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["result"]["benchmark"] == "MSFT"
+    assert answer.json()["result"]["metrics"]["beta"] is not None
 
 
 def test_the_metrics_have_the_documented_names_and_units(
@@ -362,6 +392,7 @@ def test_a_wrong_upload_says_what_is_wrong(
 @pytest.mark.parametrize(
     ("form", "status", "field"),
     [
+        ({"benchmark": "NOSUCH"}, 404, "benchmark"),
         ({"strategy": "no_such"}, 404, "strategy"),
         ({"strategy_params": '{"no_such": 1}'}, 400, "strategy_params.no_such"),
         ({"engine_options": '{"lots": -1}'}, 422, "engine_options.lots"),

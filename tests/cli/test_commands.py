@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,10 +59,12 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--costs", "bps_5", "--fill", "close", "--delay", 1, "--sizing", "units", "--size", 10,
         "--size-ref", "fill", "--lot-size", 5, "--multiplier", 2, "--margin", 0.5,
         "--on-insufficient", "reject", "--no-short", "--fill-on-touch", "--intraday",
-        "--square-off", "15:30", "--no-entry-after", "15:00", "--close-at-end", "--json",
+        "--square-off", "15:30", "--no-entry-after", "15:00", "--close-at-end",
+        "--benchmark", "bolt", "--json",
     ).json  # fmt: skip
 
     assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
+    assert run["benchmark"] == "BOLT"
     assert run["costs"]["name"] == "bps_5"
     assert run["options"] == {
         "initial_cash": 50_000.0,
@@ -82,6 +85,21 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "close_at_end": True,
     }
     assert "optimistic_fill" in run["badges"]
+
+
+def test_a_run_is_measured_against_another_symbol(call: Call, lake: tuple[str, str]) -> None:
+    named = call(*RUN, "--symbols", "ACME", "--benchmark", "BOLT")
+    own = call(*RUN, "--symbols", "ACME", "--json").json
+    other = call("show", 1, "--json").json
+
+    assert "BOLT" in re.search(r"benchmark.*", named.out).group()
+    assert own["benchmark"] is None
+    assert other["benchmark"] == "BOLT"
+    assert set(other["data_hashes"]) == {"ACME", "BOLT"}
+    assert own["metrics"]["sharpe"] == other["metrics"]["sharpe"]
+    assert own["metrics"]["beta"] != other["metrics"]["beta"]
+    for name in ("alpha", "beta", "info_ratio"):
+        assert METRICS[name].label in named.out
 
 
 def test_a_request_comes_from_a_file_and_options_win(

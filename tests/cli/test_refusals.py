@@ -155,7 +155,8 @@ def test_a_question_ends_with_its_mark(
          {"options.lots": "options.sizing, options.size and options.lot_size",
           "costs.slippage": "costs.slippage_bps"}),
         ({"wings": 2},
-         {"wings": "one of strategy, params, symbols, timeframe, start, end, options, costs, benchmark"}),
+         {"wings": "one of strategy, params, symbols, timeframe, start, end, options, costs, "
+          "benchmark"}),
     ],
 )  # fmt: skip
 def test_a_key_of_another_door_is_answered_with_the_right_one(

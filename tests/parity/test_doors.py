@@ -27,6 +27,7 @@ from ui import state, wiring
 
 ROOT = Path(__file__).parents[2]
 SYMBOLS = ("ACME", "BOLT")
+BENCHMARK = "CITY"
 Bits = tuple[str, dict[str, bytes]]
 
 
@@ -35,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("files")
     return {
         symbol: daily_csv(folder / f"{symbol}.csv", seed=seed, rows=900)
-        for seed, symbol in enumerate(SYMBOLS)
+        for seed, symbol in enumerate((*SYMBOLS, BENCHMARK))
     }
 
 
@@ -61,7 +62,12 @@ def bits(settings: Settings, run_key: str) -> Bits:
 def by_python(settings: Settings) -> Bits:
     with build(settings) as services:
         run = services.backtests.submit(
-            RunSpec(strategy="ema_crossover", symbols=SYMBOLS, params={"fast": 10, "slow": 30})
+            RunSpec(
+                strategy="ema_crossover",
+                symbols=SYMBOLS,
+                params={"fast": 10, "slow": 30},
+                benchmark=BENCHMARK,
+            )
         )
     assert run.run_key is not None
     return bits(settings, run.run_key)
@@ -69,7 +75,7 @@ def by_python(settings: Settings) -> Bits:
 
 def by_command(settings: Settings) -> Bits:
     words = "run --strategy ema_crossover --symbols ACME,BOLT --timeframe 1d"
-    words += " --param fast=10 --param slow=30"
+    words += f" --param fast=10 --param slow=30 --benchmark {BENCHMARK}"
     answer = subprocess.run(
         [sys.executable, "-m", "core", *words.split(), "--json"],
         cwd=ROOT,
@@ -90,6 +96,7 @@ def by_rest(settings: Settings) -> Bits:
         "symbols": list(SYMBOLS),
         "parameters": {"fast": 10, "slow": 30},
         "timeframe": "1d",
+        "benchmark": BENCHMARK,
     }
     with (
         build(settings, executor="child") as services,
@@ -115,6 +122,7 @@ def by_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Bits:
         page.multiselect(state.FORM_SYMBOLS).set_value(list(SYMBOLS)).run()
         page.number_input(state.param("ema_crossover", "fast")).set_value(10).run()
         page.number_input(state.param("ema_crossover", "slow")).set_value(30).run()
+        page.selectbox(state.FORM_BENCHMARK).select(BENCHMARK).run()
         page.button("form_run").click().run()
         run = services.backtests.list().runs[0]
     st.cache_resource.clear()

@@ -71,6 +71,16 @@ def test_only_what_differs_is_listed(open_page, submit):
     assert names == ["Fast"]
 
 
+def test_another_benchmark_is_a_difference(open_page, submit):
+    html = words(compared(open_page, submit(), submit(benchmark="MSFT")))
+
+    table = html[html.index('data-testid="differences"') :]
+    names = re.findall(r'<tr><th scope="row">(.*?)</th>', table)
+    assert names == ["Benchmark", "Prices MSFT"]
+    assert "own symbols" in text_of(table)
+    assert not any("wb-best" in cell for cell in row_of(html, "Alpha"))
+
+
 def test_equal_runs_differ_in_nothing(open_page, submit):
     html = words(compared(open_page, submit(), submit()))
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, time, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -9,6 +9,7 @@ from core.domain.cost_presets import find_costs
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunQuery, RunSpec
+from core.domain.timeframe import Timeframe
 from tests.ui.conftest import go, words
 from ui import state
 
@@ -100,6 +101,31 @@ def test_only_bar_lengths_that_can_be_served_are_offered(open_page, services):
 
     assert offered == [str(each) for each in services.market.timeframes("AAPL")]
     assert "1m" not in offered
+
+
+def test_the_benchmark_is_the_own_symbols_unless_another_is_chosen(open_page, services):
+    page = open_page()
+    box = page.selectbox(state.FORM_BENCHMARK)
+    assert box.options[:3] == ["Own symbols, bought and held", "AAPL", "MSFT"]
+
+    box.select("MSFT").run()
+    page.button("form_run").click().run()
+
+    assert newest(services).spec.benchmark == "MSFT"
+
+
+def test_only_benchmarks_with_such_bars_are_offered(open_page, services, tmp_path):
+    file = tmp_path / "weeks.csv"
+    days = [date(2020, 1, 6) + timedelta(weeks=week) for week in range(60)]
+    rows = "\n".join(f"{day},1,2,0.5,1.5" for day in days)
+    file.write_text(f"date,open,high,low,close\n{rows}\n")
+    services.market.import_csv(file, name="weeks.csv", symbol="WEEKS", timeframe=Timeframe.W1)
+
+    page = open_page()
+    assert "WEEKS" not in page.selectbox(state.FORM_BENCHMARK).options
+    page.selectbox(state.FORM_TIMEFRAME).set_value(Timeframe.W1).run()
+
+    assert "WEEKS" in page.selectbox(state.FORM_BENCHMARK).options
 
 
 def test_the_policy_under_the_form_follows_the_choices(open_page):
@@ -196,6 +222,7 @@ SPEC = RunSpec(
         close_at_end=True,
     ),
     costs=CostModel(per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05),
+    benchmark="AAPL",
 )
 
 
@@ -204,7 +231,7 @@ SPEC = RunSpec(
     [
         SPEC,
         SPEC.model_copy(update={"options": EngineOptions(), "costs": find_costs("crypto_taker")}),
-        SPEC.model_copy(update={"start": None, "end": None}),
+        SPEC.model_copy(update={"start": None, "end": None, "benchmark": None}),
     ],
 )
 def test_run_again_with_changes_brings_back_every_choice(open_page, services, spec):

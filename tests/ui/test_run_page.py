@@ -69,7 +69,7 @@ def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):
     listed = re.findall(r'<td data-metric="(\w+)">', html)
     assert listed == [
         name
-        for group in ("returns", "risk", "trades", "activity", "costs")
+        for group in ("returns", "risk", "benchmark", "trades", "activity", "costs")
         for name, metric in METRICS.items()
         if metric.group == group
     ]
@@ -77,6 +77,20 @@ def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):
     assert cell
     assert text_of(cell.group(1)).startswith("—")
     assert 'title="Undefined: no closed trade had a stop' in cell.group(1)
+
+
+@pytest.mark.parametrize(("benchmark", "name"), [(None, "buy and hold"), ("MSFT", "holding MSFT")])
+def test_the_benchmark_is_named_wherever_it_is_meant(open_page, submit, services, benchmark, name):
+    run = submit(benchmark=benchmark)
+    page = opened(open_page, run, tab="Metrics")
+    html = words(page)
+
+    end = services.backtests.equity(run.id, None)["benchmark"][-1]
+    growth = end / run.spec.options.initial_cash - 1
+    tile = re.search(r'data-metric="total_return".*?</div>', html, re.DOTALL)
+    assert f"{name} {formats.percent(growth, 1, signed=True)}" in text_of(tile.group())
+    assert f"<h3>Against {name}</h3>" in html
+    assert wiring.equity_info(services, run).held == name[0].upper() + name[1:]
 
 
 def test_each_symbol_has_its_row(open_page, submit):
@@ -128,6 +142,7 @@ def test_the_calls_ask_for_exactly_this_run(open_page, submit):
         end=date(2021, 12, 31),
         options=EngineOptions(fill="close", delay=1, intraday=True, no_entry_after="14:00"),
         costs={"name": "custom", "bps": 3, "maximum_rate": 0.01},
+        benchmark="AAPL",
     )
     page = opened(open_page, run, tab="Provenance")
 

@@ -1,4 +1,4 @@
-"""Choose symbols, bar length and range, out of what the lake holds."""
+"""Choose symbols, bar length, range and benchmark, out of what the lake holds."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from core.services import Market
 from ui import formats, state
 
 MOST_SYMBOLS = 50
+OWN_SYMBOLS = "Own symbols, bought and held"
 
 
 class DataChoice(NamedTuple):
-    """What to run on; no symbols chosen is possible and cannot be run."""
+    """What to run on; no symbols chosen is possible and cannot be run.
+
+    Attributes:
+        benchmark: None for the symbols themselves.
+    """
 
     symbols: tuple[str, ...]
     timeframe: Timeframe
     start: date | None
     end: date | None
+    benchmark: str | None
 
 
 def show(market: Market, series: Sequence[Series]) -> DataChoice:
@@ -47,7 +53,8 @@ def show(market: Market, series: Sequence[Series]) -> DataChoice:
     mine = [one for one in series if one.symbol in symbols] or list(series)
     timeframe = _timeframe(market, symbols)
     start, end = _range(mine)
-    return DataChoice(tuple(symbols), timeframe, start, end)
+    benchmark = _benchmark(market, known, timeframe)
+    return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
 
 
 def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
@@ -62,6 +69,21 @@ def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
         help="Only lengths that the stored prices of every chosen symbol can give.",
     )
     return Timeframe(chosen)
+
+
+def _benchmark(market: Market, known: Sequence[str], timeframe: Timeframe) -> str | None:
+    offered = ["", *(name for name in known if timeframe in market.timeframes(name))]
+    state.keep_valid(state.FORM_BENCHMARK, offered)
+    chosen: str = st.selectbox(
+        "Benchmark",
+        offered,
+        format_func=lambda name: name or OWN_SYMBOLS,
+        key=state.FORM_BENCHMARK,
+        persist_state="session",
+        help="What alpha, beta and the grey line of the chart are measured against: a symbol "
+        "bought at its first open and held.",
+    )
+    return chosen or None
 
 
 def _served(market: Market, symbols: Sequence[str]) -> list[Timeframe]:

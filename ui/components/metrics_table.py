@@ -8,18 +8,26 @@ from ui.components import markup
 GROUPS = {
     "returns": "Returns",
     "risk": "Risk",
-    "benchmark": "Benchmark",
+    "benchmark": "Against {}",
     "trades": "Trades",
     "activity": "Activity",
     "costs": "Costs",
 }
 
 
-def show(metrics: Metrics) -> None:
-    """Draw all metrics; undefined ones are dashes that say why."""
+def show(metrics: Metrics, *, benchmark: str) -> None:
+    """Draw all metrics; undefined ones are dashes that say why.
+
+    Args:
+        metrics: Of the whole run.
+        benchmark: What the run is measured against, as a name.
+    """
     markup.write(
         '<div class="wb-cards" data-testid="metrics">',
-        *(_group(group, title, metrics) for group, title in GROUPS.items()),
+        *(
+            _group(group, markup.text(title.format(benchmark)), metrics)
+            for group, title in GROUPS.items()
+        ),
         "</div>",
     )
 

@@ -70,6 +70,8 @@ def rest_body(spec: RunSpec) -> dict[str, object]:
         "costs": _costs(spec.costs),
         "engine_options": spec.options.model_dump(mode="json", exclude_none=True),
     }
+    if spec.benchmark:
+        body["benchmark"] = spec.benchmark
     if spec.start:
         body["start_date"] = spec.start.isoformat()
     if spec.end:
@@ -98,6 +100,7 @@ def _asked(spec: RunSpec) -> dict[str, str]:
         "Fill": "next open" if options.fill == "next_open" else "same close",
         "Shorts": "yes" if options.allow_short else "no",
         "Costs": spec.costs.sentence(),
+        "Benchmark": spec.benchmark or "own symbols, bought and held",
     }
     changed = {
         name.replace("_", " ").capitalize(): value

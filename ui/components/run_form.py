@@ -89,6 +89,7 @@ def _spec(
             end=data.end,
             options=EngineOptions.model_validate(options),
             costs=costs,
+            benchmark=data.benchmark,
         )
     except ValidationError as error:
         raise _readable(error) from None
@@ -114,6 +115,7 @@ def fill(spec: RunSpec) -> None:
     st.session_state[state.FORM_TIMEFRAME] = spec.timeframe
     st.session_state[state.FORM_START] = spec.start
     st.session_state[state.FORM_END] = spec.end
+    st.session_state[state.FORM_BENCHMARK] = spec.benchmark or ""
     account_form.fill(spec.options)
     costs_form.fill(spec.costs)
 

@@ -7,11 +7,17 @@ from ui import formats
 from ui.components import markup
 
 
-def show(metrics: Metrics, *, benchmark_return: float | None) -> None:
-    """Draw the tiles; undefined numbers are dashes that say why."""
+def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) -> None:
+    """Draw the tiles; undefined numbers are dashes that say why.
+
+    Args:
+        metrics: Of the whole run.
+        benchmark: What the run is measured against, as a name.
+        benchmark_return: Of holding it over the run.
+    """
     values = metrics.values
     held = (
-        f"buy and hold {formats.percent(benchmark_return, 1, signed=True)}"
+        f"{benchmark} {formats.percent(benchmark_return, 1, signed=True)}"
         if benchmark_return is not None
         else ""
     )

@@ -113,7 +113,8 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
     with st.skeleton(height=SKELETON_HEIGHT):
         info = wiring.equity_info(services, run)
         months = wiring.months_info(services, run)
-    tiles.show(metrics, benchmark_return=info.benchmark_return)
+    held = formats.benchmark(run.spec)
+    tiles.show(metrics, benchmark=held, benchmark_return=info.benchmark_return)
     with st.container(key="run_pictures"):
         left, right = st.columns([1.75, 1], gap="medium")
     with left:
@@ -124,7 +125,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
         _funnel(metrics)
     sections: dict[str, Callable[[], None]] = {
         "Trades": lambda: _trades(services, run),
-        "Metrics": lambda: metrics_table.show(metrics),
+        "Metrics": lambda: metrics_table.show(metrics, benchmark=held),
         "Assumptions": lambda: _assumptions(services, run),
         "Symbols": lambda: symbols_table.show(run.by_symbol),
         "Provenance": lambda: _provenance(services, run),
@@ -143,7 +144,7 @@ def _equity(info: equity.EquityInfo, run: Run, *, height: int) -> None:
     figure.show(
         equity.figure(info, log=log, height=max(LEAST_HEIGHT, height)),
         key="equity_chart",
-        alt=f"Equity of run {run.id} beside buy and hold, drawdown beneath",
+        alt=f"Equity of run {run.id} beside {formats.benchmark(run.spec)}, drawdown beneath",
     )
 
 

@@ -18,7 +18,9 @@ from core.services.compare import _align, _metric_row, _rebase
 
 def run(number: int, timeframe: str = "1d", badges: tuple[str, ...] = (), **values: float) -> Any:
     given = dict.fromkeys(METRICS, None) | {"trades": 3.0, "open_trades": 0.0} | values
-    spec = SimpleNamespace(timeframe=Timeframe(timeframe), options=EngineOptions())
+    spec = SimpleNamespace(
+        timeframe=Timeframe(timeframe), options=EngineOptions(), symbols=("A",), benchmark=None
+    )
     return SimpleNamespace(id=number, spec=spec, metrics=Metrics(values=given, badges=badges))
 
 
@@ -103,10 +105,36 @@ def test_idle_and_ruined_runs_are_not_the_best() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "best"), [("cagr", (2,)), ("calmar", (2,)), ("upi", (2,)), ("total_return", (0,))]
+    ("name", "best"),
+    [("cagr", (2,)), ("calmar", (2,)), ("upi", (2,)), ("alpha", (2,)), ("total_return", (0,))],
 )
 def test_less_than_a_year_wins_no_annual_figure(name: str, best: tuple[int, ...]) -> None:
     runs = [run(1, badges=("short_history",), **{name: 9.0}), run(2, **{name: 1.0})]
 
     assert _metric_row(name, [*runs, run(3, **{name: 2.0})]).best == best
     assert _metric_row(name, runs).best == (() if best == (2,) else best)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "benchmarks", "best"),
+    [
+        (("A", "A"), (None, None), (1,)),
+        (("A", "B"), (None, None), ()),
+        (("A", "B"), ("SPY", "SPY"), (1,)),
+        (("A", "A"), ("SPY", "QQQ"), ()),
+        (("A", "A"), ("SPY", None), ()),
+        (("A", "B"), ("B", None), (1,)),
+    ],
+)
+def test_runs_compete_for_alpha_only_against_one_benchmark(
+    symbols: tuple[str, str], benchmarks: tuple[str | None, str | None], best: tuple[int, ...]
+) -> None:
+    runs = [run(1, alpha=0.01, sharpe=1.0), run(2, alpha=0.02, sharpe=2.0)]
+    for each, symbol, benchmark in zip(runs, symbols, benchmarks, strict=True):
+        each.spec.symbols, each.spec.benchmark = (symbol,), benchmark
+
+    found = _metric_row("alpha", runs)
+
+    assert found.best == best
+    assert found.direction == ("higher" if best else "none")
+    assert _metric_row("sharpe", runs).best == (1,)

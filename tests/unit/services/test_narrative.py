@@ -85,6 +85,14 @@ def test_the_verdict_compares_with_buy_and_hold(own, other, said):
     assert narrative.verdict(run, curve(own, other)).startswith(said)
 
 
+def test_the_verdict_names_the_symbol_it_compares_with():
+    run = run_of({"cagr": 0.2}, spec=spec().model_copy(update={"benchmark": "SPY"}))
+
+    assert narrative.verdict(run, curve(1.44, 1.0)).startswith("Beat holding SPY by 20 points")
+    run = run_of({"cagr": 0.0}, spec=spec().model_copy(update={"benchmark": "SPY"}))
+    assert narrative.verdict(run, curve(1.0, 1.0)).startswith("Made as much as holding SPY a year")
+
+
 @pytest.mark.parametrize(
     ("low", "other_low", "said"),
     [
