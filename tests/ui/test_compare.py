@@ -79,6 +79,16 @@ def test_another_benchmark_is_a_difference(open_page, submit):
     assert names == ["Benchmark", "Prices MSFT"]
     assert "own symbols" in text_of(table)
     assert not any("wb-best" in cell for cell in row_of(html, "Alpha"))
+    assert "Alpha and information ratio: each run against a benchmark of its own." in html
+
+
+def test_runs_against_one_benchmark_compete_for_alpha(open_page, submit):
+    one, other = (submit(params={"fast": fast}, benchmark="MSFT") for fast in (3, 15))
+    html = words(compared(open_page, one, other))
+
+    better = one.metrics["alpha"] > other.metrics["alpha"]
+    assert ["wb-best" in cell for cell in row_of(html, "Alpha")[:2]] == [better, not better]
+    assert "benchmark of its own" not in html
 
 
 def test_equal_runs_differ_in_nothing(open_page, submit):

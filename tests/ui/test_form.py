@@ -10,6 +10,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunQuery, RunSpec
 from core.domain.timeframe import Timeframe
+from tests.laboratory import lay_prices, wave
 from tests.ui.conftest import go, words
 from ui import state
 
@@ -112,6 +113,19 @@ def test_the_benchmark_is_the_own_symbols_unless_another_is_chosen(open_page, se
     page.button("form_run").click().run()
 
     assert newest(services).spec.benchmark == "MSFT"
+
+
+def test_only_benchmarks_that_meet_the_symbols_are_offered(open_page, services):
+    lay_prices(services.settings.lake_dir, "ANCIENT", wave(30), first=date(1990, 1, 1))
+    page = open_page()
+    page.multiselect(state.FORM_SYMBOLS).set_value(["AAPL"]).run()
+    assert "ANCIENT" not in page.selectbox(state.FORM_BENCHMARK).options
+
+    page.multiselect(state.FORM_SYMBOLS).set_value(["ANCIENT"]).run()
+
+    offered = page.selectbox(state.FORM_BENCHMARK).options
+    assert "ANCIENT" in offered
+    assert "AAPL" not in offered
 
 
 def test_only_benchmarks_with_such_bars_are_offered(open_page, services, tmp_path):

@@ -72,7 +72,17 @@ def show_metrics(runs: Sequence[Run], metrics: Sequence[MetricRow], *, every: bo
         '<caption class="wb-sr">Metrics of the runs; a dot marks the best</caption>',
         f'<thead><tr><th scope="col" class="wb-left">Metric</th>{head}</tr></thead>',
         f"<tbody>{rows}</tbody></table></div>",
+        _own_benchmarks(shown),
     )
+
+
+def _own_benchmarks(shown: Sequence[MetricRow]) -> str:
+    """Say why nobody is the best, where runs were measured against different things."""
+    apart = [row.label for row in shown if row.direction != METRICS[row.name].direction]
+    if not apart:
+        return ""
+    text = f"{' and '.join(apart).capitalize()}: each run against a benchmark of its own."
+    return f'<p class="wb-muted wb-small">{markup.text(text)}</p>'
 
 
 def show_differences(runs: Sequence[Run], differences: Sequence[Difference]) -> None:

@@ -53,7 +53,7 @@ def show(market: Market, series: Sequence[Series]) -> DataChoice:
     mine = [one for one in series if one.symbol in symbols] or list(series)
     timeframe = _timeframe(market, symbols)
     start, end = _range(mine)
-    benchmark = _benchmark(market, known, timeframe)
+    benchmark = _benchmark(market, series, mine, timeframe)
     return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
 
 
@@ -71,8 +71,13 @@ def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
     return Timeframe(chosen)
 
 
-def _benchmark(market: Market, known: Sequence[str], timeframe: Timeframe) -> str | None:
-    offered = ["", *(name for name in known if timeframe in market.timeframes(name))]
+def _benchmark(
+    market: Market, series: Sequence[Series], mine: Sequence[Series], timeframe: Timeframe
+) -> str | None:
+    """Choose among the symbols that have such bars while the chosen ones have some."""
+    first, last = min(one.first for one in mine), max(one.last for one in mine)
+    meeting = sorted({one.symbol for one in series if one.first <= last and one.last >= first})
+    offered = ["", *(name for name in meeting if timeframe in market.timeframes(name))]
     state.keep_valid(state.FORM_BENCHMARK, offered)
     chosen: str = st.selectbox(
         "Benchmark",
@@ -80,7 +85,7 @@ def _benchmark(market: Market, known: Sequence[str], timeframe: Timeframe) -> st
         format_func=lambda name: name or OWN_SYMBOLS,
         key=state.FORM_BENCHMARK,
         persist_state="session",
-        help="What alpha, beta and the grey line of the chart are measured against: a symbol "
+        help="The grey line of the chart, and what alpha and beta are measured against: a symbol "
         "bought at its first open and held.",
     )
     return chosen or None
