@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,12 @@ from core.settings import PREFIX, Settings
 ROOT = Path(__file__).resolve().parent.parent
 
 # Before anything imports numba: one cache for all tests and workers, kept between sessions.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba"))
+# Its name follows the code, because numba looks at one file only to see whether a kernel is stale.
+_engine = hashlib.sha256()
+for _path in sorted((ROOT / "core" / "engine").rglob("*.py")):
+    _engine.update(_path.read_bytes())
+_kernels = ROOT / ".pytest_cache" / "numba" / _engine.hexdigest()[:12]
+os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernels))
 for _name in Settings.model_fields:
     os.environ.pop(PREFIX + _name.upper(), None)
 # For fixtures that live longer than a test; each test gets a folder of its own below.

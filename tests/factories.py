@@ -337,7 +337,62 @@ def random_case(seed: int, count: int = 120) -> Case:
         sessions=int(rng.integers(1, 9)) + max(0, count - 200) // 40,
         wildness=int(rng.choice([1, 3, 8])),
     )
-    return Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
+    case = Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
+    return with_limits(case, np.random.default_rng([seed, 14]))
+
+
+def with_limits(case: Case, rng: np.random.Generator) -> Case:
+    """Day limits, cooldown and other rules that seldom meet, added to some cases and not others."""
+    if rng.random() < 0.3:
+        return case
+    options: dict[str, Any] = {}
+    if rng.random() < 0.15:
+        options["protection"] = "close"
+    if rng.random() < 0.1:
+        options["initial_margin"] = 0.0
+    if rng.random() < 0.4:
+        options |= random_day_limits(rng, case.options.initial_cash)
+    if rng.random() < 0.2:
+        options["max_trades_per_day"] = int(rng.choice([1, 2, 4]))
+    if rng.random() < 0.3:
+        options["cooldown_bars"] = int(rng.choice([1, 2, 6]))
+        options["cooldown_losses"] = int(rng.choice([1, 1, 2]))
+    costs = {}
+    if rng.random() < 0.3:
+        costs["slippage_points"] = float(rng.choice([0.05, 0.5, 1.0]))
+    if rng.random() < 0.3:
+        costs["per_trade"] = float(rng.choice([2.5, 12.0]))
+    signals = replace(case.signals, ttl=int(rng.choice([1, 2, 3, 8])))
+    if signals.ttl > 1 and signals.entry_price is not None and rng.random() < 0.7:
+        signals = waiting(signals, case.bars, rng)
+    return replace(case.with_options(**options).with_costs(**costs), signals=signals)
+
+
+def waiting(signals: Signals, bars: Bars, rng: np.random.Generator) -> Signals:
+    """Entries at prices not reached at once, with bars of silence behind most of them."""
+    codes = signals.codes.copy()
+    assert signals.entry_price is not None
+    prices = signals.entry_price.copy()
+    below = -1 if signals.entry_kind == "limit" else 1
+    for row in np.flatnonzero((np.abs(codes) == 1) & (rng.random(len(codes)) < 0.8)):
+        if abs(codes[row]) == 1:  # not silenced by an earlier one
+            away = float(rng.integers(1, 7)) * GRID
+            prices[row] = max(bars.close[row] + below * codes[row] * away, GRID)
+            codes[row + 1 : row + 1 + int(rng.integers(0, 6))] = Code.HOLD
+    return replace(signals, codes=codes, entry_price=prices)
+
+
+def random_day_limits(rng: np.random.Generator, cash: float) -> dict[str, Any]:
+    """A target, a loss or both, near enough to be met."""
+    unit = str(rng.choice(["money", "points"]))
+    near = [1.0, 2.5, 6.0] if unit == "points" else [5.0, 40.0, cash * 0.01, cash * 0.03]
+    which = int(rng.integers(3))
+    return {
+        "daily_unit": unit,
+        "daily_action": str(rng.choice(["flatten", "entries"])),
+        "daily_target": float(rng.choice(near)) if which != 1 else None,
+        "daily_loss": float(rng.choice(near)) if which != 0 else None,
+    }
 
 
 # For hypothesis --------------------------------------------------------------------------------
@@ -392,6 +447,7 @@ def signal_rows(draw: st.DrawFn, count: int) -> Signals:
         max_bars=draw(st.sampled_from([0, 0, 1, 2, 4])),
         entry_price=entry_price,
         entry_kind=draw(st.sampled_from(["limit", "stop"])),
+        ttl=draw(st.sampled_from([1, 1, 2, 4])),
         conflicts=draw(st.integers(0, 2)),
     )
 
@@ -411,15 +467,31 @@ def engine_options(draw: st.DrawFn) -> EngineOptions:
         size_ref=draw(st.sampled_from(["decision", "fill"])),
         lot_size=draw(st.sampled_from(lot_sizes)),
         multiplier=draw(st.sampled_from([1.0, 0.5, 20.0])),
-        initial_margin=draw(st.sampled_from([1.0, 0.25, 0.02])),
+        initial_margin=draw(st.sampled_from([1.0, 1.0, 0.25, 0.02, 0.0])),
         on_insufficient=draw(st.sampled_from(["scale", "reject"])),
         allow_short=draw(st.sampled_from([True, True, False])),
         fill_on_touch=draw(st.booleans()),
         intraday=intraday,
         square_off=draw(clock) if intraday else None,
         no_entry_after=draw(clock),
+        protection=draw(st.sampled_from(["intrabar", "intrabar", "close"])),
         close_at_end=draw(st.booleans()),
+        **draw(st.just({}) | day_limits()),
     )
+
+
+@st.composite
+def day_limits(draw: st.DrawFn) -> dict[str, Any]:
+    limit = st.none() | st.sampled_from([1.0, 2.0, 5.0, 40.0])
+    return {
+        "daily_target": draw(limit),
+        "daily_loss": draw(limit),
+        "daily_unit": draw(st.sampled_from(["money", "points"])),
+        "daily_action": draw(st.sampled_from(["flatten", "entries"])),
+        "max_trades_per_day": draw(st.sampled_from([None, None, 1, 2])),
+        "cooldown_bars": draw(st.sampled_from([0, 0, 1, 3])),
+        "cooldown_losses": draw(st.sampled_from([1, 1, 2])),
+    }
 
 
 @st.composite
@@ -435,6 +507,8 @@ def cost_models(draw: st.DrawFn) -> CostModel:
         maximum_rate=one(None, 0.01, 0.0002),
         slippage_bps=one(0.0, 10.0, 100.0),
         half_spread_bps=one(0.0, 2.5),
+        slippage_points=one(0.0, 0.0, 0.25, 1.0),
+        per_trade=one(0.0, 0.0, 3.0),
         tick=one(0.0, 0.05, 0.5),
         maximum=one(None, 20.0),
         commission_tax=one(0.0, 0.18),

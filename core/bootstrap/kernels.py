@@ -31,7 +31,7 @@ def kernel_cache(cache_dir: Path) -> Path:
     if given:
         return Path(given)
     digest = hashlib.sha256()
-    for path in sorted((Path(core.__file__).parent / "engine").glob("*.py")):
+    for path in sorted((Path(core.__file__).parent / "engine").rglob("*.py")):
         digest.update(path.read_bytes())
     folder = cache_dir / "kernels" / digest.hexdigest()[:HASH_DIGITS]
     try:

@@ -106,15 +106,23 @@ class CostModel(Fees):
     """Fees, their changes over the years, and the price concession of an order.
 
     Attributes:
+        per_trade: Once for a round trip, with the fill that ends it.
         slippage_bps: Market and stop orders fill this much worse than the price, in basis points.
-        half_spread_bps: Half the bid-ask spread, likewise.
+        slippage_points: The same in points of the price.
+        half_spread_bps: Half the bid-ask spread, in basis points.
+        impact: Y of the square-root law: Y sigma_day sqrt(Q / ADV) of the price; 0 for none.
+        volume_share: K of K min(Q / V, 2.5 %)^2 of the price; 0 for none.
         tick: Price increment to which market and stop fills are rounded, against you; 0 for none.
         changes: Fees that differ from a date on, oldest first.
     """
 
     name: str = Field("custom", max_length=40)
+    per_trade: float = Field(0.0, ge=0, le=1e6)
     slippage_bps: float = Field(0.0, ge=0, le=10_000)
+    slippage_points: float = Field(0.0, ge=0, le=1e6)
     half_spread_bps: float = Field(0.0, ge=0, le=10_000)
+    impact: float = Field(0.0, ge=0, le=100)
+    volume_share: float = Field(0.0, ge=0, le=100)
     tick: float = Field(0.0, ge=0, le=1e6)
     changes: tuple[CostChange, ...] = Field((), max_length=MOST_CHANGES)
 
@@ -137,7 +145,9 @@ class CostModel(Fees):
     @property
     def is_free(self) -> bool:
         """Whether trading costs nothing at all, which no result should hide."""
-        if self.slippage_bps or self.half_spread_bps or self.tick:
+        if self.slippage_bps or self.slippage_points or self.half_spread_bps or self.tick:
+            return False
+        if self.per_trade or self.impact or self.volume_share:
             return False
         return not any(fees.has_fees for _, fees in self.schedule())
 
@@ -145,12 +155,20 @@ class CostModel(Fees):
         """Say the costs in words."""
         if self.is_free:
             return "no costs at all"
-        parts = _said(self) or ["no fees"]
+        parts = _said(self) or ([] if self.per_trade else ["no fees"])
+        if self.per_trade:
+            parts.append(f"{self.per_trade:g} per round trip")
         if self.changes:
             parts.append("charges by date")
         concession = self.slippage_bps + self.half_spread_bps
         if concession:
             parts.append(f"{concession:g} bps slippage and spread")
+        if self.slippage_points:
+            parts.append(f"{self.slippage_points:g} points slippage")
+        if self.impact:
+            parts.append(f"square-root impact of {self.impact:g}")
+        if self.volume_share:
+            parts.append(f"volume-share impact of {self.volume_share:g}")
         if self.tick:
             parts.append(f"rounded to ticks of {self.tick:g}")
         return ", ".join(parts)

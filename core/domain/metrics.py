@@ -189,6 +189,9 @@ COUNTER_NAMES = (
     "rejected",
     "expired",
     "blocked",
+    "limited",
+    "volume_capped",
+    "margin_calls",
     "ambiguous_bars",
 )
 
@@ -203,7 +206,7 @@ class Metrics:
         counters: Every name of `COUNTER_NAMES`.
         badges: Cautions that must travel with the numbers: `optimistic_fill`, `zero_cost`,
             `short_history` (CAGR over less than a year), `coarse_bars` (ambiguous > 5 %),
-            `ruined`, `synthetic_data`.
+            `ruined`, `delta_approximation`, `synthetic_data`.
     """
 
     values: Mapping[str, float | None]
@@ -222,5 +225,6 @@ BADGES: dict[str, str] = {
     "short_history": "Less than a year: annual figures are extrapolated",
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
+    "delta_approximation": "Delta approximation: option prices are derived from the underlying",
     "synthetic_data": "Synthetic prices: made by a generator, no market ever traded them",
 }

@@ -10,11 +10,32 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MIN_LOT = 1e-9
 
 
+class OptionProxy(BaseModel):
+    """Long calls and puts traded by their delta on the prices of the underlying (R18).
+
+    Attributes:
+        delta: Premium points per point of the underlying.
+        gamma: Change of delta per point.
+        theta: Premium points lost per calendar day.
+        volatility: Annual, for the premium of an at-the-money option.
+        days_to_expiry: Calendar days, for the same.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    delta: float = Field(0.5, gt=0, le=1)
+    gamma: float = Field(0.0, ge=0, le=1)
+    theta: float = Field(0.0, ge=0, le=1e6)
+    volatility: float = Field(0.15, gt=0, le=5)
+    days_to_expiry: float = Field(7.0, gt=0, le=3650)
+
+
 class EngineOptions(BaseModel):
     """Account and fill rules of a run.
 
     Attributes:
         initial_cash: Account currency at the start.
+        account: With several symbols: equal `sleeves`, or one `shared` cash account.
         fill: `next_open`: decided at close t, filled at open t+1. `close`: filled at close t,
             which no one can trade; results are badged optimistic (R2).
         delay: Extra bars between decision and fill (R2).
@@ -23,19 +44,35 @@ class EngineOptions(BaseModel):
         size_ref: Price and equity the size is taken from: `decision` close, or the `fill` (R3).
         lot_size: Quantities are whole multiples of this; 0 allows fractions (R3).
         multiplier: Money per price point of one unit.
-        initial_margin: Share of a position's value that equity must cover; 1: cash account (R9).
+        initial_margin: Share of a position's value that equity must cover; 1: cash account, 0: no
+            check at all (R9).
+        maintenance_margin: Share below which positions are cut; 0: no margin calls (R12).
         on_insufficient: Shrink an order that cash cannot cover, or reject it (R9).
         allow_short: Whether short entries are taken (R9).
+        borrow_rate: Paid on short positions, a year of 360 days (R11).
+        pyramid: Times a position may be added to (R21).
+        max_participation: Share of a bar's volume that may trade; None for no cap (R10).
+        rebalance_band: Weights closer than this to what is held change nothing.
+        protection: Levels are reached by prices inside a bar (`intrabar`) or by closes only (R6).
+        intrabar: `conservative`: stops may, targets must. `path`: one assumed path of prices (R6).
         fill_on_touch: Limits and targets fill when touched, without trade-through (R5).
         intraday: Be flat at every session's end (R13).
         square_off: Local time from which positions are closed, when intraday (R13).
         no_entry_after: Local time from which no position is opened (R13).
+        daily_target, daily_loss: Result of a session beyond which it is over; None for none (R14).
+        daily_unit: What they count: money, or price points of one unit.
+        daily_action: `flatten` closes and blocks; `entries` only refuses new ones (R14).
+        max_trades_per_day: Entries in a session; None for any number (R14).
+        cooldown_bars: Bars without entries after losses (R14).
+        cooldown_losses: Losing trades in a row that begin them.
+        option: Trade options by their delta; None trades the symbol itself (R18).
         close_at_end: Liquidate at the last close instead of marking open positions (R19).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     initial_cash: float = Field(100_000.0, gt=0, le=1e12)
+    account: Literal["sleeves", "shared"] = "sleeves"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] = "percent_of_equity"
@@ -43,13 +80,28 @@ class EngineOptions(BaseModel):
     size_ref: Literal["decision", "fill"] = "decision"
     lot_size: float = Field(1.0, ge=0, le=1e9)
     multiplier: float = Field(1.0, gt=0, le=1e9)
-    initial_margin: float = Field(1.0, gt=0, le=1)
+    initial_margin: float = Field(1.0, ge=0, le=1)
+    maintenance_margin: float = Field(0.0, ge=0, le=1)
     on_insufficient: Literal["scale", "reject"] = "scale"
     allow_short: bool = True
+    borrow_rate: float = Field(0.0, ge=0, le=10)
+    pyramid: int = Field(0, ge=0, le=1000)
+    max_participation: float | None = Field(None, gt=0, le=1)
+    rebalance_band: float = Field(0.0, ge=0, le=1)
+    protection: Literal["intrabar", "close"] = "intrabar"
+    intrabar: Literal["conservative", "path"] = "conservative"
     fill_on_touch: bool = False
     intraday: bool = False
     square_off: time | None = None
     no_entry_after: time | None = None
+    daily_target: float | None = Field(None, gt=0, le=1e12)
+    daily_loss: float | None = Field(None, gt=0, le=1e12)
+    daily_unit: Literal["money", "points"] = "money"
+    daily_action: Literal["flatten", "entries"] = "flatten"
+    max_trades_per_day: int | None = Field(None, ge=1, le=1_000_000)
+    cooldown_bars: int = Field(0, ge=0, le=1_000_000)
+    cooldown_losses: int = Field(1, ge=1, le=1000)
+    option: OptionProxy | None = None
     close_at_end: bool = False
 
     @model_validator(mode="after")
@@ -60,4 +112,11 @@ class EngineOptions(BaseModel):
             raise ValueError(f"lot_size is {self.lot_size}, expected 0 or at least {MIN_LOT}")
         if self.square_off is not None and not self.intraday:
             raise ValueError("square_off needs intraday=true")
+        if self.maintenance_margin > self.initial_margin:
+            raise ValueError(
+                f"maintenance_margin {self.maintenance_margin} is above initial_margin "
+                f"{self.initial_margin}, so every position would be called at once"
+            )
+        if self.protection == "close" and self.intrabar == "path":
+            raise ValueError("intrabar=path says nothing where protection=close")
         return self

@@ -65,6 +65,8 @@ class Signals:
         max_bars: Leave after this many bars, counting the entry bar; 0 means never.
         entry_price: Limit or stop price of a resting entry, NaN for a market entry at that row.
         entry_kind: What `entry_price` means.
+        ttl: Bars a resting entry lives (R20).
+        priority: Shape (T,): with shared cash, entries of lower numbers come first; None: equal.
         conflicts: Rows that asked for long and short at once and became HOLD.
     """
 
@@ -75,6 +77,8 @@ class Signals:
     max_bars: int = 0
     entry_price: FloatArray | None = None
     entry_kind: Literal["limit", "stop"] = "limit"
+    ttl: int = 1
+    priority: FloatArray | None = None
     conflicts: int = 0
 
     @classmethod
@@ -92,6 +96,8 @@ class Signals:
         max_bars: int = 0,
         entry_price: Any = None,
         entry_kind: Literal["limit", "stop"] = "limit",
+        ttl: int = 1,
+        priority: Any = None,
     ) -> Self:
         """Build signals from conditions, each of shape (T,) and true where it wants something.
 
@@ -142,8 +148,25 @@ class Signals:
             max_bars=max_bars,
             entry_price=resting,
             entry_kind=entry_kind,
+            ttl=ttl,
+            priority=None if priority is None else np.asarray(priority, dtype=np.float64),
             conflicts=int(np.count_nonzero(both)),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Wanted shares of equity of a universe, shape (T, S).
+
+    Attributes:
+        values: float64: 0.1 is a tenth of equity, negative is short, 0 flat, NaN no opinion.
+        stop, target, trail: Protection of what is opened; arrays have shape (T, S).
+    """
+
+    values: FloatArray
+    stop: Level | None = None
+    target: Level | None = None
+    trail: Level | None = None
 
 
 def _flags(name: str, value: Any) -> npt.NDArray[np.bool_]:

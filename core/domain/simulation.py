@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from core.domain.bars import Bars, FloatArray, IntArray
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 ReasonArray = npt.NDArray[np.uint8]
@@ -27,8 +27,13 @@ class Reason(IntEnum):
     TRAIL = 8
     MAX_BARS = 9
     SQUARE_OFF = 10
+    DAILY_TARGET = 11
+    DAILY_LOSS = 12
+    MARGIN = 13
     RUIN = 14
+    DELIST = 15
     END = 16
+    REBALANCE = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,9 @@ class Counters:
         rejected: Entries refused: no cash, shorts not allowed, protection on the wrong side.
         expired: Entries that did not fill in their bar or were left over at their session's end.
         blocked: Entries refused by a session rule or by the one-position-per-bar rule (R20).
+        limited: Entries refused by a day limit, the trades of a day or a cooldown (R14).
+        volume_capped: Orders cut to the share of volume allowed (R10).
+        margin_calls: Closes at which equity fell short of maintenance (R12).
         ambiguous_bars: Bars in which OHLC cannot say what came first (R6).
     """
 
@@ -53,6 +61,9 @@ class Counters:
     rejected: int = 0
     expired: int = 0
     blocked: int = 0
+    limited: int = 0
+    volume_capped: int = 0
+    margin_calls: int = 0
     ambiguous_bars: int = 0
 
 
@@ -131,6 +142,8 @@ class Simulation:
         max_drawdown: min over bars of equity / running peak - 1, initial cash included; <= 0.
         gross_exposure: Mean over bars of |quantity| * close * multiplier / equity.
         ruined: Equity reached 0 or less; the run was stopped there (R12).
+        borrow: Paid on short positions, money (R11).
+        carry: What options gained by gamma less what they lost by theta, money (R18).
     """
 
     bars: Bars
@@ -146,3 +159,66 @@ class Simulation:
     max_drawdown: float
     gross_exposure: float
     ruined: bool
+    borrow: float = 0.0
+    carry: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PortfolioSimulation:
+    """Several symbols on one account, one row per time at which any of them has a bar.
+
+    Attributes:
+        bars: Of each of the S symbols.
+        multiplier: Money per price point of one unit.
+        ts: Opening times, shape (T,), the union over symbols.
+        session: The latest session of the bars of a row, shape (T,).
+        mark: Last closes, NaN before the first, shape (T, S).
+        equity, cash: At the close of each row, shape (T,).
+        quantity: Positions at the close of each row, signed, shape (T, S).
+        held: Whether there was any position at any moment of the row, shape (T,).
+        fills, trades: Of all symbols; their bars are rows of `ts`.
+        fill_symbol, trade_symbol: Place of the symbol in `bars`.
+        max_drawdown, gross_exposure, ruined, borrow, carry: As in `Simulation`.
+    """
+
+    bars: tuple[Bars, ...]
+    initial_cash: float
+    multiplier: float
+    ts: IntArray
+    session: Int32Array
+    mark: FloatArray
+    equity: FloatArray
+    cash: FloatArray
+    quantity: FloatArray
+    held: BoolArray
+    fills: Fills
+    fill_symbol: IntArray
+    trades: Trades
+    trade_symbol: IntArray
+    counters: Counters
+    max_drawdown: float
+    gross_exposure: float
+    ruined: bool
+    borrow: float
+    carry: float
+
+    def alone(self) -> Simulation:
+        """Give the account of a single symbol as what the scalar driver gives."""
+        (bars,) = self.bars
+        return Simulation(
+            bars=bars,
+            initial_cash=self.initial_cash,
+            multiplier=self.multiplier,
+            equity=self.equity,
+            cash=self.cash,
+            quantity=self.quantity[:, 0].copy(),
+            held=self.held,
+            fills=self.fills,
+            trades=self.trades,
+            counters=self.counters,
+            max_drawdown=self.max_drawdown,
+            gross_exposure=self.gross_exposure,
+            ruined=self.ruined,
+            borrow=self.borrow,
+            carry=self.carry,
+        )

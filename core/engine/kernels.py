@@ -27,6 +27,7 @@ from core.domain.simulation import BoolArray, ReasonArray
 SESSION_LAST, SQUARE_OFF_DUE, NO_ENTRY, SESSION_FIRST, LAST_BAR = 1, 2, 4, 8, 16
 # Units of a protective level.
 PERCENT, POINTS, PRICE = 0, 1, 2
+NEVER = -(2**31)  # no session
 # How a position was opened in this bar: what its high and low may prove (rules R5 and R6).
 BEFORE, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = 0, 1, 2, 3, 4
 # Outcomes of an attempt to open.
@@ -35,7 +36,8 @@ OPENED, SCALED, REJECTED, DROPPED = 0, 1, 2, 3
 LONG, SHORT, FLAT, HOLD, CLOSE_LONG, CLOSE_SHORT = 1, -1, 0, 2, 3, -3
 # Reasons, as in core.domain.simulation.Reason.
 EXIT_SIGNAL, REVERSE, STOP, STOP_GAP, TARGET, TARGET_GAP = 2, 3, 4, 5, 6, 7
-TRAIL, MAX_BARS, SQUARE_OFF, RUIN, END = 8, 9, 10, 14, 16
+TRAIL, MAX_BARS, SQUARE_OFF, DAILY_TARGET, DAILY_LOSS = 8, 9, 10, 11, 12
+MARGIN, RUIN, DELIST, END, REBALANCE = 13, 14, 15, 16, 17
 # Columns of the trade table.
 QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK = range(11)
 ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
@@ -45,13 +47,51 @@ FIXED, PER_UNIT, RATE, MINIMUM, CAP_RATE, CAP, TAXED = range(7)
 CHARGE_RATE, CHARGE_UNIT, SIDE_UNIT, SIDE_CAP = 7, 8, 9, 10
 # Slots of the counter array.
 ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
+LIMITED, VOLUME_CAPPED, MARGIN_CALLS = 7, 8, 9
+COUNTERS = 10
+# Slots of what a session, and a row of losses, remember (R14).
+DAY_PNL, DAY_POINTS, DAY_ENTRIES = range(3)
+LOSSES, COOL_UNTIL = range(2)
 
 
-class Config(NamedTuple):
-    """Account, fill and cost rules as numbers; see `EngineOptions` and `CostModel`.
+class Charges(NamedTuple):
+    """What a fill costs; see `CostModel`.
 
     `fees[period, BUY or SELL]` is a row of fee coefficients; the period of bar t is
     `period[t * period_step]`, step 0 where fees never change.
+    """
+
+    fees: FloatArray
+    period: IntArray
+    period_step: int
+    per_trade: float
+    slip: float
+    slip_points: float
+    tick: float
+    multiplier: float
+
+
+class Limits(NamedTuple):
+    """Rules of R14, and what they remember.
+
+    `day`, shape (3,), is of the session; `streak`, shape (S, 2), of each symbol's losses in a row.
+    """
+
+    day: FloatArray
+    streak: IntArray
+    target: float
+    loss: float
+    in_points: bool
+    flatten: bool
+    entries: int
+    cooldown: int
+    losses: int
+
+
+class Config(NamedTuple):
+    """Account and fill rules as numbers; see `EngineOptions`.
+
+    `at_close`: protection looks at closes only.
     """
 
     cash: float
@@ -61,7 +101,6 @@ class Config(NamedTuple):
     size: float
     size_at_fill: bool
     lot: float
-    multiplier: float
     margin: float
     reject: bool
     shorts: bool
@@ -69,11 +108,8 @@ class Config(NamedTuple):
     intraday: bool
     close_at_end: bool
     max_bars: int
-    fees: FloatArray
-    period: IntArray
-    period_step: int
-    slip: float
-    tick: float
+    ttl: int
+    at_close: bool
 
 
 class Protection(NamedTuple):
@@ -85,24 +121,24 @@ class Protection(NamedTuple):
 
 
 @register_jitable
-def worse(px: float, direction: float, slip: float, tick: float) -> float:
+def worse(px: float, direction: float, charges: Charges) -> float:
     """Fill price of a market or stop order that buys (+1) or sells (-1) at `px` (R4)."""
     if direction > 0:
-        px = px * (1.0 + slip)
-        if tick > 0:
-            px = ceil(px / tick - 1e-9) * tick
+        px = px * (1.0 + charges.slip) + charges.slip_points
+        if charges.tick > 0:
+            px = ceil(px / charges.tick - 1e-9) * charges.tick
     else:
-        px = px * (1.0 - slip)
-        if tick > 0:
-            px = floor(px / tick + 1e-9) * tick
+        px = px * (1.0 - charges.slip) - charges.slip_points
+        if charges.tick > 0:
+            px = floor(px / charges.tick + 1e-9) * charges.tick
     return px
 
 
 @register_jitable
-def fee_of(quantity: float, px: float, t: int, side: float, cfg: Config) -> float:
+def fee_of(quantity: float, px: float, t: int, side: float, charges: Charges) -> float:
     """Fee of an order of `quantity` units (unsigned) at `px` in bar `t`; side is +1 to buy."""
-    row = cfg.fees[cfg.period[t * cfg.period_step], BUY if side > 0 else SELL]
-    value = quantity * px * cfg.multiplier
+    row = charges.fees[charges.period[t * charges.period_step], BUY if side > 0 else SELL]
+    value = quantity * px * charges.multiplier
     fee = row[FIXED] + row[PER_UNIT] * quantity + row[RATE] * value
     fee = max(fee, row[MINIMUM])
     if row[CAP_RATE] < inf:
@@ -114,33 +150,49 @@ def fee_of(quantity: float, px: float, t: int, side: float, cfg: Config) -> floa
 
 
 @register_jitable
-def need_of(quantity: float, px: float, t: int, side: float, cfg: Config) -> float:
+def need_of(
+    quantity: float, px: float, t: int, side: float, margin: float, charges: Charges
+) -> float:
     """Cash an entry of `quantity` units takes, fee included (R9)."""
-    return quantity * px * cfg.multiplier * cfg.margin + fee_of(quantity, px, t, side, cfg)
+    return quantity * px * charges.multiplier * margin + fee_of(quantity, px, t, side, charges)
 
 
 @register_jitable
-def sized(
-    equity: float, ref: float, px: float, cash: float, t: int, side: float, cfg: Config
+def asked_size(equity: float, ref: float, multiplier: float, cfg: Config) -> float:
+    """Quantity an entry asks for, before lots and cash (R3)."""
+    return (cfg.size / 100.0) * equity / (ref * multiplier) if cfg.percent else cfg.size
+
+
+@register_jitable
+def fitted(
+    raw: float,
+    px: float,
+    margin: float,
+    cash: float,
+    t: int,
+    side: float,
+    cfg: Config,
+    charges: Charges,
 ) -> tuple[float, int]:
-    """Quantity of an entry at `px` (R3) after the cash check (R9), and what happened to it."""
-    raw = (cfg.size / 100.0) * equity / (ref * cfg.multiplier) if cfg.percent else cfg.size
+    """Whole lots of `raw` (R3) that `cash` covers at `px` (R9), and what happened to the order."""
     if cfg.lot > 0:
         n = float(floor(raw / cfg.lot + 1e-9))
         if n < 1:
             return 0.0, DROPPED
-        if need_of(n * cfg.lot, px, t, side, cfg) <= cash:
+        if margin == 0:
+            return n * cfg.lot, OPENED
+        if need_of(n * cfg.lot, px, t, side, margin, charges) <= cash:
             return n * cfg.lot, OPENED
         if cfg.reject:
             return 0.0, REJECTED
         # The largest n that fits; need grows with n. The linear part of the fee gives the first
         # guess, which is nearly always the answer; from there strides double until it is enclosed.
-        per_unit, fixed = _linear(px, t, side, cfg)
+        per_unit, fixed = _linear(px, t, side, margin, charges)
         fits, over, stride = 0.0, n, 1.0
         middle = float(floor((cash - fixed) / (per_unit * cfg.lot)))
         while over - fits > 1:
             middle = min(max(middle, fits + 1), over - 1)
-            if need_of(middle * cfg.lot, px, t, side, cfg) <= cash:
+            if need_of(middle * cfg.lot, px, t, side, margin, charges) <= cash:
                 fits = middle
                 middle = fits + stride if over == n else float(floor((fits + over) / 2))
             else:
@@ -150,30 +202,60 @@ def sized(
         return (fits * cfg.lot, SCALED) if fits >= 1 else (0.0, REJECTED)
     if not raw > 0:
         return 0.0, DROPPED
-    if need_of(raw, px, t, side, cfg) <= cash:
+    if margin == 0:
+        return raw, OPENED
+    if need_of(raw, px, t, side, margin, charges) <= cash:
         return raw, OPENED
     if cfg.reject:
         return 0.0, REJECTED
-    per_unit, fixed = _linear(px, t, side, cfg)
+    per_unit, fixed = _linear(px, t, side, margin, charges)
     quantity = (cash - fixed) / per_unit
     if not quantity > 0:
         return 0.0, REJECTED
-    if need_of(quantity, px, t, side, cfg) > cash * (1.0 + 1e-12):
-        fee = fee_of(quantity, px, t, side, cfg)
-        quantity = (cash - fee) / (px * cfg.multiplier * cfg.margin)
+    if need_of(quantity, px, t, side, margin, charges) > cash * (1.0 + 1e-12):
+        fee = fee_of(quantity, px, t, side, charges)
+        quantity = (cash - fee) / (px * charges.multiplier * margin)
         if not quantity > 0:
             return 0.0, REJECTED
     return quantity, SCALED
 
 
 @register_jitable
-def _linear(px: float, t: int, side: float, cfg: Config) -> tuple[float, float]:
+def _linear(px: float, t: int, side: float, margin: float, charges: Charges) -> tuple[float, float]:
     """Cash per unit and per order of an entry whose fee meets neither a minimum nor a cap."""
-    row = cfg.fees[cfg.period[t * cfg.period_step], BUY if side > 0 else SELL]
-    value = px * cfg.multiplier
-    per_unit = value * cfg.margin + (row[PER_UNIT] + value * row[RATE]) * row[TAXED]
+    row = charges.fees[charges.period[t * charges.period_step], BUY if side > 0 else SELL]
+    value = px * charges.multiplier
+    per_unit = value * margin + (row[PER_UNIT] + value * row[RATE]) * row[TAXED]
     per_unit = per_unit + value * row[CHARGE_RATE] + (row[CHARGE_UNIT] + row[SIDE_UNIT])
     return per_unit, row[FIXED] * row[TAXED]
+
+
+@register_jitable
+def is_limited(limits: Limits | None, is_halted: bool, t: int, symbol: int) -> bool:
+    """Whether a day limit, the trades of a day or a cooldown refuses an entry in bar `t` (R14)."""
+    if limits is None:
+        return False
+    if is_halted or t <= limits.streak[symbol, COOL_UNTIL]:
+        return True
+    if limits.entries > 0 and limits.day[DAY_ENTRIES] >= limits.entries:
+        return True
+    result = limits.day[DAY_POINTS] if limits.in_points else limits.day[DAY_PNL]
+    return not limits.flatten and (result >= limits.target or result <= -limits.loss)
+
+
+@register_jitable
+def remember(limits: Limits, pnl: float, points: float, t: int, symbol: int) -> None:
+    """Book a closed trade in the session's sums and in the row of losses (R14)."""
+    streak = limits.streak
+    limits.day[DAY_PNL] += pnl
+    limits.day[DAY_POINTS] += points
+    if pnl < 0.0:
+        streak[symbol, LOSSES] += 1
+        if limits.cooldown > 0 and streak[symbol, LOSSES] >= limits.losses:
+            streak[symbol, COOL_UNTIL] = t + limits.cooldown
+            streak[symbol, LOSSES] = 0
+    else:
+        streak[symbol, LOSSES] = 0
 
 
 @register_jitable
@@ -199,7 +281,9 @@ def run_scalar_python(
     stops: Protection,
     targets: Protection,
     trails: Protection,
+    limits: Limits | None,
     cfg: Config,
+    charges: Charges,
     equity: FloatArray,
     cash_out: FloatArray,
     q_out: FloatArray,
@@ -216,13 +300,14 @@ def run_scalar_python(
         entry_px: Shape (T,) or (0,) when no row rests.
         equity, cash_out, q_out, held: Shape (T,).
         trade_f, trade_i: Shape (N, 11) and (N, 4), N of at least 2 T + 1.
+        limits: None where no rule of R14 is in use, which leaves its code out.
 
     Returns:
         Number of trades, number of fills, worst drawdown, summed gross exposure, ruined.
     """
     total = len(o)
     rests_exist = len(entry_px) > 0
-    mult = cfg.multiplier
+    mult = charges.multiplier
     cash = cfg.cash
     q = 0.0
     way, side = 0, 0.0  # the direction held, as a code and as a factor
@@ -236,6 +321,9 @@ def run_scalar_python(
     ruined = False
     adverse, favourable, signed = 0.0, 0.0, 0.0
     leave_bar = total  # by max_bars
+    pending = -1  # row of a resting order that outlives its first bar
+    day_start = cfg.cash
+    halted, halt_reason = NEVER, 0  # the session a day limit has ended
     # Most bars of most runs only carry a position on. They are told apart first, which makes the
     # loop half as long; `calm_until` is 0 while flat and where a rule could act on any bar.
     calm_until = 0
@@ -243,22 +331,38 @@ def run_scalar_python(
     may_be_calm = simple_rows or (
         cfg.intraday and cfg.delay == 0 and not (cfg.fill_at_close or rests_exist)
     )
+    if limits is not None:
+        may_be_calm = may_be_calm and not limits.flatten
 
     for t in range(total):
         op, hi, lo, cl = o[t], h[t], l[t], c[t]
         flag = flags[t]
         opened = BEFORE
         was_held = q != 0.0
+        if limits is not None:  # noqa: SIM102 - alone, so that numba leaves out what is under it
+            if flag & SESSION_FIRST:
+                day_start = equity[t - 1] if t > 0 else cfg.cash
+                limits.day[DAY_PNL] = limits.day[DAY_POINTS] = limits.day[DAY_ENTRIES] = 0.0
 
         # The acting row.
         row = t - 1 - cfg.delay
         code = HOLD
         rests = False
+        lives_on = False
         if row >= 0:
             code = codes[row]
-            if not (simple_rows or code == HOLD):
+            if not (simple_rows or (code == HOLD and pending < 0)):
+                if code == HOLD:
+                    row = pending
+                    code = codes[row]
+                elif pending >= 0:
+                    counters[EXPIRED] += 1
+                pending = -1
                 if rests_exist and (code == LONG or code == SHORT):
                     rests = entry_px[row] == entry_px[row]
+                    lives_on = rests and t < row + cfg.delay + cfg.ttl
+                    if cfg.intraday and flag & SESSION_LAST:
+                        lives_on = False
                 if cfg.fill_at_close and not rests:
                     code = HOLD
                 elif cfg.intraday and session[row] != session[t]:
@@ -290,12 +394,14 @@ def run_scalar_python(
                 reason = 0
                 at_limit = False
                 at_open = side * op
-                if at_open <= stop:
+                if at_open <= stop and not cfg.at_close:
                     reason = STOP_GAP
-                elif at_open > trigger:
+                elif at_open > trigger and not cfg.at_close:
                     reason = TARGET_GAP
                     at_limit = True
-                elif cfg.intraday and flag & SQUARE_OFF_DUE:
+                elif halted == session[t]:
+                    reason = halt_reason
+                elif cfg.intraday and flag & SQUARE_OFF_DUE and not cfg.fill_at_close:
                     reason = SQUARE_OFF
                 elif t >= leave_bar:
                     reason = MAX_BARS
@@ -305,10 +411,10 @@ def run_scalar_python(
                     elif code == -way and not rests:
                         reason = REVERSE
                 if reason != 0:
-                    px = op if at_limit else worse(op, -side, cfg.slip, cfg.tick)
+                    px = op if at_limit else worse(op, -side, charges)
                     cash = _close(
                         cash, q, px, op, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                     )  # fmt: skip
                     fills += 1
                     trades += 1
@@ -318,7 +424,10 @@ def run_scalar_python(
             if code == LONG or code == SHORT:
                 if q != 0.0:
                     if rests and code == -way:
-                        counters[EXPIRED] += 1
+                        if lives_on:
+                            pending = row
+                        else:
+                            counters[EXPIRED] += 1
                 elif code == SHORT and not cfg.shorts:
                     counters[REJECTIONS] += 1
                 elif flag & NO_ENTRY:
@@ -350,13 +459,20 @@ def run_scalar_python(
                             else:
                                 opened = BEFORE
                     if opened == BEFORE:
-                        counters[EXPIRED] += 1
+                        if lives_on:
+                            pending = row
+                        else:
+                            counters[EXPIRED] += 1
+                    elif is_limited(limits, halted == session[t], t, 0):
+                        opened = BEFORE
+                        counters[LIMITED] += 1
                     else:
-                        px = ref if at_limit else worse(ref, s, cfg.slip, cfg.tick)
+                        px = ref if at_limit else worse(ref, s, charges)
                         base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
                         q, cash, stop, target, trail = _enter(
                             row, s, px, ref, base, at, cash, t, fills, trades, stops, targets,
-                            trails, trade_f, trade_i, trade_ambiguous, counters, cfg,
+                            trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                            charges,
                         )  # fmt: skip
                         if q == 0.0:
                             opened = BEFORE
@@ -373,12 +489,15 @@ def run_scalar_python(
                 adverse, favourable, signed = lo, hi, cl
                 if side < 0:
                     adverse, favourable, signed = -hi, -lo, -cl
-            if q != 0.0 and (adverse <= stop or favourable > trigger or trail == trail):
-                beyond = favourable > trigger
+            low, high = adverse, favourable
+            if cfg.at_close:
+                low, high = signed, signed
+            if q != 0.0 and (low <= stop or high > trigger or trail == trail):
+                beyond = high > trigger
                 reason = 0
                 ambiguous = False
                 level = 0.0
-                if adverse <= stop:
+                if low <= stop:
                     ambiguous = beyond or (opened == BY_STOP and signed > stop)
                     reason = TRAIL if trailed else STOP
                     level = stop
@@ -388,7 +507,7 @@ def run_scalar_python(
                 else:
                     ambiguous = beyond
                     if trail == trail:
-                        best = max(best, signed if opened == BY_LIMIT else favourable)
+                        best = max(best, signed if opened == BY_LIMIT else high)
                         moved = best - trail
                         if trail_unit == PERCENT:
                             moved = best * (1.0 - side * (trail / 100.0))
@@ -397,18 +516,20 @@ def run_scalar_python(
                             reason = TRAIL
                             level = moved
                         else:
-                            ambiguous = ambiguous or (adverse <= moved and moved > stop)
+                            ambiguous = ambiguous or (low <= moved and moved > stop)
                             trailed = trailed or moved > stop
                             stop = moved
                 if ambiguous:
                     counters[AMBIGUOUS] += 1
                     trade_ambiguous[trades] = True
                 if reason != 0:
-                    ref = side * level
-                    px = ref if reason == TARGET else worse(ref, -side, cfg.slip, cfg.tick)
+                    ref = cl if cfg.at_close else side * level
+                    px = (
+                        ref if reason == TARGET and not cfg.at_close else worse(ref, -side, charges)
+                    )
                     cash = _close(
                         cash, q, px, ref, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                     )  # fmt: skip
                     fills += 1
                     trades += 1
@@ -416,22 +537,34 @@ def run_scalar_python(
                     stopped_out = True
 
             # Step 6: orders at the close, the session's end, the end of data.
+            if q != 0.0 and cfg.fill_at_close and cfg.intraday and flag & SQUARE_OFF_DUE:
+                px = worse(cl, -side, charges)
+                cash = _close(
+                    cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                    SQUARE_OFF, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                )  # fmt: skip
+                fills += 1
+                trades += 1
+                q, calm_until = 0.0, 0
             if cfg.fill_at_close and t - cfg.delay >= 0:
                 row = t - cfg.delay
                 code = codes[row]
                 entering = rests_exist and (code == LONG or code == SHORT)
                 if entering and entry_px[row] == entry_px[row]:
                     code = HOLD
+                if code != HOLD and pending >= 0:
+                    counters[EXPIRED] += 1
+                    pending = -1
                 if code != HOLD and cfg.intraday and session[row] != session[t]:
                     if code == LONG or code == SHORT:
                         counters[EXPIRED] += 1
                     code = HOLD
                 if q != 0.0 and (code == FLAT or code == 3 * way or code == -way):
-                    px = worse(cl, -side, cfg.slip, cfg.tick)
+                    px = worse(cl, -side, charges)
                     cash = _close(
                         cash, q, px, cl, min(worst_seen, side * px), best_seen,
                         REVERSE if code == -way else EXIT_SIGNAL,
-                        t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                        t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                     )  # fmt: skip
                     fills += 1
                     trades += 1
@@ -442,15 +575,18 @@ def run_scalar_python(
                         counters[REJECTIONS] += 1
                     elif over or stopped_out:
                         counters[BLOCKED] += 1
+                    elif is_limited(limits, halted == session[t], t, 0):
+                        counters[LIMITED] += 1
                     else:
                         s = float(code)
-                        px = worse(cl, s, cfg.slip, cfg.tick)
+                        px = worse(cl, s, charges)
                         base, at = cash, px
                         if not cfg.size_at_fill:
                             base, at = (equity[row] if row < t else cash), c[row]
                         q, cash, stop, target, trail = _enter(
                             row, s, px, cl, base, at, cash, t, fills, trades, stops, targets,
-                            trails, trade_f, trade_i, trade_ambiguous, counters, cfg,
+                            trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                            charges,
                         )  # fmt: skip
                         if q != 0.0:
                             opened = AT_CLOSE
@@ -467,10 +603,10 @@ def run_scalar_python(
                 elif cfg.close_at_end and t == total - 1:
                     reason = END
                 if reason != 0:
-                    px = worse(cl, -side, cfg.slip, cfg.tick)
+                    px = worse(cl, -side, charges)
                     cash = _close(
                         cash, q, px, cl, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                     )  # fmt: skip
                     fills += 1
                     trades += 1
@@ -481,10 +617,10 @@ def run_scalar_python(
         marked = cash + q * cl * mult
         if marked <= 0.0:
             if q != 0.0:
-                px = worse(cl, -side, cfg.slip, cfg.tick)
+                px = worse(cl, -side, charges)
                 cash = _close(
                     cash, q, px, cl, min(worst_seen, side * px), best_seen,
-                    RUIN, t, fills, trades, trade_f, trade_i, trade_reason, cfg,
+                    RUIN, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                 )  # fmt: skip
                 fills += 1
                 trades += 1
@@ -499,6 +635,17 @@ def run_scalar_python(
             elif opened != AT_CLOSE:
                 worst_seen = min(worst_seen, signed if opened == BY_STOP else adverse)
                 best_seen = max(best_seen, signed if opened == BY_LIMIT else favourable)
+        if limits is not None:  # noqa: SIM102 - likewise
+            if limits.flatten and halted != session[t] and not ruined:
+                result = marked - day_start
+                if limits.in_points:
+                    result = limits.day[DAY_POINTS]
+                    if q != 0.0:
+                        result += side * (cl - trade_f[trades, ENTRY])
+                if result >= limits.target:
+                    halted, halt_reason = session[t], DAILY_TARGET
+                elif result <= -limits.loss:
+                    halted, halt_reason = session[t], DAILY_LOSS
         equity[t] = marked
         cash_out[t] = cash
         q_out[t] = q
@@ -560,7 +707,9 @@ def _enter(
     trade_i: IntArray,
     trade_ambiguous: BoolArray,
     counters: IntArray,
+    limits: Limits | None,
     cfg: Config,
+    charges: Charges,
 ) -> tuple[float, float, float, float, float]:
     """Open a position at `px`, of the size that `base` money gives at the price `at`.
 
@@ -571,22 +720,27 @@ def _enter(
     stop, target, trail = _levels(row, px, s, stops, targets, trails)
     size, outcome = 0.0, REJECTED
     if px > 0.0 and stop < s * px and target > s * px:
-        size, outcome = sized(base, at, px, cash, t, s, cfg)
+        size, outcome = fitted(
+            asked_size(base, at, charges.multiplier, cfg), px, cfg.margin, cash, t, s,
+            cfg, charges,
+        )  # fmt: skip
     if outcome >= REJECTED:
         counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
         return 0.0, cash, stop, target, trail
     counters[ENTRIES] += 1
+    if limits is not None:
+        limits.day[DAY_ENTRIES] += 1.0
     if outcome == SCALED:
         counters[SCALED_CASH] += 1
-    fee = fee_of(size, px, t, s, cfg)
+    fee = fee_of(size, px, t, s, charges)
     q = s * size
-    cash = cash - q * px * cfg.multiplier
+    cash = cash - q * px * charges.multiplier
     cash = cash - fee
     trade_f[trade, QUANTITY] = q
     trade_f[trade, ENTRY] = px
     trade_f[trade, FEES_IN] = fee
-    trade_f[trade, SLIP_IN] = abs(px - ref) * size * cfg.multiplier
-    trade_f[trade, RISK] = abs(px - s * stop) * size * cfg.multiplier if stop > -inf else nan
+    trade_f[trade, SLIP_IN] = abs(px - ref) * size * charges.multiplier
+    trade_f[trade, RISK] = abs(px - s * stop) * size * charges.multiplier if stop > -inf else nan
     trade_i[trade, ENTRY_BAR] = t
     trade_i[trade, ENTRY_SEQ] = fill
     trade_ambiguous[trade] = False
@@ -608,18 +762,22 @@ def _close(
     trade_f: FloatArray,
     trade_i: IntArray,
     trade_reason: ReasonArray,
-    cfg: Config,
+    limits: Limits | None,
+    charges: Charges,
 ) -> float:
     """Take the proceeds of an exit and finish its trade row; returns the cash."""
     size = abs(q)
-    fee = fee_of(size, px, t, -q, cfg)
-    cash = cash - -q * px * cfg.multiplier
+    fee = fee_of(size, px, t, -q, charges) + charges.per_trade
+    cash = cash - -q * px * charges.multiplier
     cash = cash - fee
-    slip = abs(px - ref) * size * cfg.multiplier
+    slip = abs(px - ref) * size * charges.multiplier
     _record_exit(
         q, px, fee, slip, worst, best,
-        reason, t, fill, trade, trade_f, trade_i, trade_reason, cfg.multiplier,
+        reason, t, fill, trade, trade_f, trade_i, trade_reason, charges.multiplier,
     )  # fmt: skip
+    if limits is not None:
+        points = px - trade_f[trade, ENTRY] if q > 0 else trade_f[trade, ENTRY] - px
+        remember(limits, trade_f[trade, PNL], points, t, 0)
     return cash
 
 

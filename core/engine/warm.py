@@ -10,16 +10,40 @@ from core.domain.market import MARKETS
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals
 from core.domain.timeframe import Timeframe
+from core.engine.account import simulate_account
 from core.engine.indicators import Indicators
 from core.engine.simulate import simulate
 
 
 def warm_up() -> None:
-    """Run each kernel once on a few bars, with the types real runs use."""
+    """Run each kernel of one symbol once on a few bars, with the types real runs use."""
+    bars = _some_bars()
+    ind = Indicators(bars)
+    for indicator in (ind.sma(3), ind.rsi(3), ind.std(3), ind.highest(3), ind.lowest(3)):
+        indicator.shift()
+    for compile_it in (ind.wma, ind.roc, ind.zscore, ind.rank, ind.atr, ind.adx, ind.supertrend):
+        compile_it(3)
+    ind.corr(3, "open", "close")
+    ind.obv()
+    ind.vwap()
+    fast, slow = ind.ema(3), ind.ema(5)
+    signals = Signals.side(long=fast > slow)
+    simulate(bars, signals, EngineOptions(), CostModel())
+    simulate(bars, signals, EngineOptions(cooldown_bars=1), CostModel())
+
+
+def warm_up_accounts() -> None:
+    """Run the general driver once; compiling it takes longer than everything else together."""
+    bars = _some_bars()
+    signals = Signals(codes=np.zeros(len(bars), dtype=np.int8))
+    simulate_account([bars], [signals], EngineOptions(), CostModel())
+
+
+def _some_bars() -> Bars:
     total = 40
     price = 100.0 + np.sin(np.arange(total))
     days = np.arange(total, dtype=np.int64)
-    bars = Bars(
+    return Bars(
         symbol="WARM",
         timeframe=Timeframe.D1,
         market=MARKETS["24/7"],
@@ -30,15 +54,5 @@ def warm_up() -> None:
         high=price + 1.0,
         low=price - 1.0,
         close=price.copy(),
-        volume=np.full(total, np.nan),
+        volume=np.ones(total),
     )
-    ind = Indicators(bars)
-    for indicator in (ind.sma(3), ind.rsi(3), ind.std(3), ind.highest(3), ind.lowest(3)):
-        indicator.shift()
-    for compile_it in (ind.wma, ind.roc, ind.zscore, ind.rank, ind.atr, ind.adx, ind.supertrend):
-        compile_it(3)
-    ind.corr(3, "open", "close")
-    ind.obv()
-    ind.vwap()
-    fast, slow = ind.ema(3), ind.ema(5)
-    simulate(bars, Signals.side(long=fast > slow), EngineOptions(), CostModel())

@@ -31,11 +31,14 @@ LOST: tuple[tuple[str, str, str], ...] = (
         "Expired",
         "A resting entry that did not fill in its bar, or a session ended (R20).",
     ),
+    ("limited", "Limited", "A day limit, the trades of a day or a cooldown forbade it (R14)."),
     ("rejected", "Rejected", "No cash, shorts not allowed, or protection on the wrong side (R9)."),
     ("dropped_lot", "Under one lot", "The size was smaller than one lot (R3)."),
 )
 NOTES: tuple[tuple[str, str, str], ...] = (
     ("scaled_cash", "Scaled to cash", "Entries made smaller because cash did not cover them (R9)."),
+    ("volume_capped", "Capped by volume", "Orders cut to the share of volume allowed (R10)."),
+    ("margin_calls", "Margin calls", "Closes at which equity fell short of maintenance (R12)."),
     ("conflicts", "Conflicts", "Rows that asked for long and short at once and did nothing."),
     ("ambiguous_bars", "Ambiguous bars", "Bars in which prices cannot say what came first (R6)."),
 )

@@ -61,6 +61,8 @@ _REFUSALS = {
     "rejected": "refused",
     "expired": "expired unfilled, or with their session",
     "blocked": "outside the hours allowed",
+    "limited": "stopped by a day limit or a cooldown",
+    "volume_capped": "cut to the volume allowed",
     "conflicts": "long and short at once",
 }
 _NO_JUDGEMENT = {

@@ -181,8 +181,9 @@ class RunEventRow(Base):
     note: Mapped[str]
 
 
-# Groups of metrics that migrations added; a database adds columns at the end.
+# Groups of metrics, and counters, that migrations added; a database adds columns at the end.
 _LATER_GROUPS: Final = ("benchmark",)
+LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 
 
 def _metric_columns(*, later: bool) -> list[Column[Any]]:
@@ -201,8 +202,13 @@ metrics = Table(
     Column("run_key", String(64), ForeignKey(ResultRow.run_key), primary_key=True),
     Column("symbol", Text, primary_key=True),
     *_metric_columns(later=False),
-    *(Column(name, Integer, nullable=False) for name in COUNTER_NAMES),
+    *(
+        Column(name, Integer, nullable=False)
+        for name in COUNTER_NAMES
+        if name not in LATER_COUNTERS
+    ),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
     *_metric_columns(later=True),
+    *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
 )

@@ -36,6 +36,14 @@ from tests.reference.compare import by_reference, compiled, differences, twin
 
 SWEEP_OF_SEEDS = range(1500)
 SEEDS = st.integers(0, 2**32 - 1)
+# What decides by money already made decides otherwise where money is another
+UNLIMITED = {
+    "daily_target": None,
+    "daily_loss": None,
+    "cooldown_bars": 0,
+}
+GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE}
+GENERAL_COUNTERS = {"volume_capped", "margin_calls"}
 
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 thorough = settings(deadline=None, max_examples=800, suppress_health_check=list(HealthCheck))
@@ -74,7 +82,9 @@ def test_the_sweep_meets_every_reason_and_every_counter():
         seen["ruined"] += outcome.ruined
         seen["open at the end"] += any(trade.exit_bar < 0 for trade in outcome.trades)
 
-    wanted = [*Reason.__members__, *outcome.counters, "ruined", "open at the end"]
+    reasons = [reason.name for reason in Reason if reason not in GENERAL]
+    counters = [name for name in outcome.counters if name not in GENERAL_COUNTERS]
+    wanted = [*reasons, *counters, "ruined", "open at the end"]
     assert {name: seen[name] for name in wanted if seen[name] < 3} == {}
 
 
@@ -138,7 +148,7 @@ def test_fees_and_slippage_of_trades_are_those_of_their_fills(seed):
 def test_higher_fees_never_raise_final_equity(seed, dearer):
     """At a fixed number of units and with cash to spare, fees change nothing but the cash."""
     case = random_case(seed, count=60).with_options(
-        sizing="units", size=5.0, lot_size=1.0, initial_cash=1e9
+        sizing="units", size=5.0, lot_size=1.0, initial_cash=1e9, **UNLIMITED
     )
     case = case.with_costs(fixed=1.0, per_unit=0.01, bps=2.0, minimum=2.0, maximum_rate=0.003)
 
@@ -156,10 +166,12 @@ def test_higher_fees_never_raise_final_equity(seed, dearer):
 def test_worse_fills_never_raise_final_equity(seed, dearer):
     """Without protection, whose levels follow the fill, worse prices only cost."""
     case = random_case(seed, count=60).with_options(
-        sizing="units", size=5.0, lot_size=1.0, initial_cash=1e9
+        sizing="units", size=5.0, lot_size=1.0, initial_cash=1e9, **UNLIMITED
     )
     case = replace(case, signals=replace(case.signals, stop=None, target=None, trail=None))
-    case = case.with_costs(slippage_bps=1.0, half_spread_bps=0.0, tick=0.0, bps=0.0)
+    case = case.with_costs(
+        slippage_bps=1.0, slippage_points=0.0, half_spread_bps=0.0, tick=0.0, bps=0.0
+    )
 
     cheap, dear = compiled(case), compiled(case.with_costs(**dearer))
 
@@ -365,6 +377,9 @@ def scaled(case: Case, factor: float) -> Case:
             return old
         return Level(old.value * factor, old.unit)
 
+    def limit(old: float | None) -> float | None:
+        return old * factor if old is not None and options.daily_unit == "points" else old
+
     def per_unit(fees: Any) -> dict[str, float]:
         names = ("per_unit", "charge_per_unit", "sell_charge_per_unit")
         given = {name: getattr(fees, name) for name in names}
@@ -391,10 +406,17 @@ def scaled(case: Case, factor: float) -> Case:
             update={
                 "size": options.size / factor if options.sizing == "units" else options.size,
                 "lot_size": options.lot_size / factor,
+                "daily_target": limit(options.daily_target),
+                "daily_loss": limit(options.daily_loss),
             }
         ),
         costs.model_copy(
-            update={**per_unit(costs), "tick": costs.tick * factor, "changes": changes}
+            update={
+                **per_unit(costs),
+                "tick": costs.tick * factor,
+                "slippage_points": costs.slippage_points * factor,
+                "changes": changes,
+            }
         ),
     )
 
@@ -419,7 +441,7 @@ def test_prices_times_sixteen_and_sizes_by_sixteen_give_the_same_bits(seed):
 def test_prices_times_ten_and_sizes_by_ten_give_the_same_money(seed):
     """Ten is not a power of two: levels are left out, ties with them would fall either way."""
     case = random_case(seed, count=60).with_options(
-        sizing="units", size=20.0, lot_size=1.0, initial_cash=1e6
+        sizing="units", size=20.0, lot_size=1.0, initial_cash=1e6, **UNLIMITED
     )
     signals = replace(case.signals, stop=None, target=None, trail=None, entry_price=None)
     case = replace(case, signals=signals).with_costs(tick=0.0)

@@ -6,12 +6,13 @@ with the kernel is the order of arithmetic on the last part of that page, so eve
 to the last bit. When the two differ, one of them has misread the page, or the page is unclear.
 
 Rules are named in the comments (R1-R23) as on the page. `None` stands for "does not exist".
+This is one symbol on its own; several with one account are in naive_shared.py.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ class Bar:
     high: float
     low: float
     close: float
+    volume: float
     session: int
     minute: int
     ends_session: bool
@@ -49,6 +51,7 @@ class Order:
     code: int
     price: float | None
     kind: str
+    until: int = -1  # last bar in which it may fill, once it rests (R20)
 
     @property
     def is_entry(self) -> bool:
@@ -177,6 +180,9 @@ COUNTERS = (
     "rejected",
     "expired",
     "blocked",
+    "limited",
+    "volume_capped",
+    "margin_calls",
     "ambiguous_bars",
 )
 
@@ -195,12 +201,20 @@ class Account:
         self.options = options
         self.costs = costs
         self.signals = signals
-        self.bars = list(_bars(bars))
+        self.bars = list(read_bars(bars))
         self.cash = options.initial_cash
         self.position: Position | None = None
         self.ruined = False
         self.stopped_out = False  # a protective exit happened during this bar (R20)
+        self.resting: Order | None = None
         self.held_now = False
+        # R14: of this session, and of the losses in a row
+        self.day_start = options.initial_cash
+        self.day_over: Reason | None = None
+        self.opened_today = 0
+        self.closed_today: list[Trade] = []
+        self.losses = 0
+        self.cooling_until = -1
         self.fills: list[Fill] = []
         self.trades: list[Trade] = []
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -235,35 +249,56 @@ class Account:
 
     def live_through(self, bar: Bar) -> None:
         self.stopped_out = False
+        self.begin_session(bar)
         order = self.order_at_open(bar)
         self.step_1_gaps(bar)
         self.step_2_exits(bar, order)
-        order = self.step_3_entries_at_the_open(bar, order)
-        self.step_4_resting_entry(bar, order)
+        self.step_3_entries_at_the_open(bar, order)
+        self.step_4_resting_entry(bar)
         self.step_5_protection(bar)
         self.step_6_close(bar)
         self.step_7_mark(bar)
 
+    def begin_session(self, bar: Bar) -> None:
+        """R14: every session begins anew, from the equity of the last close before it."""
+        if bar.row > 0 and self.bars[bar.row - 1].session == bar.session:
+            return
+        self.day_start = self.equity_curve[-1] if self.equity_curve else self.options.initial_cash
+        self.day_over = None
+        self.opened_today = 0
+        self.closed_today = []
+
     def order_at_open(self, bar: Bar) -> Order | None:
-        """Row t-1-delay, if it still has something to say (R2)."""
+        """What acts in steps 2 to 4: row t-1-delay (R2), else an older row that rests (R20)."""
         order = self.order(bar.row - 1 - self.options.delay)
         if order is None or order.code == Code.HOLD:
-            return None
-        if self.options.fill == "close" and not order.rests:
-            return None  # a market intent of that row has acted at an earlier close already
-        if self.is_stale(order, bar):
-            self.counters["expired"] += order.is_entry
-            return None
-        if order.rests:  # judged now: it is then not resting at all
+            order = self.resting
+        else:
+            self.cancel_resting()
+            if self.options.fill == "close" and not order.rests:
+                return None  # it has acted at an earlier close already
+            if self.is_stale(order, bar):
+                self.counters["expired"] += order.is_entry
+                return None
+            if order.rests:
+                order.until = bar.row + self.signals.ttl - 1
+                self.resting = order
+        if order is not None and order.rests:  # judged now, in every bar it is alive
             refusal = self.forbidden(order, bar)
             if refusal is not None:
                 self.counters[refusal] += 1
+                self.resting = None
                 return None
         return order
 
+    def cancel_resting(self) -> None:
+        if self.resting is not None:
+            self.counters["expired"] += 1
+            self.resting = None
+
     def step_1_gaps(self, bar: Bar) -> None:
         position = self.position
-        if position is None:
+        if position is None or self.options.protection == "close":
             return
         touch = self.options.fill_on_touch
         if position.fallen_to(bar.open, position.stop):
@@ -272,60 +307,69 @@ class Account:
             self.leave(bar, bar.open, "limit", Reason.TARGET_GAP)
 
     def step_2_exits(self, bar: Bar, order: Order | None) -> None:
-        if self.position is not None and self.is_square_off_time(bar):
+        at_open = self.options.fill == "next_open"
+        if self.position is not None and self.day_over is not None:
+            self.leave(bar, bar.open, "market", self.day_over)
+        if self.position is not None and at_open and self.is_square_off_time(bar):
             self.leave(bar, bar.open, "market", Reason.SQUARE_OFF)
         if self.position is not None and self.is_held_long_enough(bar, self.position):
             self.leave(bar, bar.open, "market", Reason.MAX_BARS)
-        if self.position is not None and order is not None and self.options.fill == "next_open":
+        if self.position is not None and order is not None and at_open:
             reason = self.reason_to_leave(order)
             if reason is not None:
                 self.leave(bar, bar.open, "market", reason)
 
-    def step_3_entries_at_the_open(self, bar: Bar, order: Order | None) -> Order | None:
-        """Enter at the open; return the order if it goes on resting."""
-        if order is None or not order.is_entry:
-            return None
+    def step_3_entries_at_the_open(self, bar: Bar, order: Order | None) -> None:
+        if order is None or not order.is_entry or self.position is not None:
+            return
         if not order.rests:
-            if self.position is None:
-                refusal = self.forbidden(order, bar)
-                if refusal is not None:
-                    self.counters[refusal] += 1
-                else:
-                    self.enter(bar, order, bar.open, "market", "open")
-            return None
-        if self.position is not None:
-            return order
-        buying = order.side > 0
-        assert order.price is not None
-        if order.kind == "limit":
-            better = bar.open < order.price if buying else bar.open > order.price
-            if better or (self.options.fill_on_touch and bar.open == order.price):
-                self.enter(bar, order, bar.open, "limit", "open")
-                return None
-        elif bar.open >= order.price if buying else bar.open <= order.price:
+            refusal = self.forbidden(order, bar)
+            if refusal is not None:
+                self.counters[refusal] += 1
+            else:
+                self.enter(bar, order, bar.open, "market", "open")
+        elif self.is_better(order, bar.open):
+            self.resting = None
+            self.enter(bar, order, bar.open, "limit", "open")
+        elif self.is_triggered(order, bar.open):
+            self.resting = None
             self.enter(bar, order, bar.open, "market", "open")
-            return None
-        return order
 
-    def step_4_resting_entry(self, bar: Bar, order: Order | None) -> None:
+    def step_4_resting_entry(self, bar: Bar) -> None:
+        order = self.resting
         if order is None:
             return
         assert order.price is not None
+        low, high = (bar.low, bar.high) if order.side > 0 else (bar.high, bar.low)
         if self.position is not None:
-            if self.position.side != order.side:
-                self.counters["expired"] += 1  # the other side was in its way (R20)
-            return  # the same side: ignored
-        buying = order.side > 0
-        if order.kind == "limit":
-            through = bar.low < order.price if buying else bar.high > order.price
-            touched = (bar.low if buying else bar.high) == order.price
-            if through or (self.options.fill_on_touch and touched):
-                self.enter(bar, order, order.price, "limit", "limit")
+            if self.position.side == order.side:
+                self.resting = None  # in the way of its own side: forgotten
                 return
-        elif bar.high >= order.price if buying else bar.low <= order.price:
+        elif self.is_better(order, low):
+            self.resting = None
+            self.enter(bar, order, order.price, "limit", "limit")
+            return
+        elif self.is_triggered(order, high):
+            self.resting = None
             self.enter(bar, order, order.price, "market", "stop")
             return
-        self.counters["expired"] += 1
+        if bar.row >= order.until or (self.options.intraday and bar.ends_session):
+            self.cancel_resting()
+
+    def is_better(self, order: Order, price: float) -> bool:
+        """Whether a price is through a limit, or at it where touching is enough (R5)."""
+        assert order.price is not None
+        if order.kind != "limit":
+            return False
+        through = price < order.price if order.side > 0 else price > order.price
+        return through or (self.options.fill_on_touch and price == order.price)
+
+    def is_triggered(self, order: Order, price: float) -> bool:
+        """Whether a price has reached a stop entry (inclusive, R5)."""
+        assert order.price is not None
+        if order.kind == "limit":
+            return False
+        return price >= order.price if order.side > 0 else price <= order.price
 
     def step_5_protection(self, bar: Bar) -> None:
         position = self.position
@@ -335,6 +379,9 @@ class Account:
         entered_now = position.entry_bar == bar.row
         by_limit = entered_now and position.manner == "limit"
         by_stop = entered_now and position.manner == "stop"
+        only_closes = self.options.protection == "close"
+        if only_closes:  # R6: as if the bar were its close alone, and out at that close
+            bar = replace(bar, high=bar.close, low=bar.close)
         adverse, favourable, close = position.adverse(bar), position.favourable(bar), bar.close
 
         hit = position.fallen_to(adverse, position.stop)
@@ -348,11 +395,14 @@ class Account:
             if beyond or (by_stop and not position.fallen_to(close, position.stop)):
                 self.ambiguous(position)
             reason = Reason.TRAIL if position.trail_moved else Reason.STOP
-            self.leave(bar, position.stop, "market", reason)
+            self.leave(bar, close if only_closes else position.stop, "market", reason)
             self.stopped_out = True
         elif sure:
             assert position.target is not None
-            self.leave(bar, position.target, "limit", Reason.TARGET)
+            if only_closes:
+                self.leave(bar, close, "market", Reason.TARGET)
+            else:
+                self.leave(bar, position.target, "limit", Reason.TARGET)
             self.stopped_out = True
         else:
             marked = False
@@ -370,11 +420,12 @@ class Account:
             position.best = position.better(position.best, close)
         else:
             position.best = position.better(position.best, favourable)
-        level = _trail_level(position.best, position.side, position.trail, position.trail_unit)
+        level = trail_level(position.best, position.side, position.trail, position.trail_unit)
         assert position.stop is not None
         new = position.better(position.stop, level)
         if position.fallen_to(close, new):
-            self.leave(bar, new, "market", Reason.TRAIL)
+            at = close if self.options.protection == "close" else new
+            self.leave(bar, at, "market", Reason.TRAIL)
             self.stopped_out = True
             return
         if new != position.stop:
@@ -385,6 +436,8 @@ class Account:
 
     def step_6_close(self, bar: Bar) -> None:
         if self.options.fill == "close":
+            if self.position is not None and self.is_square_off_time(bar):
+                self.leave(bar, bar.close, "market", Reason.SQUARE_OFF)
             self.market_intent_at_the_close(bar)
         if self.position is not None and self.options.intraday and bar.ends_session:
             self.leave(bar, bar.close, "market", Reason.SQUARE_OFF)
@@ -395,6 +448,7 @@ class Account:
         order = self.order(bar.row - self.options.delay)
         if order is None or order.code == Code.HOLD or order.rests:
             return
+        self.cancel_resting()
         if self.is_stale(order, bar):
             self.counters["expired"] += order.is_entry
             return
@@ -410,10 +464,13 @@ class Account:
                 self.enter(bar, order, bar.close, "market", "close")
 
     def step_7_mark(self, bar: Bar) -> None:
-        if self.equity_at(bar.close) <= 0.0:  # R12
+        equity = self.equity_at(bar.close)
+        if equity <= 0.0:  # R12
             if self.position is not None:
                 self.leave(bar, bar.close, "market", Reason.RUIN)
             self.ruined = True
+        elif self.options.daily_action == "flatten" and self.day_over is None:
+            self.day_over = self.limit_reached(self.day_result(bar, equity))
         if self.position is not None:  # an exit bar counts by its exit price alone, ruin included
             self.watch(bar, self.position)
 
@@ -430,6 +487,58 @@ class Account:
         position.saw_adverse(adverse)
         position.saw_favourable(favourable)
 
+    # Day limits (R14) ------------------------------------------------------------------------
+
+    def day_result(self, bar: Bar, equity: float) -> float:
+        """Of the session up to this close, the open position included."""
+        if self.options.daily_unit == "money":
+            return equity - self.day_start
+        points = self.closed_result()
+        if self.position is not None:
+            points = points + self.position.side * (bar.close - self.position.entry_price)
+        return points
+
+    def closed_result(self) -> float:
+        """Of the trades closed in this session so far."""
+        total = 0.0
+        for trade in self.closed_today:
+            if self.options.daily_unit == "money":
+                total = total + trade.pnl
+            else:
+                side = 1 if trade.quantity > 0 else -1
+                total = total + side * (trade.exit_price - trade.entry_price)
+        return total
+
+    def limit_reached(self, result: float) -> Reason | None:
+        options = self.options
+        if options.daily_target is not None and result >= options.daily_target:
+            return Reason.DAILY_TARGET
+        if options.daily_loss is not None and result <= -options.daily_loss:
+            return Reason.DAILY_LOSS
+        return None
+
+    def is_limited(self, bar: Bar) -> bool:
+        """Whether day limits or a cooldown refuse an entry at this moment."""
+        options = self.options
+        if self.day_over is not None or bar.row <= self.cooling_until:
+            return True
+        most = options.max_trades_per_day
+        if most is not None and self.opened_today >= most:
+            return True
+        refuses = options.daily_action == "entries"
+        return refuses and self.limit_reached(self.closed_result()) is not None
+
+    def learn_from(self, closed: Trade) -> None:
+        """Count what a closed trade means for later entries."""
+        self.closed_today.append(closed)
+        if closed.pnl >= 0:
+            self.losses = 0
+            return
+        self.losses += 1
+        if self.options.cooldown_bars > 0 and self.losses >= self.options.cooldown_losses:
+            self.cooling_until = closed.exit_bar + self.options.cooldown_bars
+            self.losses = 0
+
     # What a row means ------------------------------------------------------------------------
 
     def order(self, row: int) -> Order | None:
@@ -437,7 +546,7 @@ class Account:
             return None
         price = None
         if self.signals.entry_price is not None:
-            price = _number(self.signals.entry_price[row])
+            price = number_or_none(self.signals.entry_price[row])
         return Order(row, int(self.signals.codes[row]), price, self.signals.entry_kind)
 
     def reason_to_leave(self, order: Order) -> Reason | None:
@@ -481,8 +590,11 @@ class Account:
     # Entering --------------------------------------------------------------------------------
 
     def enter(self, bar: Bar, order: Order, reference: float, kind: str, manner: Manner) -> None:
+        if self.is_limited(bar):
+            self.counters["limited"] += 1
+            return
         side = order.side
-        price = self.fill_price(reference, side, kind)
+        price = fill_price(self.costs, reference, side, kind)
         if not price > 0:
             self.counters["rejected"] += 1
             return
@@ -499,10 +611,10 @@ class Account:
             self.counters["dropped_lot"] += 1
             return
         lots, quantity = size
-        if self.needed(side * quantity, price, bar.row) > self.cash:  # R9
+        if not self.is_covered(side * quantity, price, bar):  # R9
             scaled = None
             if self.options.on_insufficient == "scale":
-                scaled = self.affordable(side, lots, price, bar.row)
+                scaled = self.affordable(side, lots, price, bar)
             if scaled is None:
                 self.counters["rejected"] += 1
                 return
@@ -510,6 +622,7 @@ class Account:
             quantity = scaled
 
         self.counters["entries"] += 1
+        self.opened_today += 1
         fee, slippage = self.fill(bar, side * quantity, price, reference, Reason.ENTRY)
         risk = math.nan
         if stop is not None:
@@ -534,12 +647,12 @@ class Account:
     ) -> tuple[float | None, float | None, float | None]:
         """Levels from the actual fill price and the values of the decision row."""
         side = order.side
-        stop = _level(self.signals.stop, order.row, fill, -side)
-        target = _level(self.signals.target, order.row, fill, side)
-        trail = _value(self.signals.trail, order.row)
+        stop = level_price(self.signals.stop, order.row, fill, -side)
+        target = level_price(self.signals.target, order.row, fill, side)
+        trail = level_value(self.signals.trail, order.row)
         if trail is not None:
             assert self.signals.trail is not None
-            begins = _trail_level(fill, side, trail, self.signals.trail.unit)
+            begins = trail_level(fill, side, trail, self.signals.trail.unit)
             higher = max if side > 0 else min
             stop = begins if stop is None else higher(stop, begins)
         return stop, target, trail
@@ -567,29 +680,28 @@ class Account:
             return self.equity_curve[row]
         return self.cash  # the decision is this very close and the position is flat
 
-    def needed(self, quantity: float, price: float, row: int) -> float:
-        fee = self.fee(quantity, price, row)
+    def is_covered(self, quantity: float, price: float, bar: Bar) -> bool:
+        if self.options.initial_margin == 0:
+            return True  # capital is not modelled
+        return self.needed(quantity, price, bar) <= self.cash
+
+    def needed(self, quantity: float, price: float, bar: Bar) -> float:
+        fee = self.fee(quantity, price, bar)
         return abs(quantity) * price * self.options.multiplier * self.options.initial_margin + fee
 
-    def affordable(self, side: int, lots: int, price: float, row: int) -> float | None:
+    def affordable(self, side: int, lots: int, price: float, bar: Bar) -> float | None:
         """The largest quantity that cash covers, None when nothing does."""
         options = self.options
         if options.lot_size > 0:
             for fewer in range(lots - 1, 0, -1):
-                if self.needed(side * fewer * options.lot_size, price, row) <= self.cash:
+                if self.needed(side * fewer * options.lot_size, price, bar) <= self.cash:
                     return fewer * options.lot_size
             return None
-        fees = self.fees_on(row)
         value = price * options.multiplier
         margin = value * options.initial_margin
-        taxed = 1 + fees["commission_tax"]
-        own = fees["buy_charge_bps"] if side > 0 else fees["sell_charge_bps"]
-        each = fees["charge_per_unit"] + (fees["sell_charge_per_unit"] if side < 0 else 0)
-        per_unit = margin + (fees["per_unit"] + value * (fees["bps"] / 10000)) * taxed
-        per_unit = per_unit + value * ((fees["charge_bps"] + own) / 10000) + each
-        quantity = (self.cash - fees["fixed"] * taxed) / per_unit
-        if quantity > 0 and self.needed(side * quantity, price, row) > self.cash * (1 + 1e-12):
-            quantity = (self.cash - self.fee(side * quantity, price, row)) / margin
+        quantity = fraction_for(self.cash, fees_on(self.costs, bar.session), side, value, margin)
+        if quantity > 0 and self.needed(side * quantity, price, bar) > self.cash * (1 + 1e-12):
+            quantity = (self.cash - self.fee(side * quantity, price, bar)) / margin
         return quantity if quantity > 0 else None
 
     # Leaving ---------------------------------------------------------------------------------
@@ -597,7 +709,7 @@ class Account:
     def leave(self, bar: Bar, reference: float, kind: str, reason: Reason) -> None:
         position = self.position
         assert position is not None
-        price = self.fill_price(reference, -position.side, kind)
+        price = fill_price(self.costs, reference, -position.side, kind)
         fee, slippage = self.fill(bar, -position.quantity, price, reference, reason)
         position.saw_adverse(price)
         closed = self.trade(position, bar.row, price, int(reason))
@@ -605,6 +717,7 @@ class Account:
         closed.fees = closed.fees + fee
         closed.slippage = closed.slippage + slippage
         self.trades.append(closed)
+        self.learn_from(closed)
         self.position = None
 
     def list_open_trade(self, position: Position, last: Bar) -> None:
@@ -636,56 +749,17 @@ class Account:
 
     # Money -----------------------------------------------------------------------------------
 
-    def fill_price(self, reference: float, side: int, kind: str) -> float:
-        """R4: market class pays slippage and is rounded against us, limit class does neither."""
-        if kind == "limit":
-            return reference
-        costs = self.costs
-        s = (costs.slippage_bps + costs.half_spread_bps) / 10000
-        if side > 0:
-            price = reference * (1 + s)
-            if costs.tick > 0:
-                price = math.ceil(price / costs.tick - 1e-9) * costs.tick
-        else:
-            price = reference * (1 - s)
-            if costs.tick > 0:
-                price = math.floor(price / costs.tick + 1e-9) * costs.tick
-        return price
-
-    def fees_on(self, row: int) -> dict[str, Any]:
-        """The fees in force on the session of a bar: every change up to it, newest last."""
-        today = date(1970, 1, 1) + timedelta(days=self.bars[row].session)
-        fees = {name: getattr(self.costs, name) for name in Fees.model_fields}
-        for change in self.costs.changes:
-            for name in fees:
-                if change.since <= today and getattr(change, name) is not None:
-                    fees[name] = getattr(change, name)
-        return fees
-
-    def fee(self, quantity: float, price: float, row: int) -> float:
+    def fee(self, quantity: float, price: float, bar: Bar) -> float:
         """Of buying (positive) or selling (negative) so much."""
-        fees, units = self.fees_on(row), abs(quantity)
-        value = units * price * self.options.multiplier
-        fee = fees["fixed"] + fees["per_unit"] * units + (fees["bps"] / 10000) * value
-        fee = max(fee, fees["minimum"])
-        if fees["maximum_rate"] is not None:
-            fee = min(fee, fees["maximum_rate"] * value)
-        if fees["maximum"] is not None:
-            fee = min(fee, fees["maximum"])
-        fee = fee * (1 + fees["commission_tax"])
-        own = fees["buy_charge_bps"] if quantity > 0 else fees["sell_charge_bps"]
-        charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
-        selling = 0.0
-        if quantity < 0:
-            selling = fees["sell_charge_per_unit"] * units
-            if fees["sell_charge_maximum"] is not None:
-                selling = min(selling, fees["sell_charge_maximum"])
-        return fee + (charges + selling)
+        value = abs(quantity) * price * self.options.multiplier
+        return fee_of(fees_on(self.costs, bar.session), quantity, value)
 
     def fill(
         self, bar: Bar, quantity: float, price: float, reference: float, reason: Reason
     ) -> tuple[float, float]:
-        fee = self.fee(quantity, price, bar.row)
+        fee = self.fee(quantity, price, bar)
+        if reason != Reason.ENTRY:
+            fee = fee + self.costs.per_trade
         slippage = abs(price - reference) * abs(quantity) * self.options.multiplier
         self.cash = self.cash - quantity * price * self.options.multiplier
         self.cash = self.cash - fee
@@ -722,7 +796,83 @@ class Account:
         return total / len(self.bars)
 
 
-def _bars(bars: Bars) -> list[Bar]:
+# Prices and fees ------------------------------------------------------------------------------
+
+
+def fill_price(
+    costs: CostModel,
+    reference: float,
+    side: int,
+    kind: str,
+    *,
+    impact: float = 0.0,
+    share: float = 0.0,
+) -> float:
+    """R4: market class pays slippage and is rounded against us, limit class does neither.
+
+    What a big order pays more, by its impact and its share of volume, is known to the caller.
+    """
+    if kind == "limit":
+        return reference
+    s = (costs.slippage_bps + costs.half_spread_bps) / 10000
+    if side > 0:
+        price = reference * (1 + s) + costs.slippage_points + impact + share
+        if costs.tick > 0:
+            price = math.ceil(price / costs.tick - 1e-9) * costs.tick
+    else:
+        price = reference * (1 - s) - costs.slippage_points - impact - share
+        if costs.tick > 0:
+            price = math.floor(price / costs.tick + 1e-9) * costs.tick
+    return price
+
+
+def fees_on(costs: CostModel, session: int) -> dict[str, Any]:
+    """The fees in force in a session: every change up to it, newest last."""
+    today = date(1970, 1, 1) + timedelta(days=session)
+    fees = {name: getattr(costs, name) for name in Fees.model_fields}
+    for change in costs.changes:
+        for name in fees:
+            if change.since <= today and getattr(change, name) is not None:
+                fees[name] = getattr(change, name)
+    return fees
+
+
+def fee_of(fees: dict[str, Any], quantity: float, value: float) -> float:
+    """Of buying (positive) or selling (negative) so many units of this value altogether."""
+    units = abs(quantity)
+    fee = fees["fixed"] + fees["per_unit"] * units + (fees["bps"] / 10000) * value
+    fee = max(fee, fees["minimum"])
+    if fees["maximum_rate"] is not None:
+        fee = min(fee, fees["maximum_rate"] * value)
+    if fees["maximum"] is not None:
+        fee = min(fee, fees["maximum"])
+    fee = fee * (1 + fees["commission_tax"])
+    own = fees["buy_charge_bps"] if quantity > 0 else fees["sell_charge_bps"]
+    charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
+    selling = 0.0
+    if quantity < 0:
+        selling = fees["sell_charge_per_unit"] * units
+        if fees["sell_charge_maximum"] is not None:
+            selling = min(selling, fees["sell_charge_maximum"])
+    return fee + (charges + selling)
+
+
+def fraction_for(
+    cash: float, fees: dict[str, Any], side: int, value: float, margin: float
+) -> float:
+    """R9: units that cash pays for, one being worth `value` and taking `margin` of the cash."""
+    taxed = 1 + fees["commission_tax"]
+    own = fees["buy_charge_bps"] if side > 0 else fees["sell_charge_bps"]
+    each = fees["charge_per_unit"] + (fees["sell_charge_per_unit"] if side < 0 else 0)
+    per_unit = margin + (fees["per_unit"] + value * (fees["bps"] / 10000)) * taxed
+    per_unit = per_unit + value * ((fees["charge_bps"] + own) / 10000) + each
+    return (cash - fees["fixed"] * taxed) / per_unit
+
+
+# Bars and levels ------------------------------------------------------------------------------
+
+
+def read_bars(bars: Bars) -> list[Bar]:
     count = len(bars)
     return [
         Bar(
@@ -731,6 +881,7 @@ def _bars(bars: Bars) -> list[Bar]:
             high=float(bars.high[t]),
             low=float(bars.low[t]),
             close=float(bars.close[t]),
+            volume=float(bars.volume[t]),
             session=int(bars.session[t]),
             minute=int(bars.minute[t]),
             ends_session=t == count - 1 or int(bars.session[t + 1]) != int(bars.session[t]),
@@ -740,21 +891,21 @@ def _bars(bars: Bars) -> list[Bar]:
     ]
 
 
-def _number(value: float) -> float | None:
+def number_or_none(value: float) -> float | None:
     number = float(value)
     return None if math.isnan(number) else number
 
 
-def _value(level: Level | None, row: int) -> float | None:
+def level_value(level: Level | None, row: int) -> float | None:
     if level is None:
         return None
     per_row = isinstance(level.value, np.ndarray)
-    return _number(level.value[row] if per_row else level.value)
+    return number_or_none(level.value[row] if per_row else level.value)
 
 
-def _level(level: Level | None, row: int, fill: float, direction: int) -> float | None:
+def level_price(level: Level | None, row: int, fill: float, direction: int) -> float | None:
     """A protective price `direction` (+1 up, -1 down) of the fill."""
-    value = _value(level, row)
+    value = level_value(level, row)
     if level is None or value is None:
         return None
     if level.unit == "price":
@@ -765,7 +916,7 @@ def _level(level: Level | None, row: int, fill: float, direction: int) -> float 
     return fill * (1 + v) if direction > 0 else fill * (1 - v)
 
 
-def _trail_level(best: float, side: int, trail: float | None, unit: str) -> float:
+def trail_level(best: float, side: int, trail: float | None, unit: str) -> float:
     assert trail is not None
     if unit == "points":
         return best - trail if side > 0 else best + trail

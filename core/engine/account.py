@@ -1,0 +1,352 @@
+"""The checked door of the general driver: symbols on one account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.signals import Code, Level, Signals, Weights
+from core.domain.simulation import Fills, PortfolioSimulation, Trades
+from core.engine import convert, desk, kernels, portfolio
+from core.engine.impact import impact_coefficients
+from core.errors import DataProblem, StrategyFailed
+
+DELISTED_AFTER_DAYS = 5
+FIRST_TABLE_ROWS = 1024
+_NO_LEVELS = desk.Levels(np.array([[np.nan]]), 0)
+
+
+class Timeline(NamedTuple):
+    """The union of the symbols' bars.
+
+    Attributes:
+        ts: Opening times, shape (T,).
+        number: Each symbol's own bar number, -1 where absent, shape (T, S).
+        row_of: Row of each own bar, -1 beyond the last, shape (N, S).
+        day: Session of each row, the latest of its bars, shape (T,).
+    """
+
+    ts: IntArray
+    number: Int32Array
+    row_of: Int32Array
+    day: Int32Array
+
+
+def timeline_of(bars: Sequence[Bars]) -> Timeline:
+    """Put symbols on one clock."""
+    ts = bars[0].ts
+    if any(not np.array_equal(ts, each.ts) for each in bars[1:]):
+        ts = np.unique(np.concatenate([each.ts for each in bars]))
+    number = np.full((len(ts), len(bars)), -1, dtype=np.int32)
+    row_of = np.full((max(len(each) for each in bars), len(bars)), -1, dtype=np.int32)
+    day = np.full(len(ts), kernels.NEVER, dtype=np.int32)
+    for s, each in enumerate(bars):
+        rows = np.searchsorted(ts, each.ts)
+        number[rows, s] = np.arange(len(each), dtype=np.int32)
+        row_of[: len(each), s] = rows
+        day[rows] = np.maximum(day[rows], each.session)
+    return Timeline(ts, number, row_of, day)
+
+
+def spread(timeline: Timeline, columns: Sequence[np.ndarray], missing: float) -> np.ndarray:
+    """Lay one column for each symbol out on the rows of a timeline, shape (T, S)."""
+    table = np.full(timeline.number.shape, missing, dtype=columns[0].dtype)
+    for s, column in enumerate(columns):
+        table[timeline.row_of[: len(column), s], s] = column
+    return table
+
+
+def simulate_account(
+    bars: Sequence[Bars],
+    wanted: Sequence[Signals] | Weights,
+    options: EngineOptions,
+    costs: CostModel,
+    *,
+    compiled: bool = True,
+) -> PortfolioSimulation:
+    """Trade several symbols on one account by the rules of docs/engine_rules.md.
+
+    Args:
+        bars: One for each of S symbols, each with at least one bar.
+        wanted: Signals for each symbol, one row per bar of it; or weights of shape (T, S) on the
+            union of times.
+        options: Account and fill rules.
+        costs: Fees and price concession.
+        compiled: False runs the plain-Python twin, which gives the same bits slowly.
+
+    Raises:
+        DataProblem: a symbol has no bars, or no volume where a rule needs it.
+        StrategyFailed: signals or weights have the wrong shape or impossible values.
+    """
+    for each in bars:
+        if not len(each):
+            raise DataProblem(f"there are no bars of {each.symbol} in the range asked for")
+        needs_volume = options.max_participation is not None or costs.impact or costs.volume_share
+        if needs_volume and bool(np.isnan(each.volume).any()):
+            raise DataProblem(
+                f"{each.symbol} has bars without volume",
+                expected="volume, which a cap on participation and price impact are measured by",
+                hint="drop max_participation, impact and volume_share, or use prices with volume",
+            )
+    timeline = timeline_of(bars)
+    rows = _rows(bars, timeline, options, costs)
+    book = desk.new_book(len(bars))
+    asked, guards = _asked(wanted, bars, timeline, book)
+    first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
+    charges = convert.charges_of(options, costs, timeline.day)
+    levy = charges
+    if options.option is not None:
+        charges = charges._replace(multiplier=charges.multiplier * options.option.delta)
+    size = FIRST_TABLE_ROWS + 16 * len(bars)
+    run = portfolio.run_portfolio if compiled else portfolio.run_portfolio_python
+    total, symbols = timeline.number.shape
+    equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
+    quantity = np.empty((total, symbols))
+    while True:
+        out = desk.Out(
+            np.empty(size, dtype=desk.TRADE).view(np.recarray),
+            np.empty(2 * size, dtype=desk.FILL).view(np.recarray),
+            np.zeros(2, dtype=np.int64),
+            np.zeros(kernels.COUNTERS, dtype=np.int64),
+        )
+        done, drawdown, gross, ruined, borrow, carry = run(
+            rows,
+            asked,
+            guards,
+            convert.limits_of(options, symbols),
+            convert.config_of(options, first),
+            _extra(options, costs),
+            charges,
+            levy,
+            book.copy(),
+            out,
+            equity,
+            cash,
+            quantity,
+            held,
+        )
+        if done == total:
+            break
+        size *= 4
+    trades, fills = int(out.counts[0]), int(out.counts[1])
+    conflicts = 0 if isinstance(wanted, Weights) else sum(each.conflicts for each in wanted)
+    return PortfolioSimulation(
+        bars=tuple(bars),
+        initial_cash=options.initial_cash,
+        multiplier=charges.multiplier,
+        ts=timeline.ts,
+        session=timeline.day,
+        mark=rows.grid.mark.copy(),
+        equity=equity,
+        cash=cash,
+        quantity=quantity,
+        held=held,
+        fills=_fills(out.fills[:fills].view(np.recarray)),
+        fill_symbol=out.fills.symbol[:fills].copy(),
+        trades=_trades(out.trades[:trades].view(np.recarray)),
+        trade_symbol=out.trades.symbol[:trades].copy(),
+        counters=convert.counters_of(out.counters, conflicts),
+        max_drawdown=float(drawdown),
+        gross_exposure=float(gross) / total,
+        ruined=bool(ruined),
+        borrow=float(borrow),
+        carry=float(carry),
+    )
+
+
+def _rows(
+    bars: Sequence[Bars], timeline: Timeline, options: EngineOptions, costs: CostModel
+) -> desk.Rows:
+    nan = float("nan")
+    close = spread(timeline, [each.close for each in bars], nan)
+    last_day = int(timeline.day[-1])
+    ends = np.zeros(timeline.number.shape, dtype=np.int32)
+    for s, each in enumerate(bars):
+        is_delisted = last_day - int(each.session[-1]) > DELISTED_AFTER_DAYS
+        row = timeline.row_of[len(each) - 1, s]
+        ends[row, s] = desk.DELISTED if is_delisted else desk.LAST
+    impact: float | FloatArray = 0.0
+    if costs.impact:
+        columns = [costs.impact * impact_of(each) for each in bars]
+        impact = spread(timeline, columns, 0.0)
+    grid = np.empty(timeline.number.shape, dtype=desk.CELL).view(np.recarray)
+    grid.o = spread(timeline, [each.open for each in bars], nan)
+    grid.h = spread(timeline, [each.high for each in bars], nan)
+    grid.l = spread(timeline, [each.low for each in bars], nan)
+    grid.c = close
+    grid.v = spread(timeline, [each.volume for each in bars], nan)
+    grid.mark = _forward(close)
+    grid.impact = impact
+    grid.number = timeline.number
+    grid.session = spread(timeline, [each.session for each in bars], kernels.NEVER)
+    grid.day_flags = spread(timeline, [convert.flags_of(each, options) for each in bars], 0)
+    grid.ends = ends
+    return desk.Rows(grid, timeline.row_of, timeline.day)
+
+
+def _forward(table: FloatArray) -> FloatArray:
+    """Carry the last number of each column forward."""
+    if not bool(np.isnan(table).any()):
+        return table
+    rows = np.where(np.isnan(table), 0, np.arange(len(table))[:, None])
+    last: FloatArray = np.take_along_axis(table, np.maximum.accumulate(rows, axis=0), axis=0)
+    return last
+
+
+def impact_of(bars: Bars) -> FloatArray:
+    """Give sigma / sqrt(ADV) of the 20 sessions before each bar's; 0 before there are as many.
+
+    sigma is the population deviation of the returns between their closes, ADV their mean volume
+    (Almgren et al. 2005; docs/engine_rules.md, price impact).
+    """
+    ends = np.flatnonzero(np.r_[bars.session[1:] != bars.session[:-1], True])
+    begins = np.r_[0, ends[:-1] + 1]
+    of_session = impact_coefficients(bars.close[ends], bars.volume, begins, ends)
+    return np.repeat(of_session, ends - begins + 1)
+
+
+def _asked(
+    wanted: Sequence[Signals] | Weights,
+    bars: Sequence[Bars],
+    timeline: Timeline,
+    book: desk.Book,
+) -> tuple[desk.Wanted, desk.Guards]:
+    """Lay out what strategies want; what holds for a symbol throughout goes into the book."""
+    none = np.empty((0, 0))
+    if isinstance(wanted, Weights):
+        _check_weights(wanted, timeline.number.shape)
+        values = np.ascontiguousarray(wanted.values, dtype=np.float64)
+        asked = desk.Wanted(np.empty((0, 0), dtype=np.int8), values, none, none)
+        book.ttl = 1
+        book.stop_unit, book.target_unit, book.trail_unit = (
+            convert.UNITS[level.unit] if level else 0
+            for level in (wanted.stop, wanted.target, wanted.trail)
+        )
+        return asked, desk.Guards(
+            _shared_level(wanted.stop), _shared_level(wanted.target), _shared_level(wanted.trail)
+        )
+    if len(wanted) != len(bars):
+        raise StrategyFailed(f"{len(wanted)} signals for {len(bars)} symbols")
+    for s, (signals, each) in enumerate(zip(wanted, bars, strict=True)):
+        convert.check_signals(signals, len(each))
+        state = book[s]
+        state.max_bars, state.ttl = signals.max_bars, signals.ttl
+        state.entry_is_stop = signals.entry_kind == "stop"
+        state.stop_unit, state.target_unit, state.trail_unit = (
+            convert.UNITS[level.unit] if level else 0
+            for level in (signals.stop, signals.target, signals.trail)
+        )
+    rests = any(each.entry_price is not None for each in wanted)
+    ranks = any(each.priority is not None for each in wanted)
+    prices = _columns(wanted, "entry_price", np.nan) if rests else []
+    places = _columns(wanted, "priority", 0.0) if ranks else []
+    asked = desk.Wanted(
+        codes=spread(timeline, [each.codes for each in wanted], Code.HOLD),
+        weights=none,
+        entry_px=spread(timeline, prices, np.nan) if rests else none,
+        priority=spread(timeline, places, 0.0) if ranks else none,
+    )
+    guards = desk.Guards(
+        _levels([each.stop for each in wanted], wanted, timeline),
+        _levels([each.target for each in wanted], wanted, timeline),
+        _levels([each.trail for each in wanted], wanted, timeline),
+    )
+    return asked, guards
+
+
+def _columns(wanted: Sequence[Signals], name: str, missing: float) -> list[FloatArray]:
+    return [
+        np.full(len(each.codes), missing) if (given := getattr(each, name)) is None else given
+        for each in wanted
+    ]
+
+
+def _levels(
+    levels: Sequence[Level | None], wanted: Sequence[Signals], timeline: Timeline
+) -> desk.Levels:
+    if not any(levels):
+        return _NO_LEVELS
+    columns = [
+        np.full(len(each.codes), np.nan)
+        if level is None
+        else np.broadcast_to(np.asarray(level.value, dtype=np.float64), len(each.codes))
+        for level, each in zip(levels, wanted, strict=True)
+    ]
+    return desk.Levels(spread(timeline, columns, np.nan), 1)
+
+
+def _shared_level(level: Level | None) -> desk.Levels:
+    if level is None:
+        return _NO_LEVELS
+    values = np.asarray(level.value, dtype=np.float64)
+    if values.ndim == 0:
+        return desk.Levels(values.reshape(1, 1), 0)
+    return desk.Levels(np.ascontiguousarray(values), 1)
+
+
+def _check_weights(wanted: Weights, shape: tuple[int, ...]) -> None:
+    if wanted.values.shape != shape:
+        raise StrategyFailed(
+            f"weights have shape {wanted.values.shape}",
+            expected=f"{shape}: one row per time, one column per symbol",
+        )
+    if bool(np.isinf(wanted.values).any()):
+        raise StrategyFailed("weights are infinite", expected="finite numbers, NaN for no opinion")
+    for name in ("stop", "target", "trail"):
+        level = getattr(wanted, name)
+        if level is not None:
+            convert.check_level(name, level, shape)
+
+
+def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
+    option = options.option
+    return desk.Extra(
+        maintenance=float(options.maintenance_margin),
+        borrow=float(options.borrow_rate),
+        pyramid=options.pyramid,
+        participation=float(options.max_participation or 0.0),
+        band=float(options.rebalance_band),
+        path=options.intrabar == "path",
+        moves_prices=bool(costs.impact or costs.volume_share),
+        share_impact=float(costs.volume_share),
+        delta=option.delta if option else 0.0,
+        gamma=option.gamma if option else 0.0,
+        theta=option.theta if option else 0.0,
+        volatility=option.volatility if option else 0.0,
+        root_years=sqrt(option.days_to_expiry / 365) if option else 0.0,
+    )
+
+
+def _fills(table: desk.Table) -> Fills:
+    return Fills(
+        bar=table.row.copy(),
+        quantity=table.quantity.copy(),
+        price=table.price.copy(),
+        fee=table.fee.copy(),
+        slippage=table.slippage.copy(),
+        reason=table.reason.astype(np.uint8),
+    )
+
+
+def _trades(table: desk.Table) -> Trades:
+    return Trades(
+        entry_bar=table.entry_row.copy(),
+        exit_bar=table.exit_row.copy(),
+        quantity=table.quantity.copy(),
+        entry_price=table.entry.copy(),
+        exit_price=table.exit.copy(),
+        pnl=table.pnl.copy(),
+        fees=table.fees_in + table.fees_out,
+        slippage=table.slip_in + table.slip_out,
+        mae=table.mae.copy(),
+        mfe=table.mfe.copy(),
+        risk=table.risk.copy(),
+        exit_reason=table.reason.astype(np.uint8),
+        ambiguous=table.ambiguous.astype(np.bool_),
+    )

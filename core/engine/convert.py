@@ -1,0 +1,217 @@
+"""Options, costs and signals of the domain as the numbers that kernels take."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from math import inf
+
+import numpy as np
+
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
+from core.domain.costs import CostModel, Fees
+from core.domain.options import EngineOptions
+from core.domain.signals import Level, Signals
+from core.domain.simulation import Counters, ReasonArray
+from core.engine import kernels
+from core.errors import StrategyFailed
+
+_EPOCH = date(1970, 1, 1)
+
+UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
+_NO_LEVEL = kernels.Protection(np.array([np.nan]), 0, kernels.PERCENT)
+_CODE_IS_KNOWN = np.zeros(256, dtype=np.bool_)
+_CODE_IS_KNOWN[np.array([1, -1, 0, 2, 3, -3], dtype=np.int8).view(np.uint8)] = True
+
+
+def check_signals(signals: Signals, total: int) -> None:
+    """Check what a strategy gave for `total` bars.
+
+    Raises:
+        StrategyFailed: the wrong shape, unknown codes or impossible levels.
+    """
+    codes = signals.codes
+    if codes.dtype != np.int8 or codes.shape != (total,):
+        raise StrategyFailed(
+            f"signal codes have dtype {codes.dtype} and shape {codes.shape}",
+            expected=f"int8 of shape ({total},), one per bar",
+        )
+    known = _CODE_IS_KNOWN[codes.view(np.uint8)]
+    if not known.all():
+        row = int(np.argmin(known))
+        raise StrategyFailed(
+            f"signal code {int(codes[row])} at bar {row} is not known",
+            expected="1, -1, 0 (flat), 2 (hold), 3 or -3 (close long or short)",
+        )
+    if signals.ttl < 1:
+        raise StrategyFailed(f"ttl is {signals.ttl}", expected="1 or more bars")
+    if signals.max_bars < 0:
+        raise StrategyFailed(f"max_bars is {signals.max_bars}", expected="0 or more")
+    for name in ("stop", "target", "trail"):
+        level = getattr(signals, name)
+        if level is not None:
+            check_level(name, level, (total,))
+    if signals.priority is not None and signals.priority.shape != (total,):
+        raise StrategyFailed(
+            f"priority has shape {signals.priority.shape}", expected=f"({total},), one per bar"
+        )
+    entry = signals.entry_price
+    if entry is not None and entry.shape != (total,):
+        raise StrategyFailed(f"entry_price has shape {entry.shape}", expected=f"({total},)")
+
+
+def check_level(name: str, level: Level, shape: tuple[int, ...]) -> None:
+    """Check a protective level of signals or weights of that shape.
+
+    Raises:
+        StrategyFailed: it has another shape, a value that is no distance, or an unfit unit.
+    """
+    values = np.asarray(level.value)
+    if values.shape not in {(), shape}:
+        raise StrategyFailed(
+            f"{name} has shape {values.shape}", expected=f"one number or shape {shape}"
+        )
+    if bool(np.any(values <= 0)) or bool(np.any(np.isinf(values))):
+        raise StrategyFailed(
+            f"{name} has values that are not above 0", expected="positive numbers, NaN for none"
+        )
+    if name == "trail" and level.unit == "price":
+        raise StrategyFailed("trail is given as a price", expected="pct(...) or points(...)")
+
+
+def protection_of(level: Level | None) -> kernels.Protection:
+    """Give a level of one symbol to the scalar kernel."""
+    if level is None:
+        return _NO_LEVEL
+    values = np.ascontiguousarray(level.value, dtype=np.float64).reshape(-1)
+    step = 1 if isinstance(level.value, np.ndarray) and level.value.ndim else 0
+    return kernels.Protection(values, step, UNITS[level.unit])
+
+
+def config_of(options: EngineOptions, signals: Signals) -> kernels.Config:
+    """Give the account and fill rules."""
+    lots = options.sizing == "lots"
+    return kernels.Config(
+        cash=float(options.initial_cash),
+        fill_at_close=options.fill == "close",
+        delay=options.delay,
+        percent=options.sizing == "percent_of_equity",
+        size=float(options.size * options.lot_size if lots else options.size),
+        size_at_fill=options.size_ref == "fill",
+        lot=float(options.lot_size),
+        margin=float(options.initial_margin),
+        reject=options.on_insufficient == "reject",
+        shorts=options.allow_short,
+        touch=options.fill_on_touch,
+        intraday=options.intraday,
+        close_at_end=options.close_at_end,
+        max_bars=signals.max_bars,
+        ttl=signals.ttl,
+        at_close=options.protection == "close",
+    )
+
+
+def charges_of(options: EngineOptions, costs: CostModel, session: Int32Array) -> kernels.Charges:
+    """Give what fills cost in each of these sessions, shape (T,)."""
+    fees, period = _fee_table(costs, session)
+    return kernels.Charges(
+        fees=fees,
+        period=period,
+        period_step=1 if len(fees) > 1 else 0,
+        per_trade=float(costs.per_trade),
+        slip=(costs.slippage_bps + costs.half_spread_bps) / 10_000,
+        slip_points=float(costs.slippage_points),
+        tick=float(costs.tick),
+        multiplier=float(options.multiplier),
+    )
+
+
+def limits_of(options: EngineOptions, symbols: int) -> kernels.Limits:
+    """Give the rules of R14 in their first state."""
+    has_target = options.daily_target is not None or options.daily_loss is not None
+    return kernels.Limits(
+        day=np.zeros(3),
+        streak=np.tile(np.array([0, -1]), (symbols, 1)),
+        target=inf if options.daily_target is None else float(options.daily_target),
+        loss=inf if options.daily_loss is None else float(options.daily_loss),
+        in_points=options.daily_unit == "points",
+        flatten=has_target and options.daily_action == "flatten",
+        entries=options.max_trades_per_day or 0,
+        cooldown=options.cooldown_bars,
+        losses=options.cooldown_losses,
+    )
+
+
+def has_limits(options: EngineOptions) -> bool:
+    """Whether any rule of R14 is in use."""
+    limits = (options.daily_target, options.daily_loss, options.max_trades_per_day)
+    return options.cooldown_bars > 0 or any(limit is not None for limit in limits)
+
+
+def _fee_table(costs: CostModel, session: Int32Array) -> tuple[FloatArray, IntArray]:
+    """Fee coefficients of each period, shape (P, 2, 11), and the period of each bar, shape (T,)."""
+    periods = costs.schedule()
+    table = np.array(
+        [[_fee_row(fees, is_sale) for is_sale in (False, True)] for _, fees in periods]
+    )
+    if len(periods) == 1:
+        return table, np.zeros(1, dtype=np.int64)
+    since = np.array([(day - _EPOCH).days for day, _ in periods if day is not None])
+    return table, np.searchsorted(since, session, side="right")
+
+
+def _fee_row(fees: Fees, is_sale: bool) -> list[float]:
+    side_bps = fees.sell_charge_bps if is_sale else fees.buy_charge_bps
+    return [
+        fees.fixed,
+        fees.per_unit,
+        fees.bps / 10_000,
+        fees.minimum,
+        inf if fees.maximum_rate is None else fees.maximum_rate,
+        inf if fees.maximum is None else fees.maximum,
+        1.0 + fees.commission_tax,
+        (fees.charge_bps + side_bps) / 10_000,
+        fees.charge_per_unit,
+        fees.sell_charge_per_unit if is_sale else 0.0,
+        inf if not is_sale or fees.sell_charge_maximum is None else fees.sell_charge_maximum,
+    ]
+
+
+def flags_of(bars: Bars, options: EngineOptions) -> ReasonArray:
+    """Give what each bar is to its session (R13, R14)."""
+    flags = np.zeros(len(bars), dtype=np.uint8)
+    if options.intraday or has_limits(options):
+        last = np.empty(len(bars), dtype=np.bool_)
+        np.not_equal(bars.session[1:], bars.session[:-1], out=last[:-1])
+        last[-1] = True
+        flags[last] |= kernels.SESSION_LAST
+        flags[0] |= kernels.SESSION_FIRST
+        flags[1:][last[:-1]] |= kernels.SESSION_FIRST
+    if options.square_off is not None:
+        due = bars.minute >= _minute(options.square_off)
+        flags[due] |= kernels.SQUARE_OFF_DUE | kernels.NO_ENTRY
+    if options.no_entry_after is not None:
+        flags[bars.minute >= _minute(options.no_entry_after)] |= kernels.NO_ENTRY
+    if options.close_at_end:
+        flags[-1] |= kernels.LAST_BAR
+    return flags
+
+
+def _minute(clock: time) -> int:
+    return clock.hour * 60 + clock.minute
+
+
+def counters_of(counts: IntArray, conflicts: int) -> Counters:
+    """Name the slots of a kernel's counters."""
+    return Counters(
+        entries=int(counts[kernels.ENTRIES]),
+        conflicts=conflicts,
+        dropped_lot=int(counts[kernels.DROPPED_LOT]),
+        scaled_cash=int(counts[kernels.SCALED_CASH]),
+        rejected=int(counts[kernels.REJECTIONS]),
+        expired=int(counts[kernels.EXPIRED]),
+        blocked=int(counts[kernels.BLOCKED]),
+        limited=int(counts[kernels.LIMITED]),
+        volume_capped=int(counts[kernels.VOLUME_CAPPED]),
+        margin_calls=int(counts[kernels.MARGIN_CALLS]),
+        ambiguous_bars=int(counts[kernels.AMBIGUOUS]),
+    )

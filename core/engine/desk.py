@@ -1,0 +1,158 @@
+"""What the phases of the general driver look at: prices, wishes, rules, state and results.
+
+Short names as in `kernels`; m and `mark` are the last close.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.domain.bars import FloatArray, Int32Array, IntArray
+from core.domain.signals import CodeArray
+from core.engine.kernels import Charges, Config, Limits
+
+ENTRY_REASON = 1
+# Slots of the account.
+CASH, BORROW, CARRY = range(3)
+# Rounds in which increases are scaled to the cash they share (R9).
+MOST_ROUNDS = 50
+IMPACT_SESSIONS = 20
+# What the last bar of a symbol is.
+LAST, DELISTED = 1, 2
+LEAST_PREMIUM = 0.05
+
+
+# Arrays of records keep together what belongs to one symbol, and the arguments of the phases few.
+Book = np.recarray[Any, Any]
+Grid = np.recarray[Any, Any]
+Table = np.recarray[Any, Any]
+
+# A cell of the union of times, (row, symbol). Prices are NaN where a symbol is absent; `mark` is
+# the last close, `number` counts a symbol's own bars, -1 where absent; `impact` is Y sigma /
+# sqrt(ADV), `ends` tells a symbol's last bar.
+CELL = np.dtype(
+    [(name, np.float64) for name in ("o", "h", "l", "c", "v", "mark", "impact")]
+    + [("number", np.int32), ("session", np.int32), ("day_flags", np.int32), ("ends", np.int32)]
+)
+
+
+class Rows(NamedTuple):
+    """Prices on the union of times.
+
+    `grid` has shape (T, S); `row_of` finds a symbol's own bars in it, shape (N, S); `day` is the
+    session of a row, shape (T,).
+    """
+
+    grid: Grid
+    row_of: Int32Array
+    day: Int32Array
+
+
+class Wanted(NamedTuple):
+    """What strategies ask for, shape (T, S), or (0, 0) where it is not used."""
+
+    codes: CodeArray
+    weights: FloatArray
+    entry_px: FloatArray
+    priority: FloatArray
+
+
+class Levels(NamedTuple):
+    """Protective levels: `value[row * step, symbol * step]`; their units are in the book."""
+
+    value: FloatArray
+    step: int
+
+
+class Guards(NamedTuple):
+    """Stop, target and trail."""
+
+    stop: Levels
+    target: Levels
+    trail: Levels
+
+
+class Extra(NamedTuple):
+    """Rules only this driver knows; see `EngineOptions`. `delta` is 0 without R18."""
+
+    maintenance: float
+    borrow: float
+    pyramid: int
+    participation: float
+    band: float
+    path: bool
+    moves_prices: bool
+    share_impact: float
+    delta: float
+    gamma: float
+    theta: float
+    volatility: float
+    root_years: float
+
+
+# The state of each symbol. `way` of a position is in the sign of q; prices called stop, target,
+# trigger, best and seen are signed by it, as in `kernels`.
+BOOK = np.dtype(
+    [(name, np.float64) for name in (
+        "q", "entry", "stop", "target", "trigger", "trail", "best", "worst_seen", "best_seen",
+        "room", "cut", "weight", "weight_price", "wish", "trial", "price", "last_mark",
+    )]
+    + [(name, np.int64) for name in (
+        "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",
+        "weight_row", "row", "code", "rests", "lives_on", "waits", "order", "last_day",
+        "max_bars", "ttl", "entry_is_stop", "stop_unit", "target_unit", "trail_unit",
+        "acted", "refused", "rises", "is_done",
+    )]
+)  # fmt: skip
+
+
+FILL = np.dtype(
+    [(name, np.float64) for name in ("quantity", "price", "fee", "slippage")]
+    + [(name, np.int64) for name in ("row", "symbol", "reason")]
+)
+# As in `kernels`; gross and left are what reductions so far gained and gave away.
+TRADE = np.dtype(
+    [(name, np.float64) for name in (
+        "quantity", "entry", "exit", "pnl", "fees_in", "fees_out", "slip_in", "slip_out", "mae",
+        "mfe", "risk", "gross", "left",
+    )]
+    + [(name, np.int64) for name in ("entry_row", "exit_row", "symbol", "reason", "ambiguous")]
+)  # fmt: skip
+
+
+class Out(NamedTuple):
+    """Where results go; `counts` holds the number of trades and of fills."""
+
+    trades: Table
+    fills: Table
+    counts: IntArray
+    counters: IntArray
+
+
+class Desk(NamedTuple):
+    """Everything a phase may look at."""
+
+    rows: Rows
+    wanted: Wanted
+    guards: Guards
+    cfg: Config
+    extra: Extra
+    charges: Charges
+    levy: Charges
+    limits: Limits
+    book: Book
+    out: Out
+    account: FloatArray
+    equity: FloatArray
+
+
+def new_book(symbols: int) -> Book:
+    """Give the state before the first row, shape (S,)."""
+    book = np.zeros(symbols, dtype=BOOK).view(np.recarray)
+    book.cut = book.weight = nan
+    book.pending = -1
+    book.room = inf
+    return book

@@ -1,0 +1,287 @@
+"""The general driver: many symbols on one account, and the rules only it knows.
+
+It goes through the events of docs/engine_rules.md for all symbols at once, with the phase functions
+of `kernels`. For one symbol and the rules both know it gives the same bits as `run_scalar`.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from core.domain.bars import FloatArray
+from core.domain.simulation import BoolArray
+from core.engine.dealing import equity_at, leave, sell_down, whole
+from core.engine.desk import (
+    BORROW,
+    CARRY,
+    CASH,
+    DELISTED,
+    Book,
+    Desk,
+    Extra,
+    Guards,
+    Out,
+    Rows,
+    Wanted,
+)
+from core.engine.kernels import (
+    BEFORE,
+    DAILY_LOSS,
+    DAILY_TARGET,
+    DAY_ENTRIES,
+    DAY_PNL,
+    DAY_POINTS,
+    DELIST,
+    END,
+    HOLD,
+    LONG,
+    MARGIN_CALLS,
+    NEVER,
+    RUIN,
+    SESSION_LAST,
+    SHORT,
+    SQUARE_OFF,
+    Charges,
+    Config,
+    Limits,
+)
+from core.engine.steps import (
+    act_at_close,
+    by_priority,
+    choose_row,
+    enter_at_close,
+    enter_at_level,
+    enter_at_open,
+    exit_at_open,
+    gap_exit,
+    is_square_off_time,
+    protect,
+    roll_session,
+    see_extremes,
+    settle,
+    walk,
+)
+from core.engine.weights import lower_to_weight, raise_to_weights, take_weights
+
+
+@register_jitable
+def needed(desk: Desk, t: int) -> float:
+    """Equity that open positions must keep (R12)."""
+    total = 0.0
+    book = desk.book
+    for s in range(len(book)):
+        if book[s].q != 0.0:
+            total += (
+                abs(book[s].q)
+                * desk.rows.grid[t, s].mark
+                * desk.charges.multiplier
+                * desk.extra.maintenance
+            )
+    return total
+
+
+def run_portfolio_python(
+    rows: Rows,
+    wanted: Wanted,
+    guards: Guards,
+    limits: Limits,
+    cfg: Config,
+    extra: Extra,
+    charges: Charges,
+    levy: Charges,
+    book: Book,
+    out: Out,
+    equity: FloatArray,
+    cash_out: FloatArray,
+    q_out: FloatArray,
+    held: BoolArray,
+) -> tuple[int, float, float, bool, float, float]:
+    """Run an account; fill the output arrays in place.
+
+    Args:
+        levy: `charges` with the multiplier fees are taken of; another one only in R18.
+        book: From `new_book`.
+        out: Tables with room for some rows; see the first result.
+        equity, cash_out, held: Shape (T,); q_out: shape (T, S).
+
+    Returns:
+        Rows done (fewer than T: the tables were full and nothing counts), worst drawdown,
+        summed gross exposure, ruined, borrow paid, accruals of options.
+    """
+    total, symbols = rows.grid.shape
+    account = np.zeros(3)
+    account[CASH] = cfg.cash
+    desk = Desk(rows, wanted, guards, cfg, extra, charges, levy, limits, book, out, account, equity)
+    by_weight = len(wanted.weights) > 0
+    mult = charges.multiplier
+    peak, drawdown, gross = cfg.cash, 0.0, 0.0
+    ruined = False
+    day_start = cfg.cash
+    halted_day, halt_reason = NEVER, 0
+    most = 8 * symbols
+
+    for t in range(total):
+        if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
+            return t, 0.0, 0.0, False, 0.0, 0.0
+        if t == 0 or rows.day[t] != rows.day[t - 1]:
+            day_start = equity[t - 1] if t > 0 else cfg.cash
+            limits.day[DAY_PNL] = limits.day[DAY_POINTS] = limits.day[DAY_ENTRIES] = 0.0
+        halted = halted_day == rows.day[t]
+        was_held = False
+        entries = 0
+        if by_weight and not cfg.fill_at_close and t - 1 - cfg.delay >= 0:
+            take_weights(desk, t - 1 - cfg.delay)
+
+        # Steps 0 and 1.
+        for s in range(symbols):
+            was_held = was_held or book[s].q != 0.0
+            book[s].opened = BEFORE
+            book[s].stopped_out = 0
+            book[s].waits = 0
+            book[s].code = HOLD
+            if rows.grid[t, s].number < 0:
+                continue
+            book[s].room = inf
+            if extra.participation > 0.0:
+                book[s].room = whole(extra.participation * rows.grid[t, s].v, cfg.lot)
+            if not by_weight:
+                choose_row(desk, t, s)
+                entries += book[s].code == LONG or book[s].code == SHORT
+            if book[s].q != 0.0:
+                roll_session(desk, t, s)
+        # Step 1 before step 2, for all symbols.
+        for s in range(symbols):
+            if book[s].q != 0.0 and rows.grid[t, s].number >= 0:
+                gap_exit(desk, t, s)
+        for s in range(symbols):
+            if rows.grid[t, s].number < 0:
+                continue
+            if book[s].q != 0.0:
+                exit_at_open(desk, t, s, halt_reason if halted else 0)
+            if by_weight and not cfg.fill_at_close:
+                lower_to_weight(desk, t, s, False)
+
+        # Steps 3 and 4.
+        if by_weight and not cfg.fill_at_close:
+            raise_to_weights(desk, t, halted, False)
+        if entries > 0:
+            entries = by_priority(desk)
+            for place in range(entries):
+                enter_at_open(desk, t, book[place].order, halted)
+            for place in range(entries):
+                if book[book[place].order].waits != 0:
+                    enter_at_level(desk, t, book[place].order, halted)
+
+        # Step 5.
+        for s in range(symbols):
+            if book[s].q == 0.0 or rows.grid[t, s].number < 0:
+                continue
+            if extra.path:
+                walk(desk, t, s)
+            else:
+                protect(desk, t, s)
+
+        # Step 6.
+        if cfg.fill_at_close:
+            if by_weight and t - cfg.delay >= 0:
+                take_weights(desk, t - cfg.delay)
+            for s in range(symbols):
+                if rows.grid[t, s].number < 0:
+                    continue
+                if book[s].q != 0.0 and is_square_off_time(desk, t, s):
+                    leave(desk, t, s, rows.grid[t, s].c, False, SQUARE_OFF, True)
+                if by_weight:
+                    lower_to_weight(desk, t, s, True)
+                else:
+                    act_at_close(desk, t, s)
+            if by_weight:
+                raise_to_weights(desk, t, halted, True)
+            else:
+                for place in range(by_priority(desk)):
+                    enter_at_close(desk, t, book[place].order, halted)
+        for s in range(symbols):
+            if book[s].q == 0.0 or rows.grid[t, s].number < 0:
+                continue
+            close, ends = rows.grid[t, s].c, rows.grid[t, s].ends
+            if cfg.intraday and rows.grid[t, s].day_flags & SESSION_LAST:
+                leave(desk, t, s, close, False, SQUARE_OFF, True)
+            if book[s].q != 0.0 and ends == DELISTED:
+                sell_down(desk, t, s, abs(book[s].q), close, False, DELIST)
+            if book[s].q != 0.0 and cfg.close_at_end and ends != 0:
+                sell_down(desk, t, s, abs(book[s].q), close, False, END)
+
+        # Step 7.
+        is_held = was_held
+        for s in range(symbols):
+            is_held = is_held or book[s].opened != BEFORE
+            if extra.delta > 0.0 and book[s].q != 0.0 and rows.grid[t, s].number >= 0:
+                settle(desk, t, s)
+        marked = equity_at(desk, t, True)
+        if marked <= 0.0:
+            for s in range(symbols):
+                if book[s].q != 0.0:
+                    sell_down(desk, t, s, abs(book[s].q), rows.grid[t, s].mark, False, RUIN)
+            marked = account[CASH]
+            ruined = True
+        value, charged = 0.0, 0.0
+        for s in range(symbols):
+            if book[s].q != 0.0:
+                value += abs(book[s].q) * rows.grid[t, s].mark * mult
+                charged += abs(book[s].q) * rows.grid[t, s].mark * mult * cfg.margin
+                if rows.grid[t, s].number >= 0:
+                    see_extremes(desk, t, s)
+            q_out[t, s] = book[s].q
+        if value > 0.0:
+            gross += value / marked
+            if extra.maintenance > 0.0:
+                called = marked < needed(desk, t)
+                desk.out.counters[MARGIN_CALLS] += called
+                for s in range(symbols):
+                    book[s].cut = marked / charged if called and book[s].q != 0.0 else nan
+        if limits.flatten and not halted and not ruined:
+            result = marked - day_start
+            if limits.in_points:
+                result = limits.day[DAY_POINTS]
+                for s in range(symbols):
+                    if book[s].q != 0.0:
+                        side = 1.0 if book[s].q > 0 else -1.0
+                        result += side * (rows.grid[t, s].mark - book[s].entry)
+            if result >= limits.target:
+                halted_day, halt_reason = rows.day[t], DAILY_TARGET
+            elif result <= -limits.loss:
+                halted_day, halt_reason = rows.day[t], DAILY_LOSS
+        equity[t] = marked
+        cash_out[t] = account[CASH]
+        held[t] = is_held
+        if marked > peak:
+            peak = marked
+        else:
+            drawdown = min(drawdown, marked / peak - 1.0)
+        if ruined:
+            for rest in range(t + 1, total):
+                equity[rest] = account[CASH]
+                cash_out[rest] = account[CASH]
+                held[rest] = False
+                for s in range(symbols):
+                    q_out[rest, s] = 0.0
+            break
+
+    for s in range(symbols):
+        if book[s].q != 0.0:
+            trade = out.trades[book[s].trade]
+            entry = book[s].entry
+            last = rows.grid[total - 1, s].mark
+            signed = entry if book[s].q > 0 else -entry
+            trade.exit = last
+            left = trade.gross + (last - entry) * book[s].q * mult
+            trade.pnl = left - trade.fees_in - trade.fees_out
+            trade.mae = min((book[s].worst_seen - signed) / entry, 0.0)
+            trade.mfe = max((book[s].best_seen - signed) / entry, 0.0)
+    return total, drawdown, gross, ruined, account[BORROW], account[CARRY]
+
+
+run_portfolio = njit(cache=True, nogil=True, error_model="numpy")(run_portfolio_python)

@@ -1,0 +1,425 @@
+"""The steps of a bar for one symbol of an account, in the order of docs/engine_rules.md."""
+
+from __future__ import annotations
+
+from math import nan
+
+from numba.extending import register_jitable
+
+from core.engine.dealing import enter, leave, may_not_enter, sell_down, whole
+from core.engine.desk import BORROW, CARRY, CASH, Desk
+from core.engine.kernels import (
+    AMBIGUOUS,
+    AT_CLOSE,
+    AT_OPEN,
+    BLOCKED,
+    BY_LIMIT,
+    BY_STOP,
+    CLOSE_LONG,
+    EXIT_SIGNAL,
+    EXPIRED,
+    FLAT,
+    HOLD,
+    LONG,
+    MARGIN,
+    MAX_BARS,
+    NO_ENTRY,
+    PERCENT,
+    REJECTIONS,
+    REVERSE,
+    SESSION_LAST,
+    SHORT,
+    SQUARE_OFF,
+    SQUARE_OFF_DUE,
+    STOP,
+    STOP_GAP,
+    TARGET,
+    TARGET_GAP,
+    TRAIL,
+)
+
+
+@register_jitable
+def choose_row(desk: Desk, t: int, s: int) -> None:
+    """Find the acting row of a symbol and what is left of its intent (R2, R20)."""
+    book, cfg, rows, counters = desk.book, desk.cfg, desk.rows, desk.out.counters
+    n = rows.grid[t, s].number
+    row, code = -1, HOLD
+    rests = lives_on = False
+    if n - 1 - cfg.delay >= 0:
+        row = rows.row_of[n - 1 - cfg.delay, s]
+        code = int(desk.wanted.codes[row, s])
+        if code == HOLD:
+            if book[s].pending >= 0:
+                row = book[s].pending
+                code = int(desk.wanted.codes[row, s])
+        elif book[s].pending >= 0:
+            counters[EXPIRED] += 1
+        book[s].pending = -1
+        is_entry = code == LONG or code == SHORT
+        if is_entry and len(desk.wanted.entry_px) > 0:
+            px = desk.wanted.entry_px[row, s]
+            rests = px == px
+            lives_on = rests and n < rows.grid[row, s].number + cfg.delay + book[s].ttl
+            if cfg.intraday and rows.grid[t, s].day_flags & SESSION_LAST:
+                lives_on = False
+        if cfg.fill_at_close and not rests:
+            code = HOLD
+        elif cfg.intraday and code != HOLD and rows.grid[row, s].session != rows.grid[t, s].session:
+            counters[EXPIRED] += is_entry
+            code = HOLD
+        elif rests and code == SHORT and not cfg.shorts:
+            counters[REJECTIONS] += 1
+            code = HOLD
+        elif rests and rows.grid[t, s].day_flags & NO_ENTRY:
+            counters[BLOCKED] += 1
+            code = HOLD
+    book[s].row, book[s].code = row, code
+    book[s].rests, book[s].lives_on = rests, lives_on
+
+
+@register_jitable
+def roll_session(desk: Desk, t: int, s: int) -> None:
+    """Step 0: borrow for the days since the last session (R11)."""
+    book, rows = desk.book, desk.rows
+    n = rows.grid[t, s].number
+    if n == 0 or not book[s].q < 0.0 or desk.extra.borrow == 0.0:
+        return
+    days = rows.grid[t, s].session - rows.grid[rows.row_of[n - 1, s], s].session
+    if days > 0:
+        last = rows.grid[rows.row_of[n - 1, s], s].c
+        value = abs(book[s].q) * last * desk.charges.multiplier
+        paid = value * desk.extra.borrow * days / 360
+        desk.account[CASH] = desk.account[CASH] - paid
+        desk.account[BORROW] = desk.account[BORROW] + paid
+
+
+@register_jitable
+def gap_exit(desk: Desk, t: int, s: int) -> None:
+    """Step 1."""
+    book = desk.book
+    if desk.cfg.at_close:
+        return
+    opened = desk.rows.grid[t, s].o
+    at = opened if book[s].q > 0 else -opened
+    if at <= book[s].stop:
+        leave_by_level(desk, t, s, opened, False, STOP_GAP)
+    elif at > book[s].trigger:
+        leave_by_level(desk, t, s, opened, True, TARGET_GAP)
+
+
+@register_jitable
+def leave_by_level(desk: Desk, t: int, s: int, ref: float, at_limit: bool, reason: int) -> None:
+    """Leave by protection; a weight that has acted asks no more (R21)."""
+    if desk.book[s].acted != 0:
+        desk.book[s].weight = nan
+    leave(desk, t, s, ref, at_limit, reason, True)
+
+
+@register_jitable
+def exit_at_open(desk: Desk, t: int, s: int, halt_reason: int) -> None:
+    """Step 2 of one symbol: what must go, then what the signal wants gone."""
+    book, cfg, rows = desk.book, desk.cfg, desk.rows
+    opened = rows.grid[t, s].o
+    cut = book[s].cut
+    if cut == cut:
+        book[s].cut = nan
+        size = abs(book[s].q)
+        keep = whole(size * cut, cfg.lot) if cut > 0.0 else 0.0
+        if cut < 1.0 and keep < size:
+            sell_down(desk, t, s, size - keep if keep > 0.0 else size, opened, False, MARGIN)
+            if book[s].q == 0.0:
+                return
+    if book[s].left_over != 0:
+        leave(desk, t, s, opened, False, book[s].left_over, True)
+    if halt_reason != 0 and book[s].q != 0.0:
+        leave(desk, t, s, opened, False, halt_reason, True)
+    if book[s].q != 0.0 and not cfg.fill_at_close and is_square_off_time(desk, t, s):
+        leave(desk, t, s, opened, False, SQUARE_OFF, True)
+    held_for = rows.grid[t, s].number - book[s].since
+    if book[s].q != 0.0 and 0 < book[s].max_bars <= held_for:
+        leave(desk, t, s, opened, False, MAX_BARS, True)
+    if book[s].q != 0.0 and book[s].rests == 0:
+        obey(desk, t, s, opened)
+
+
+@register_jitable
+def is_square_off_time(desk: Desk, t: int, s: int) -> bool:
+    """Whether positions must go in this bar (R13)."""
+    return desk.cfg.intraday and desk.rows.grid[t, s].day_flags & SQUARE_OFF_DUE != 0
+
+
+@register_jitable
+def obey(desk: Desk, t: int, s: int, ref: float) -> None:
+    """Leave a position that the acting row wants gone."""
+    code = desk.book[s].code
+    way = 1 if desk.book[s].q > 0 else -1
+    if code == FLAT or code == CLOSE_LONG * way:
+        leave(desk, t, s, ref, False, EXIT_SIGNAL, False)
+    elif code == -way:
+        leave(desk, t, s, ref, False, REVERSE, False)
+
+
+@register_jitable
+def by_priority(desk: Desk) -> int:
+    """Put the symbols with an entry in order of priority, then of place; give their number."""
+    book, priority = desk.book, desk.wanted.priority
+    count = 0
+    for s in range(len(book)):
+        if book[s].code != LONG and book[s].code != SHORT:
+            continue
+        place = count
+        if len(priority) > 0:
+            mine = priority[book[s].row, s]
+            while place > 0:
+                other = book[place - 1].order
+                if not mine < priority[book[other].row, other]:
+                    break
+                book[place].order = other
+                place -= 1
+        book[place].order = s
+        count += 1
+    return count
+
+
+@register_jitable
+def enter_at_open(desk: Desk, t: int, s: int, halted: bool) -> None:
+    """Step 3 of one symbol with an entry code; a resting order may be left to step 4."""
+    book, cfg = desk.book, desk.cfg
+    code, row = book[s].code, book[s].row
+    side = float(code)
+    opened = desk.rows.grid[t, s].o
+    if book[s].q != 0.0:
+        way = 1 if book[s].q > 0 else -1
+        if book[s].rests != 0:
+            if code == way:
+                return
+            if book[s].lives_on != 0:
+                book[s].pending = row
+            else:
+                desk.out.counters[EXPIRED] += 1
+        elif code == way:
+            add(desk, t, s, row, side, opened, halted, AT_OPEN)
+        return
+    if book[s].rests == 0:
+        if not may_not_enter(desk, t, s, side, halted, False):
+            enter(desk, t, s, row, side, opened, AT_OPEN, False)
+        return
+    level = desk.wanted.entry_px[row, s]
+    at, ref = side * opened, side * level
+    is_stop = book[s].entry_is_stop
+    fills = at >= ref if is_stop else at < ref or (cfg.touch and at <= ref)
+    if not fills:
+        book[s].waits = 1
+    elif not may_not_enter(desk, t, s, side, halted, False):
+        enter(desk, t, s, row, side, opened, AT_OPEN, not is_stop)
+
+
+@register_jitable
+def add(
+    desk: Desk, t: int, s: int, row: int, side: float, ref: float, halted: bool, manner: int
+) -> None:
+    """Add to a position (R21)."""
+    book = desk.book
+    if book[s].adds >= desk.extra.pyramid or book[s].left_over != 0:
+        return
+    if may_not_enter(desk, t, s, side, halted, manner == AT_CLOSE):
+        return
+    enter(desk, t, s, row, side, ref, manner, False)
+
+
+@register_jitable
+def enter_at_level(desk: Desk, t: int, s: int, halted: bool) -> None:
+    """Step 4 of one symbol whose order rests."""
+    book, cfg = desk.book, desk.cfg
+    row = book[s].row
+    side = float(book[s].code)
+    level = desk.wanted.entry_px[row, s]
+    ref = side * level
+    high, low = desk.rows.grid[t, s].h, desk.rows.grid[t, s].l
+    is_stop = book[s].entry_is_stop
+    if is_stop:
+        fills = (high if side > 0 else -low) >= ref
+    else:
+        reach = low if side > 0 else -high
+        fills = reach < ref or (cfg.touch and reach <= ref)
+    if not fills:
+        if book[s].lives_on != 0:
+            book[s].pending = row
+        else:
+            desk.out.counters[EXPIRED] += 1
+    elif not may_not_enter(desk, t, s, side, halted, False):
+        enter(desk, t, s, row, side, level, BY_STOP if is_stop else BY_LIMIT, not is_stop)
+
+
+@register_jitable
+def protect(desk: Desk, t: int, s: int) -> None:
+    """Step 5 of one symbol: stops may, targets must (R6, R7)."""
+    book, cfg, rows = desk.book, desk.cfg, desk.rows
+    side = 1.0 if book[s].q > 0 else -1.0
+    signed = side * rows.grid[t, s].c
+    low, high = rows.grid[t, s].l, rows.grid[t, s].h
+    if side < 0:
+        low, high = -high, -low
+    if cfg.at_close:
+        low, high = signed, signed
+    stop, trigger, trail = book[s].stop, book[s].trigger, book[s].trail
+    opened = book[s].opened
+    beyond = high > trigger
+    reason, level = 0, 0.0
+    ambiguous = False
+    if low <= stop:
+        ambiguous = beyond or (opened == BY_STOP and signed > stop)
+        reason = TRAIL if book[s].trailed != 0 else STOP
+        level = stop
+    elif beyond and (opened != BY_LIMIT or signed > trigger):
+        reason = TARGET
+        level = book[s].target
+    else:
+        ambiguous = beyond
+        if trail == trail:
+            book[s].best = max(book[s].best, signed if opened == BY_LIMIT else high)
+            moved = trailed_level(desk, s, side)
+            moved = max(stop, moved)
+            if signed <= moved:
+                reason, level = TRAIL, moved
+                book[s].trailed = 1
+            else:
+                ambiguous = ambiguous or (low <= moved and moved > stop)
+                if moved > stop:
+                    book[s].trailed = 1
+                book[s].stop = moved
+    if ambiguous:
+        desk.out.counters[AMBIGUOUS] += 1
+        desk.out.trades[book[s].trade].ambiguous = 1
+    if reason != 0:
+        ref = rows.grid[t, s].c if cfg.at_close else side * level
+        leave_by_level(desk, t, s, ref, reason == TARGET and not cfg.at_close, reason)
+        book[s].stopped_out = 1
+
+
+@register_jitable
+def trailed_level(desk: Desk, s: int, side: float) -> float:
+    """Signed level that the best price so far gives a trailing stop."""
+    best, trail = desk.book[s].best, desk.book[s].trail
+    if desk.book[s].trail_unit == PERCENT:
+        return float(best * (1.0 - side * (trail / 100.0)))
+    return float(best - trail)
+
+
+@register_jitable
+def walk(desk: Desk, t: int, s: int) -> None:
+    """Step 5 of one symbol along one path: open, nearer extreme, other extreme, close."""
+    book, rows = desk.book, desk.rows
+    side = 1.0 if book[s].q > 0 else -1.0
+    start, end = side * rows.grid[t, s].o, side * rows.grid[t, s].c
+    low, high = side * rows.grid[t, s].l, side * rows.grid[t, s].h
+    first, second = low, high
+    if rows.grid[t, s].h - rows.grid[t, s].o < rows.grid[t, s].o - rows.grid[t, s].l:
+        first, second = high, low
+    is_limit = book[s].opened == BY_LIMIT
+    waits = is_limit or book[s].opened == BY_STOP
+    level = side * desk.wanted.entry_px[book[s].row, s] if waits else 0.0
+    reason, exit_level = 0, 0.0
+    for place, at in enumerate((start, first, second, end)):
+        if waits:
+            # The order fills where its level is first passed; what came before concerns nobody.
+            passes = at < level or (desk.cfg.touch and at <= level) if is_limit else at >= level
+            if place == 0 or not passes:
+                continue
+            waits = False
+            reason, exit_level = passed(desk, s, side, level)
+            if reason != 0:
+                break
+        reason, exit_level = passed(desk, s, side, at)
+        if reason != 0:
+            break
+    if reason != 0:
+        book[s].stopped_out = 1
+        leave_by_level(desk, t, s, side * exit_level, reason == TARGET, reason)
+
+
+@register_jitable
+def passed(desk: Desk, s: int, side: float, at: float) -> tuple[int, float]:
+    """Take a position to the next turning point of the path: why and where it is left, if it is."""
+    book = desk.book
+    if at <= book[s].stop:
+        return TRAIL if book[s].trailed != 0 else STOP, book[s].stop
+    if at > book[s].trigger:
+        return TARGET, book[s].target
+    if book[s].trail == book[s].trail:
+        book[s].best = max(book[s].best, at)
+        moved = trailed_level(desk, s, side)
+        if moved > book[s].stop:
+            book[s].stop = moved
+            book[s].trailed = 1
+    return 0, 0.0
+
+
+@register_jitable
+def act_at_close(desk: Desk, t: int, s: int) -> None:
+    """Step 6 of one symbol: find the market intent of the close and leave what it wants gone."""
+    book, cfg, rows = desk.book, desk.cfg, desk.rows
+    n = rows.grid[t, s].number
+    book[s].code = HOLD
+    if n - cfg.delay < 0:
+        return
+    row = rows.row_of[n - cfg.delay, s]
+    code = int(desk.wanted.codes[row, s])
+    is_entry = code == LONG or code == SHORT
+    if is_entry and len(desk.wanted.entry_px) > 0:
+        px = desk.wanted.entry_px[row, s]
+        if px == px:
+            return
+    if code != HOLD and book[s].pending >= 0:
+        desk.out.counters[EXPIRED] += 1
+        book[s].pending = -1
+    if code != HOLD and cfg.intraday and rows.grid[row, s].session != rows.grid[t, s].session:
+        desk.out.counters[EXPIRED] += is_entry
+        return
+    book[s].row, book[s].code = row, code
+    if book[s].q != 0.0:
+        obey(desk, t, s, rows.grid[t, s].c)
+
+
+@register_jitable
+def enter_at_close(desk: Desk, t: int, s: int, halted: bool) -> None:
+    """Step 6 of one symbol with an entry code."""
+    book = desk.book
+    row = book[s].row
+    side = float(book[s].code)
+    close = desk.rows.grid[t, s].c
+    if book[s].q == 0.0:
+        if not may_not_enter(desk, t, s, side, halted, True):
+            enter(desk, t, s, row, side, close, AT_CLOSE, False)
+    elif book[s].q * side > 0.0:
+        add(desk, t, s, row, side, close, halted, AT_CLOSE)
+
+
+@register_jitable
+def settle(desk: Desk, t: int, s: int) -> None:
+    """Step 7 of one held symbol: what options gain by gamma and lose by theta (R18)."""
+    book, rows, extra = desk.book, desk.rows, desk.extra
+    moved = rows.grid[t, s].c - book[s].last_mark
+    days = float(rows.grid[t, s].session - book[s].last_day)
+    unit = desk.levy.multiplier
+    gain = abs(book[s].q) * unit * (0.5 * extra.gamma * (moved * moved) - extra.theta * days)
+    desk.account[CASH] = desk.account[CASH] + gain
+    desk.account[CARRY] = desk.account[CARRY] + gain
+    book[s].last_mark = rows.grid[t, s].c
+    book[s].last_day = rows.grid[t, s].session
+
+
+@register_jitable
+def see_extremes(desk: Desk, t: int, s: int) -> None:
+    """Let the bar's prices count for the excursions of a position that lives on."""
+    book, rows = desk.book, desk.rows
+    opened = book[s].opened
+    if opened == AT_CLOSE:
+        return
+    signed = rows.grid[t, s].c
+    adverse, favourable = rows.grid[t, s].l, rows.grid[t, s].h
+    if book[s].q < 0.0:
+        adverse, favourable, signed = -favourable, -adverse, -signed
+    book[s].worst_seen = min(book[s].worst_seen, signed if opened == BY_STOP else adverse)
+    book[s].best_seen = max(book[s].best_seen, signed if opened == BY_LIMIT else favourable)

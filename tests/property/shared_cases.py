@@ -1,0 +1,196 @@
+"""Random cases of one account over several symbols, each decided by its seed alone.
+
+One to five symbols that begin and end at different times and miss bars between, codes or weights,
+and every option of the general driver now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.domain.bars import Bars
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions, OptionProxy
+from core.domain.signals import Code, Level, Signals, Weights
+from tests.factories import (
+    GRID,
+    SESSION_START,
+    ZERO,
+    Case,
+    make_bars,
+    random_bars,
+    random_costs,
+    random_options,
+    random_signals,
+    waiting,
+    with_limits,
+)
+
+SharedCase = tuple[list[Bars], list[Signals] | Weights, EngineOptions, CostModel]
+
+
+def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
+    """Bars of each symbol, what is wanted, options and costs.
+
+    Lots are such that whole lots are exact in binary, so that no rule hangs on how a sum of lots
+    was rounded; half of the cases trade fractions or quarters.
+    """
+    rng = np.random.default_rng([seed, 21])
+    bars = random_universe(rng, count)
+    weighted = bool(rng.random() < 0.4)
+    options, costs = random_account(rng, weighted=weighted)
+    if weighted:
+        full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
+        return bars, random_weights(rng, bars, leverage=full), options, costs
+    adding = options.pyramid > 0
+    return bars, [random_codes(rng, each, adding=adding) for each in bars], options, costs
+
+
+# Bars ------------------------------------------------------------------------------------------
+
+
+def random_universe(rng: np.random.Generator, count: int) -> list[Bars]:
+    """One to five symbols over the same sessions, none of them without a bar."""
+    session, minute = random_times(rng, count)
+    symbols = int(rng.choice([1, 2, 2, 3, 3, 4, 5]))
+    missing = float(rng.choice([0.0, 0.04, 0.3]))
+    uneven = rng.random() < 0.6
+    universe = []
+    for n in range(symbols):
+        there = rng.random(count) >= missing
+        if uneven:
+            there[: int(rng.integers(0, count // 2)) * int(rng.integers(2))] = False
+            there[count - int(rng.integers(0, count // 2)) * int(rng.integers(2)) :] = False
+        there[int(rng.integers(count))] = True
+        universe.append(random_symbol(rng, f"S{n}", session[there], minute[there]))
+    return universe
+
+
+def random_times(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sessions with weekends and holidays between them, of one bar or of several."""
+    sessions = count if rng.random() < 0.4 else int(rng.integers(2, 10))
+    days = 18_262 + np.cumsum(rng.choice([1, 1, 1, 1, 3, 4], size=sessions))
+    cuts = np.sort(rng.choice(np.arange(1, count), size=sessions - 1, replace=False))
+    session = np.zeros(count, dtype=np.int32)
+    minute = np.zeros(count, dtype=np.int32)
+    for day, chunk in zip(days, np.split(np.arange(count), cuts), strict=True):
+        session[chunk] = day
+        minute[chunk] = SESSION_START + min(15, 840 // len(chunk)) * np.arange(len(chunk))
+    return session, minute
+
+
+def random_symbol(
+    rng: np.random.Generator, name: str, session: np.ndarray, minute: np.ndarray
+) -> Bars:
+    count = len(session)
+    walk = random_bars(
+        rng,
+        max(count, 2),
+        sessions=1,
+        start=float(rng.choice([30.0, 60.0, 100.0, 150.0])),
+        wildness=int(rng.choice([1, 3, 8])),
+    )
+    volume = rng.integers(1, 400, size=count) * float(rng.choice([1.0, 7.0, 40.0]))
+    volume[rng.random(count) < rng.choice([0.0, 0.1])] = 0.0
+    prices = (column[:count] for column in (walk.open, walk.high, walk.low, walk.close))
+    return make_bars(*prices, volume=volume, session=session, minute=minute, symbol=name)
+
+
+# What is wanted --------------------------------------------------------------------------------
+
+
+def random_codes(rng: np.random.Generator, bars: Bars, *, adding: bool) -> Signals:
+    signals = random_signals(rng, bars)
+    count = len(bars)
+    priority = rng.integers(0, 3, size=count).astype(np.float64) if rng.random() < 0.5 else None
+    signals = replace(signals, ttl=int(rng.choice([1, 1, 2, 5])), priority=priority)
+    if signals.ttl > 1 and signals.entry_price is not None:
+        signals = waiting(signals, bars, rng)
+    if adding and rng.random() < 0.8:  # one side for long enough to be added to
+        side = np.where(np.arange(count) // int(rng.integers(5, 25)) % 2 == 0, 1, -1)
+        entry = np.abs(signals.codes) == 1
+        codes = np.where(entry, side, signals.codes).astype(np.int8)
+        signals = replace(signals, codes=codes)
+    return signals
+
+
+def random_weights(
+    rng: np.random.Generator, bars: Sequence[Bars], *, leverage: float = 1.0
+) -> Weights:
+    """Mostly no opinion; none before a symbol's first bar, when nobody could have any."""
+    ts = np.unique(np.concatenate([each.ts for each in bars]))
+    shape = (len(ts), len(bars))
+    choices = [0.0, 0.02, 1 / len(bars), 0.3, 0.45, 0.8, 1.5, -0.02, -0.3, -0.7]
+    values = rng.choice(choices, size=shape) * (leverage if rng.random() < 0.7 else 1.0)
+    if rng.random() < 0.4:  # whole rows, as a rebalancing strategy would
+        values[rng.random(len(ts)) < rng.choice([0.5, 0.85])] = np.nan
+    else:
+        values[rng.random(shape) < rng.choice([0.4, 0.8])] = np.nan
+    for n, each in enumerate(bars):
+        values[ts < each.ts[0], n] = np.nan
+    return Weights(
+        values,
+        stop=_levels(rng, shape, 0.5),
+        target=_levels(rng, shape, 0.4),
+        trail=_levels(rng, shape, 0.25),
+    )
+
+
+def _levels(rng: np.random.Generator, shape: tuple[int, int], odds: float) -> Level | None:
+    if rng.random() >= odds:
+        return None
+    if rng.random() < 0.5:
+        values, unit = rng.choice([0.5, 1.0, 2.0, 3.7], size=shape), "percent"
+    else:
+        values, unit = rng.integers(1, 8, size=shape) * GRID, "points"
+    if rng.random() < 0.4:
+        return Level(float(values[0, 0]), unit)  # type: ignore[arg-type]
+    values[rng.random(shape) < 0.2] = np.nan
+    return Level(values, unit)  # type: ignore[arg-type]
+
+
+# The account -----------------------------------------------------------------------------------
+
+
+def random_account(rng: np.random.Generator, *, weighted: bool) -> tuple[EngineOptions, CostModel]:
+    """Options and costs of the rules for one symbol, and some of those of the general driver."""
+
+    def now_and_then(odds: float, *values: Any) -> Any:
+        return values[int(rng.integers(len(values)))] if rng.random() < odds else None
+
+    empty = Case(make_bars([1.0]), Signals(codes=np.array([Code.HOLD])), EngineOptions(), ZERO)
+    plain = random_options(rng)
+    limits = with_limits(replace(empty, options=plain, costs=random_costs(rng)), rng)
+    margin = limits.options.initial_margin
+    lots = [1.0, 10.0, 0.25] if plain.sizing == "lots" else [1.0, 0.0, 0.0, 0.25, 10.0]
+    chosen = {
+        "account": "shared",
+        "lot_size": float(rng.choice(lots)),
+        "borrow_rate": now_and_then(0.4, 0.02, 0.5),
+        "pyramid": None if weighted else now_and_then(0.4, 1, 2, 10),
+        "max_participation": now_and_then(0.35, 0.02, 0.1, 0.5),
+        "rebalance_band": now_and_then(0.4, 0.02, 0.2) if weighted else None,
+        "maintenance_margin": now_and_then(0.5, margin / 2, margin * 0.9, margin),
+        "intrabar": now_and_then(0.25, "path") if limits.options.protection != "close" else None,
+        "option": now_and_then(0.15, *OPTIONS),
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if given.get("maintenance_margin") and rng.random() < 0.8:  # as far as credit goes
+        given |= {"sizing": "percent_of_equity", "size": 80.0 / margin}
+    impact = {"impact": now_and_then(0.25, 0.5, 3.0), "volume_share": now_and_then(0.25, 0.1, 30.0)}
+    options = limits.options.model_copy(update=given)
+    costs = limits.costs.model_copy(
+        update={name: value for name, value in impact.items() if value is not None}
+    )
+    return EngineOptions(**dict(options)), costs  # built again, to be sure they are allowed
+
+
+OPTIONS = (
+    OptionProxy(delta=0.5, gamma=0.0, theta=0.0),
+    OptionProxy(delta=0.45, gamma=0.002, theta=0.3, volatility=0.2, days_to_expiry=10),
+    OptionProxy(delta=0.7, gamma=0.01, theta=0.05, volatility=0.6, days_to_expiry=45),
+)

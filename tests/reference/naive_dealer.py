@@ -1,0 +1,328 @@
+"""Entries and exits in the judge of the general driver: refusals, sizes, fills of positions."""
+
+from __future__ import annotations
+
+import math
+
+from core.domain.signals import Code
+from core.domain.simulation import Reason
+from tests.reference.naive import (
+    Bar,
+    Manner,
+    Order,
+    fees_on,
+    fill_price,
+    fraction_for,
+    level_price,
+    level_value,
+    trail_level,
+)
+from tests.reference.naive_ledger import Ledger
+from tests.reference.naive_symbol import Holding, Symbol
+
+ASKED = (Reason.EXIT_SIGNAL, Reason.REVERSE, Reason.REBALANCE)  # by the strategy
+UNCAPPED = (Reason.RUIN, Reason.DELIST, Reason.END, Reason.MARGIN)  # R10
+
+
+class Dealer(Ledger):
+    """Opens positions, adds to them and sells them."""
+
+    # What a row means -----------------------------------------------------------------------------
+
+    def reason_to_leave(self, holding: Holding, order: Order) -> Reason | None:
+        if order.rests:
+            return None
+        own = Code.CLOSE_LONG if holding.side > 0 else Code.CLOSE_SHORT
+        if order.code in (Code.FLAT, own):
+            return Reason.EXIT_SIGNAL
+        if order.is_entry and order.side != holding.side:
+            return Reason.REVERSE
+        return None
+
+    def is_better(self, order: Order, price: float) -> bool:
+        """Whether a price is through a limit, or at it where touching is enough (R5)."""
+        assert order.price is not None
+        if order.kind != "limit":
+            return False
+        through = price < order.price if order.side > 0 else price > order.price
+        return through or (self.options.fill_on_touch and price == order.price)
+
+    def is_triggered(self, order: Order, price: float) -> bool:
+        assert order.price is not None
+        if order.kind == "limit":
+            return False
+        return price >= order.price if order.side > 0 else price <= order.price
+
+    def is_stale(self, s: Symbol, order: Order) -> bool:
+        return self.options.intraday and s.bars[order.row].session != s.sure_bar().session
+
+    def is_square_off_time(self, bar: Bar) -> bool:
+        at = self.options.square_off
+        return self.options.intraday and at is not None and bar.minute >= at.hour * 60 + at.minute
+
+    def forbidden(self, s: Symbol, side: int, *, at_close: bool = False) -> str | None:
+        """The first two refusals: shorts not allowed, then session and R20."""
+        bar, until = s.sure_bar(), self.options.no_entry_after
+        if side < 0 and not self.options.allow_short:
+            return "rejected"
+        if self.is_square_off_time(bar):
+            return "blocked"
+        if until is not None and bar.minute >= until.hour * 60 + until.minute:
+            return "blocked"
+        if at_close and self.options.intraday and bar.ends_session:
+            return "blocked"
+        if at_close and s.stopped_out:
+            return "blocked"
+        return None
+
+    # Sizes ----------------------------------------------------------------------------------------
+
+    def size(self, s: Symbol, order: Order, price: float) -> float:
+        """R3: quantity in whole lots, 0 when there is none."""
+        options = self.options
+        if options.sizing == "units":
+            raw = options.size
+        elif options.sizing == "lots":
+            raw = options.size * options.lot_size
+        else:
+            if options.size_ref == "fill":
+                equity = self.equity_now()
+            else:
+                equity, price = self.equity_of_row(s.rows[order.row]), s.bars[order.row].close
+            raw = (options.size / 100) * equity / (price * self.multiplier)
+        return self.whole_lots(raw)
+
+    def whole_lots(self, raw: float) -> float:
+        lot = self.options.lot_size
+        if lot == 0:
+            return max(raw, 0.0)
+        return max(math.floor(raw / lot + 1e-9), 0) * lot
+
+    def volume_cap(self, bar: Bar) -> float:
+        """R10: what may trade in a bar."""
+        share = self.options.max_participation
+        if share is None:
+            return math.inf
+        return self.whole_lots(share * bar.volume)
+
+    def available(self, s: Symbol) -> float:
+        return s.volume_left if math.isinf(s.volume_left) else self.whole_lots(s.volume_left)
+
+    def capped(self, s: Symbol, wanted: float) -> float:
+        quantity = min(wanted, self.available(s))
+        self.counters["volume_capped"] += quantity < wanted
+        return quantity
+
+    def needed(self, s: Symbol, quantity: float, price: float) -> float:
+        """R9: what an entry takes of the free cash."""
+        fee = self.fee(s, quantity, price)
+        if self.options.option is not None:
+            return abs(quantity) * self.premium(s.holding, price) * self.unit + fee
+        return abs(quantity) * price * self.multiplier * self.options.initial_margin + fee
+
+    def covered(self, s: Symbol, side: int, quantity: float, price: float) -> float:
+        """The quantity, or the largest that free cash covers; 0 when nothing is bought."""
+        options, free = self.options, self.free_cash()
+        if options.initial_margin == 0 or self.needed(s, side * quantity, price) <= free:
+            return quantity
+        if options.on_insufficient == "reject":
+            return 0.0
+        lot = options.lot_size
+        if lot > 0:
+            for fewer in range(math.floor(quantity / lot + 1e-9) - 1, 0, -1):
+                if self.needed(s, side * fewer * lot, price) <= free:
+                    return fewer * lot
+            return 0.0
+        if options.option is not None:
+            value = margin = self.premium(s.holding, price) * self.unit
+        else:
+            value = price * self.multiplier
+            margin = value * options.initial_margin
+        fees = fees_on(self.costs, s.sure_bar().session)
+        fraction = fraction_for(free, fees, side, value, margin)
+        if fraction > 0 and self.needed(s, side * fraction, price) > free * (1 + 1e-12):
+            fraction = (free - self.fee(s, side * fraction, price)) / margin
+        return max(fraction, 0.0)
+
+    # Entering -------------------------------------------------------------------------------------
+
+    def enter(self, s: Symbol, order: Order, reference: float, kind: str, manner: Manner) -> None:
+        if self.is_limited(s):
+            self.counters["limited"] += 1
+            return
+        side = order.side
+        price = fill_price(self.costs, reference, side, kind)  # before impact
+        stop, target, _ = self.protection(s, order.row, side, price)
+        opens = s.holding is None  # what an add is protected by hangs on how much it adds
+        if not price > 0 or (opens and is_void(side, price, stop, target)):
+            self.counters["rejected"] += 1
+            return
+        wanted = self.size(s, order, price)
+        if wanted == 0:
+            self.counters["dropped_lot"] += 1
+            return
+        quantity = self.capped(s, wanted)
+        if quantity == 0:
+            return
+        covered = self.covered(s, side, quantity, price)
+        if covered == 0:
+            self.counters["rejected"] += 1
+            return
+        if self.buy(
+            s,
+            order.row,
+            side,
+            covered,
+            reference,
+            kind=kind,
+            manner=manner,
+            trigger=order.price,
+        ):
+            self.counters["scaled_cash"] += covered < quantity
+
+    def buy(
+        self,
+        s: Symbol,
+        row: int,
+        side: int,
+        quantity: float,
+        reference: float,
+        *,
+        kind: str,
+        manner: Manner,
+        trigger: float | None = None,
+    ) -> bool:
+        """Open a position or add to it; False if the price it really gets makes it void."""
+        price = self.price_with_impact(s, quantity, reference, side, kind)
+        holding = s.holding
+        anchor = price
+        if holding is not None:
+            held = abs(holding.quantity)
+            anchor = (holding.entry_price * held + price * quantity) / (held + quantity)
+        stop, target, trail = self.protection(s, row, side, anchor)
+        if holding is not None and holding.trail is not None:  # R21: never loosens
+            assert holding.stop is not None
+            stop = holding.stop if stop is None else holding.better(stop, holding.stop)
+        if not price > 0 or is_void(side, price, stop, target):
+            self.counters["rejected"] += 1
+            return False
+
+        fee = self.fee(s, side * quantity, price)
+        slippage = self.execute(s, side * quantity, price, fee, reference, reason=Reason.ENTRY)
+        risk = math.nan if stop is None else abs(price - stop) * quantity * self.multiplier
+        unit = s.trail.unit if s.trail is not None else "percent"
+        if holding is not None:
+            holding.adds += 1
+            holding.entry_price = anchor
+            holding.quantity = holding.quantity + side * quantity
+            holding.entry_fee = holding.entry_fee + fee
+            holding.entry_slippage = holding.entry_slippage + slippage
+            holding.risk = holding.risk + risk
+            holding.stop, holding.target = stop, target
+            holding.trail, holding.trail_unit = trail, unit
+            holding.bought.add(quantity, price)
+            return True
+        bar = s.sure_bar()
+        s.holding = Holding(
+            side=side,
+            quantity=side * quantity,
+            entry_price=price,
+            entry_bar=bar.row,
+            entry_fee=fee,
+            entry_slippage=slippage,
+            manner=manner,
+            stop=stop,
+            target=target,
+            trail=trail,
+            trail_unit=unit,
+            risk=risk,
+            entry_row=self.row,
+            opened_at=price,
+            trigger=trigger if manner in ("limit", "stop") else None,
+            marked_at=price,
+            marked_session=bar.session,
+        )
+        s.holding.bought.add(quantity, price)
+        self.opened.append((s, s.holding))
+        self.counters["entries"] += 1
+        self.opened_today += 1
+        return True
+
+    def protection(
+        self, s: Symbol, row: int, side: int, anchor: float
+    ) -> tuple[float | None, float | None, float | None]:
+        """Levels from a price and the values of the decision row."""
+        stop = level_price(s.stop, row, anchor, -side)
+        target = level_price(s.target, row, anchor, side)
+        trail = level_value(s.trail, row)
+        if trail is not None:
+            assert s.trail is not None
+            begins = trail_level(anchor, side, trail, s.trail.unit)
+            higher = max if side > 0 else min
+            stop = begins if stop is None else higher(stop, begins)
+        return stop, target, trail
+
+    # Leaving --------------------------------------------------------------------------------------
+
+    def leave_by_level(self, s: Symbol, reference: float, kind: str, reason: Reason) -> None:
+        """An exit by protection: a weight that has acted does not ask again (R21)."""
+        if s.pending is not None and s.pending.acted:
+            s.pending = None
+        self.leave(s, reference, kind, reason)
+
+    def leave(
+        self, s: Symbol, reference: float, kind: str, reason: Reason, quantity: float = math.inf
+    ) -> bool:
+        """Sell what is held, or so much of it; False if volume did not allow all of that."""
+        holding = s.holding
+        assert holding is not None
+        wanted = min(quantity, abs(holding.quantity))
+        sold = wanted if reason in UNCAPPED else min(wanted, self.available(s))
+        if sold > 0:
+            self.sell(s, holding, sold, reference, kind=kind, reason=reason)
+        rest = wanted - sold
+        if rest > 0 and reason not in ASKED:
+            before = s.leftover[0] if s.leftover is not None else 0.0
+            s.leftover = (before + rest, reason)
+        return rest == 0
+
+    def sell(
+        self,
+        s: Symbol,
+        holding: Holding,
+        sold: float,
+        reference: float,
+        *,
+        kind: str,
+        reason: Reason,
+    ) -> None:
+        side = holding.side
+        price = self.price_with_impact(s, sold, reference, -side, kind)
+        is_all = sold == abs(holding.quantity)
+        fee = self.fee(s, -side * sold, price)
+        if is_all:
+            fee = fee + self.costs.per_trade
+        slippage = self.execute(s, -side * sold, price, fee, reference, reason=reason)
+        gross = (price - holding.entry_price) * (side * sold) * self.multiplier
+        holding.gross = holding.gross + gross
+        holding.exit_fee = holding.exit_fee + fee
+        holding.exit_slippage = holding.exit_slippage + slippage
+        holding.sold.add(sold, price)
+        if not is_all:
+            holding.quantity = holding.quantity - side * sold
+            return
+        holding.saw_adverse(price)
+        holding.quantity = 0.0
+        trade = self.trade(s, holding, self.row, holding.sold.price, reason)
+        place = next(n for n, (_, each) in enumerate(self.opened) if each is holding)
+        self.closed[place] = trade
+        s.holding = None
+        s.leftover = None
+        self.learn_from(s, trade)
+
+
+def is_void(side: int, price: float, stop: float | None, target: float | None) -> bool:
+    """Whether protection lies on the wrong side of a fill."""
+    if stop is not None and (stop >= price if side > 0 else stop <= price):
+        return True
+    return target is not None and (target <= price if side > 0 else target >= price)

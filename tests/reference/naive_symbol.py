@@ -1,0 +1,230 @@
+"""What the judge of the general driver knows of one symbol: bars, position, what it waits for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from core.domain.bars import Bars
+from core.domain.signals import Level, Signals, Weights
+from core.domain.simulation import Reason
+from tests.reference.naive import Bar, Order, Position, number_or_none, read_bars
+
+SESSIONS_OF_IMPACT = 20
+
+
+@dataclass
+class SharedFill:
+    bar: int
+    symbol: int
+    quantity: float
+    price: float
+    fee: float
+    slippage: float
+    reason: int
+
+
+@dataclass
+class SharedTrade:
+    symbol: int
+    entry_bar: int
+    exit_bar: int
+    quantity: float
+    entry_price: float
+    exit_price: float
+    pnl: float
+    fees: float
+    slippage: float
+    mae: float
+    mfe: float
+    risk: float
+    exit_reason: int
+    ambiguous: bool
+
+
+@dataclass
+class SharedOutcome:
+    """What became of the account: one entry per row of the union of times, or per event.
+
+    Bars of fills and trades are rows of the union. `borrow` and `accrued` are what rules R11 took
+    from cash and R18 gave to it; neither is part of any trade.
+    """
+
+    ts: list[int]
+    fills: list[SharedFill]
+    trades: list[SharedTrade]
+    cash: list[float]
+    equity: list[float]
+    quantity: list[list[float]]
+    held: list[bool]
+    counters: dict[str, int]
+    max_drawdown: float
+    gross_exposure: float
+    ruined: bool
+    borrow: float
+    accrued: float
+
+
+@dataclass
+class Average:
+    """Price of several fills in order, each counting by its quantity."""
+
+    quantity: float = 0.0
+    price: float = 0.0
+
+    def add(self, quantity: float, price: float) -> None:
+        if self.quantity == 0.0:
+            self.price = price
+        else:
+            self.price = (self.price * self.quantity + price * quantity) / (
+                self.quantity + quantity
+            )
+        self.quantity = self.quantity + quantity
+
+
+@dataclass
+class Holding(Position):
+    """A position of one entry or more.
+
+    `entry_price` is their average; `entry_bar` counts the symbol's own bars, `entry_row` all rows.
+    """
+
+    entry_row: int = -1
+    opened_at: float = 0.0
+    trigger: float | None = None  # where a resting entry filled, for the path of its bar
+    adds: int = 0
+    gross: float = 0.0
+    exit_fee: float = 0.0
+    exit_slippage: float = 0.0
+    bought: Average = field(default_factory=Average)
+    sold: Average = field(default_factory=Average)
+    worst_seen: float | None = None
+    best_seen: float | None = None
+    marked_at: float = 0.0
+    marked_session: int = 0
+
+    def saw_adverse(self, price: float) -> None:
+        """Remember a price: the average it is measured from may still change."""
+        seen = self.worst_seen
+        self.worst_seen = price if seen is None else self.worse(seen, price)
+
+    def saw_favourable(self, price: float) -> None:
+        seen = self.best_seen
+        self.best_seen = price if seen is None else self.better(seen, price)
+
+    def excursions(self) -> tuple[float, float]:
+        worst = 0.0 if self.worst_seen is None else self.excursion(self.worst_seen)
+        best = 0.0 if self.best_seen is None else self.excursion(self.best_seen)
+        return min(worst, 0.0), max(best, 0.0)
+
+
+@dataclass
+class Pending:
+    """A weight that waits for its symbol's next bar, with the numbers of its decision."""
+
+    row: int
+    weight: float
+    price: float  # last close of the symbol at that row
+    acted: bool = False  # once at least; it asks again for what volume left (R10)
+    refused: bool = False  # negative where shorts are not allowed, and counted
+    may_increase: bool = False
+
+
+class Symbol:
+    """One symbol's bars and what is going on in it."""
+
+    def __init__(self, index: int, bars: Bars, rows: dict[int, int], wanted: Signals | Weights):
+        self.index = index
+        self.bars = read_bars(bars)
+        self.rows = [rows[int(ts)] for ts in bars.ts]
+        self.number_at = {row: number for number, row in enumerate(self.rows)}
+        self.signals = wanted if isinstance(wanted, Signals) else None
+        self.stop, self.target, self.trail = (
+            _column(level, index) if isinstance(wanted, Weights) else level
+            for level in (wanted.stop, wanted.target, wanted.trail)
+        )
+        self.max_bars = self.signals.max_bars if self.signals is not None else 0
+        self.impact_of = _impact_coefficients(self.bars)
+
+        self.bar: Bar | None = None  # of this row, None when absent
+        self.last_close: float | None = None
+        self.holding: Holding | None = None
+        self.resting: Order | None = None
+        self.order: Order | None = None
+        self.pending: Pending | None = None
+        self.leftover: tuple[float, Reason] | None = None  # forced at the next open (R10)
+        self.volume_left = math.inf
+        self.stopped_out = False
+        self.losses = 0
+        self.cooling_until = -1
+
+    def sure_bar(self) -> Bar:
+        assert self.bar is not None
+        return self.bar
+
+    def close_at(self, row: int) -> float | None:
+        """Last close at a row; None before the first bar."""
+        known = [number for number, at in enumerate(self.rows) if at <= row]
+        return self.bars[known[-1]].close if known else None
+
+    def order_of(self, number: int) -> Order | None:
+        if number < 0 or self.signals is None:
+            return None
+        price = None
+        if self.signals.entry_price is not None:
+            price = number_or_none(self.signals.entry_price[number])
+        code = int(self.signals.codes[number])
+        return Order(number, code, price, self.signals.entry_kind)
+
+    def priority_of(self, order: Order) -> float:
+        assert self.signals is not None
+        given = self.signals.priority
+        return 0.0 if given is None else float(given[order.row])
+
+
+def _column(level: Level | None, index: int) -> Level | None:
+    """One symbol's levels of a matrix."""
+    if level is None or not isinstance(level.value, np.ndarray):
+        return level
+    return Level(level.value[:, index], level.unit)
+
+
+def _impact_coefficients(bars: list[Bar]) -> list[float]:
+    """For every bar sigma / sqrt(ADV) of the 20 sessions before its own, 0 before there are 20."""
+    sessions: list[int] = []
+    closes: list[float] = []
+    volumes: list[float] = []
+    for bar in bars:
+        if not sessions or sessions[-1] != bar.session:
+            sessions.append(bar.session)
+            closes.append(bar.close)
+            volumes.append(bar.volume)
+        else:
+            closes[-1] = bar.close
+            volumes[-1] = volumes[-1] + bar.volume
+    by_session: dict[int, float] = {}
+    for at, session in enumerate(sessions):
+        by_session[session] = 0.0
+        first = at - SESSIONS_OF_IMPACT
+        if first >= 0:
+            by_session[session] = _impact_coefficient(closes[first:at], volumes[first:at])
+    return [by_session[bar.session] for bar in bars]
+
+
+def _impact_coefficient(closes: list[float], volumes: list[float]) -> float:
+    returns = [now / before - 1 for before, now in pairwise(closes)]
+    mean = _sum(returns) / len(returns)
+    deviation = math.sqrt(_sum([(each - mean) * (each - mean) for each in returns]) / len(returns))
+    volume = _sum(volumes) / len(volumes)
+    return deviation / math.sqrt(volume) if volume > 0 else 0.0
+
+
+def _sum(values: Sequence[float]) -> float:
+    total = 0.0
+    for value in values:
+        total = total + value
+    return total

@@ -1,0 +1,955 @@
+"""Rules of the general driver computed by hand, a few bars each.
+
+Every engine that knows them is asked: add it to `SHARED_ENGINES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.bars import Bars
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions, OptionProxy
+from core.domain.signals import Code, Level, Signals, Weights, pct, points
+from core.domain.simulation import Reason
+from tests.factories import ZERO, codes, make_bars
+from tests.reference.compare_shared import SHARED_ENGINES
+
+LONG, SHORT, FLAT, HOLD, OUT = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD, Code.CLOSE_LONG
+NONE = math.nan
+FIRST = 18_262  # Wednesday, 2020-01-01
+
+Row = tuple[float, float, float, float]
+
+
+@pytest.fixture(params=SHARED_ENGINES)
+def engine(request):
+    return SHARED_ENGINES[request.param]
+
+
+def at(price: float) -> Row:
+    return (price, price, price, price)
+
+
+def days(
+    *rows: Row | float,
+    on: Sequence[int] | None = None,
+    volume: Sequence[float] | None = None,
+    minute: Sequence[int] | None = None,
+) -> Bars:
+    """Bars from rows, a number being a bar that never moves; one a day unless told otherwise."""
+    whole = [row if isinstance(row, tuple) else at(row) for row in rows]
+    session = FIRST + np.array(range(len(rows)) if on is None else on)
+    return make_bars(*np.array(whole).T, session=session, volume=volume, minute=minute)
+
+
+def wants(*intents: int, **more: Any) -> Signals:
+    return Signals(codes=codes(*intents), **more)
+
+
+def silent(count: int) -> Signals:
+    return wants(*[HOLD] * count)
+
+
+def units(size: float = 1.0, **more: Any) -> EngineOptions:
+    return EngineOptions(account="shared", sizing="units", size=size, **more)
+
+
+def weigh(*rows: Sequence[float], **more: Any) -> Weights:
+    return Weights(np.array(rows, dtype=np.float64), **more)
+
+
+def deals(run: Any) -> list[tuple[int, int, float, float, Reason]]:
+    return [(f.bar, f.symbol, f.quantity, f.price, Reason(f.reason)) for f in run.fills]
+
+
+def counted(run: Any) -> dict[str, int]:
+    return {name: count for name, count in run.counters.items() if count and name != "entries"}
+
+
+# Time ------------------------------------------------------------------------------------------
+
+
+def test_rows_are_the_union_and_an_absent_symbol_is_marked_at_its_last_close(engine):
+    first = days(100, 100, 102, 103)
+    second = days(50, (50, 56, 50, 55), 60, on=[0, 1, 3])
+
+    run = engine([first, second], [silent(4), wants(LONG, HOLD, HOLD)], units(10), ZERO)
+
+    assert list(run.ts) == first.ts.tolist()
+    assert deals(run) == [(1, 1, 10, 50, Reason.ENTRY)]
+    # 100,000 and 10 (C - 50): 55, 55 while absent, 60
+    assert list(run.equity) == [100_000, 100_050, 100_050, 100_100]
+    assert [list(row) for row in run.quantity] == [[0, 0], [0, 10], [0, 10], [0, 10]]
+    assert list(run.held) == [False, True, True, True]
+
+
+def test_delay_and_max_bars_count_a_symbols_own_bars(engine):
+    long_lived = days(*[100] * 9)
+    gappy = days(50, 51, 52, 53, 54, on=[0, 2, 4, 6, 8])
+
+    run = engine(
+        [long_lived, gappy],
+        [silent(9), wants(LONG, HOLD, HOLD, HOLD, HOLD, max_bars=2)],
+        units(delay=1),
+        ZERO,
+    )
+
+    # Own row 0 acts at own bar 2 (row 4), and leaves at own bar 4 (row 8).
+    assert deals(run) == [(4, 1, 1, 52, Reason.ENTRY), (8, 1, -1, 54, Reason.MAX_BARS)]
+
+
+@pytest.mark.parametrize(("last", "delisted"), [(8, True), (7, False)])
+def test_a_symbol_that_ends_more_than_five_days_before_the_rest_is_sold_there(
+    engine, last, delisted
+):
+    ended = days(50, 50, (50, 52, 50, 51))
+    other = days(100, 100, 100, 100, on=[0, 1, 2, last])
+
+    run = engine([ended, other], [wants(LONG, HOLD, HOLD), silent(4)], units(), ZERO)
+
+    sold = [(2, 0, -1, 51, Reason.DELIST)] if delisted else []
+    assert deals(run) == [(1, 0, 1, 50, Reason.ENTRY), *sold]
+    assert run.trades[0].exit_bar == (2 if delisted else -1)
+    assert run.equity[-1] == 100_001
+
+
+def test_close_at_end_is_at_each_symbols_own_last_bar(engine):
+    ended, other = days(50, 50, 51), days(100, 100, 100, 104)
+
+    run = engine(
+        [ended, other],
+        [wants(LONG, HOLD, HOLD), wants(LONG, HOLD, HOLD, HOLD)],
+        units(close_at_end=True),
+        ZERO,
+    )
+
+    assert deals(run)[2:] == [(2, 0, -1, 51, Reason.END), (3, 1, -1, 104, Reason.END)]
+
+
+# Sums ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("priority", "margin", "bought"),
+    [
+        (None, 1.0, [(0, 6), (1, 4)]),  # 600 of 1,000, then 4 lots for 400
+        ((2.0, 1.0), 1.0, [(1, 6), (0, 4)]),  # lower numbers come first
+        ((1.0, 1.0), 1.0, [(0, 6), (1, 4)]),  # equal ones in symbol order
+        (None, 0.5, [(0, 6), (1, 6)]),  # 1,000 - 300 leaves more than 300
+    ],
+)
+def test_entries_share_the_free_cash_by_priority(engine, priority, margin, bought):
+    def wish(n):
+        return wants(LONG, HOLD, priority=np.full(2, priority[n]) if priority else None)
+
+    run = engine(
+        [days(100, 100), days(100, 100)],
+        [wish(0), wish(1)],
+        units(6, initial_cash=1_000, initial_margin=margin),
+        ZERO,
+    )
+
+    assert [(symbol, quantity) for _, symbol, quantity, _, _ in deals(run)] == bought
+    assert run.counters["scaled_cash"] == (margin == 1.0)
+
+
+def test_what_a_short_sale_brings_is_not_free(engine):
+    """E = 1,600 - 600 = 1,000 and 600 of it is tied up by the short."""
+    run = engine(
+        [days(100, 100), days(100, 100)],
+        [wants(SHORT, HOLD), wants(LONG, HOLD)],
+        units(6, initial_cash=1_000),
+        ZERO,
+    )
+
+    assert [(f.symbol, f.quantity) for f in run.fills] == [(0, -6), (1, 4)]
+
+
+def test_free_cash_is_taken_at_the_opens_of_the_moment(engine):
+    """Held: 6 at 150 now. E = 400 + 900 = 1,300, less 900 of margin: 400, for 4 at 100."""
+    run = engine(
+        [days(100, 100, (150, 150, 90, 90)), days(100, 100, 100)],
+        [wants(LONG, HOLD, HOLD), wants(HOLD, LONG, HOLD)],
+        units(6, initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run)[1] == (2, 1, 4, 100, Reason.ENTRY)
+
+
+def test_an_exit_pays_for_an_entry_at_the_same_open_whatever_their_order(engine):
+    run = engine(
+        [days(100, 100, 110), days(100, 100, 110)],
+        [wants(HOLD, LONG, HOLD), wants(LONG, FLAT, HOLD)],
+        units(10, initial_cash=1_100),
+        ZERO,
+    )
+
+    assert deals(run) == [
+        (1, 1, 10, 100, Reason.ENTRY),
+        (2, 1, -10, 110, Reason.EXIT_SIGNAL),
+        (2, 0, 10, 110, Reason.ENTRY),
+    ]
+
+
+@pytest.mark.parametrize(("ref", "quantity"), [("decision", 5), ("fill", 6)])
+def test_a_share_of_equity_is_of_the_whole_account(engine, ref, quantity):
+    """With 5 held: decided at E = 500 + 5 · 100, filled at 500 + 5 · 150, half of it is 6.25."""
+    options = EngineOptions(
+        account="shared", size=50, size_ref=ref, initial_cash=1_000, initial_margin=0.1
+    )
+    both = [days(100, 100, (150, 150, 90, 90)), days(100, 100, 100)]
+
+    run = engine(both, [wants(LONG, HOLD, HOLD), wants(HOLD, LONG, HOLD)], options, ZERO)
+
+    assert deals(run) == [(1, 0, 5, 100, Reason.ENTRY), (2, 1, quantity, 100, Reason.ENTRY)]
+
+
+def test_ruin_closes_everything_and_stops(engine):
+    """Short 10 at 100 with 500: at 160 E = 1,500 - 1,600 + (B) 0 < 0."""
+    run = engine(
+        [days(100, 100, 160, 100), days(50, 50, 50, 50)],
+        [wants(SHORT, HOLD, HOLD, LONG), wants(LONG, HOLD, HOLD, LONG)],
+        EngineOptions(
+            account="shared", sizing="units", size=10, initial_cash=500, initial_margin=0.1
+        ),
+        ZERO,
+    )
+
+    assert deals(run)[2:] == [
+        (2, 0, 10, 160, Reason.RUIN),
+        (2, 1, -10, 50, Reason.RUIN),
+    ]
+    assert run.ruined
+    assert list(run.equity) == [500, 500, -100, -100]
+    assert run.max_drawdown == -100 / 500 - 1
+
+
+def test_gross_exposure_is_the_mean_over_rows_of_the_whole_account(engine):
+    run = engine(
+        [days(100, 100, 100), days(50, 50, 50)],
+        [wants(LONG, HOLD, HOLD), wants(SHORT, HOLD, HOLD)],
+        units(2, initial_cash=1_000),
+        ZERO,
+    )
+
+    # 0, then (200 + 100) / 1,000 twice
+    assert run.gross_exposure == pytest.approx((0 + 0.3 + 0.3) / 3, rel=1e-15)
+
+
+# R10 volume ------------------------------------------------------------------------------------
+
+
+def test_an_entry_takes_what_volume_leaves(engine):
+    """A tenth of 105 is 10.5, in lots of one 10."""
+    run = engine(
+        [days(100, 100, volume=[1, 105])],
+        [wants(LONG, HOLD)],
+        units(25, max_participation=0.1),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 10, 100, Reason.ENTRY)]
+    assert counted(run) == {"volume_capped": 1}
+
+
+def test_without_volume_nothing_is_bought(engine):
+    run = engine(
+        [days(100, 100, volume=[1, 9])], [wants(LONG, HOLD)], units(25, max_participation=0.1), ZERO
+    )
+
+    assert deals(run) == []
+    assert counted(run) == {"volume_capped": 1}
+
+
+def test_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
+    """30 held; a stop at 98 sells 10 of volume 100, then 15 at 96, then 5 at 97."""
+    bars = days(
+        100,
+        100,
+        (100, 100, 97, 99),
+        (99, 99, 99, 99),
+        (99.5, 99.5, 99.5, 99.5),
+        volume=[1, 300, 100, 150, 1_000],
+    )
+    signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, stop=points(2))
+
+    run = engine([bars], [signals], units(30, max_participation=0.1), ZERO)
+
+    assert deals(run) == [
+        (1, 0, 30, 100, Reason.ENTRY),
+        (2, 0, -10, 98, Reason.STOP),
+        (3, 0, -15, 99, Reason.STOP),
+        (4, 0, -5, 99.5, Reason.STOP),
+    ]
+    (trade,) = run.trades
+    # (-2) 10 + (-1) 15 + (-0.5) 5 = -37.5; average exit (980 + 1,485 + 497.5) / 30
+    assert trade.pnl == -37.5
+    assert trade.exit_price == pytest.approx(2_962.5 / 30, rel=1e-15)
+    assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
+
+
+def test_the_rest_of_a_signal_exit_stays_until_asked_again(engine):
+    bars = days(100, 100, 101, 102, 103, volume=[1, 300, 100, 300, 300])
+
+    run = engine(
+        [bars],
+        [wants(LONG, FLAT, HOLD, FLAT, HOLD)],
+        units(30, max_participation=0.1),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [
+        (2, 0, -10, 101, Reason.EXIT_SIGNAL),
+        (4, 0, -20, 103, Reason.EXIT_SIGNAL),
+    ]
+
+
+def test_a_reversal_that_could_not_close_does_not_open(engine):
+    bars = days(100, 100, 101, 102, volume=[1, 300, 100, 300])
+
+    run = engine([bars], [wants(LONG, SHORT, HOLD, HOLD)], units(30, max_participation=0.1), ZERO)
+
+    assert deals(run)[1:] == [(2, 0, -10, 101, Reason.REVERSE)]
+    assert list(run.quantity)[-1] == [20]
+
+
+def test_all_fills_of_a_bar_share_its_volume(engine):
+    """A reversal closes 30 and has 20 of 50 left to open."""
+    bars = days(100, 100, 101, volume=[1, 300, 500])
+
+    run = engine([bars], [wants(LONG, SHORT, HOLD)], units(30, max_participation=0.1), ZERO)
+
+    assert deals(run)[1:] == [(2, 0, -30, 101, Reason.REVERSE), (2, 0, -20, 101, Reason.ENTRY)]
+
+
+def test_the_end_of_a_run_knows_no_cap(engine):
+    bars = days(100, 100, 101, volume=[1, 300, 0])
+
+    run = engine(
+        [bars],
+        [wants(LONG, HOLD, HOLD)],
+        units(30, max_participation=0.1, close_at_end=True),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [(2, 0, -30, 101, Reason.END)]
+
+
+# R11, R12 --------------------------------------------------------------------------------------
+
+
+def test_a_short_pays_borrow_for_the_calendar_days_of_a_roll(engine):
+    """10 short, close 100, 36 % of 360: one day costs 1, a weekend of 3 days 3."""
+    bars = days(100, 100, (104, 104, 100, 100), 100, on=[1, 2, 5, 6])
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD, HOLD)], units(10, borrow_rate=0.36), ZERO)
+
+    assert run.borrow == pytest.approx(3 + 1, rel=1e-15)
+    assert run.cash[-1] == pytest.approx(101_000 - 4, rel=1e-15)
+    assert run.trades[0].pnl == 0  # borrow is no part of a trade
+
+
+def test_a_long_position_borrows_nothing(engine):
+    run = engine([days(100, 100, 100)], [wants(LONG, HOLD, HOLD)], units(borrow_rate=1.0), ZERO)
+
+    assert run.borrow == 0
+
+
+def test_a_margin_call_cuts_every_position_by_one_factor(engine):
+    """20 of each at 100, half of it down, which is all of 2,000."""
+    first, second = days(100, 100, 80, 70, 71), days(100, 100, 70, 60, 61)
+    still = [wants(LONG, HOLD, HOLD, HOLD, HOLD)]
+    sizes = units(20, initial_cash=2_000, initial_margin=0.5, maintenance_margin=0.5)
+
+    run = engine([first, second], still * 2, sizes, ZERO)
+
+    # Row 2: E = 2,000 - 400 - 600 = 1,000 < 0.5 · 3,000;
+    # k = 1,000 / 1,500: 13.3 and 13.3 stay at the opens of row 3 (70 and 60).
+    # Row 3: E = 1,000 - 20 · 10 - 20 · 10 = 600 < 0.5 · (13 · 70 + 13 · 60) = 845;
+    # k = 600 / 845 = 0.71: 9.23 stay.
+    # Row 4: both open a point higher, E = 600 + 13 + 13 = 626; 0.5 · 9 · 132 = 594: no call.
+    assert deals(run)[2:] == [
+        (3, 0, -7, 70, Reason.MARGIN),
+        (3, 1, -7, 60, Reason.MARGIN),
+        (4, 0, -4, 71, Reason.MARGIN),
+        (4, 1, -4, 61, Reason.MARGIN),
+    ]
+    assert counted(run) == {"margin_calls": 2}
+    assert list(run.equity) == [2_000, 2_000, 1_000, 600, 626]
+
+
+def test_a_call_is_below_maintenance_and_not_at_it(engine):
+    """10 at 100 with 600, half down: at 80 E = 400 = 0.5 · 800, at 79 E = 390 < 395."""
+    run = engine(
+        [days(100, 100, 80, 79, 79)],
+        [wants(LONG, HOLD, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=600, initial_margin=0.5, maintenance_margin=0.5),
+        ZERO,
+    )
+
+    # k = 390 / 395, so 9 stay, which need no more than 355.5
+    assert deals(run)[1:] == [(4, 0, -1, 79, Reason.MARGIN)]
+    assert counted(run) == {"margin_calls": 1}
+
+
+def test_maintenance_below_the_initial_margin_decides_when_and_not_how_much(engine):
+    """10 at 100 with 500: at 70 E = 200 < 0.3 · 700 = 210; k = 200 / (0.5 · 700) = 0.57."""
+    run = engine(
+        [days(100, 100, 70, 70)],
+        [wants(LONG, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=500, initial_margin=0.5, maintenance_margin=0.3),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [(3, 0, -5, 70, Reason.MARGIN)]
+
+
+# R14 over the account --------------------------------------------------------------------------
+
+
+QUARTERS = [570, 585, 600, 615]
+
+
+def test_a_day_limit_is_the_accounts_and_closes_all_symbols(engine):
+    """Row 1: 10 (103 - 100) + 10 (52 - 50) = 50 of 50."""
+    first = days(100, (100, 103, 100, 103), 102, 101, on=[0] * 4, minute=QUARTERS)
+    second = days(50, (50, 52, 50, 52), 51, 50, on=[0] * 4, minute=QUARTERS)
+
+    run = engine(
+        [first, second],
+        [wants(LONG, HOLD, HOLD, HOLD), wants(LONG, HOLD, LONG, HOLD)],
+        units(10, daily_target=50),
+        ZERO,
+    )
+
+    assert deals(run)[2:] == [
+        (2, 0, -10, 102, Reason.DAILY_TARGET),
+        (2, 1, -10, 51, Reason.DAILY_TARGET),
+    ]
+    assert counted(run) == {"limited": 1}
+
+
+def test_an_absent_symbol_leaves_at_its_next_open_of_the_same_session(engine):
+    first = days(100, (100, 100, 94, 94), 94, 93, on=[0, 0, 0, 1], minute=[570, 585, 600, 570])
+    second = days(50, 50, 49, on=[0, 0, 1], minute=[570, 585, 570])
+
+    run = engine(
+        [first, second],
+        [wants(LONG, HOLD, HOLD, HOLD), wants(LONG, HOLD, HOLD)],
+        units(daily_loss=6, daily_unit="points"),
+        ZERO,
+    )
+
+    # -6 points at row 1; the second symbol has no further bar in that session and stays.
+    assert deals(run)[2:] == [(2, 0, -1, 94, Reason.DAILY_LOSS)]
+
+
+def test_trades_of_a_day_are_counted_over_all_symbols(engine):
+    both = [days(100, 100, 100, on=[0] * 3, minute=QUARTERS[:3]) for _ in range(2)]
+
+    run = engine(both, [wants(LONG, HOLD, HOLD)] * 2, units(max_trades_per_day=1), ZERO)
+
+    assert [(f.bar, f.symbol) for f in run.fills] == [(1, 0)]
+    assert counted(run) == {"limited": 1}
+
+
+def test_a_cooldown_is_its_symbols_own(engine):
+    """Both lose at row 2; the second only cools down."""
+    lossy = days(100, 100, 99, 99, 99, 99)
+    fine = days(100, 100, 101, 101, 101, 101)
+    again = wants(LONG, FLAT, LONG, HOLD, LONG, HOLD)
+
+    run = engine([fine, lossy], [again, again], units(cooldown_bars=1), ZERO)
+
+    # The exit is at bar 2, so bar 3 is refused and bar 5 is not.
+    assert [(f.bar, f.symbol) for f in run.fills][4:] == [(3, 0), (5, 1)]
+    assert counted(run) == {"limited": 1}
+
+
+# R18 options -----------------------------------------------------------------------------------
+
+# sqrt(3.65 / 365) = 0.1, so a premium at 100 is 0.4 · 100 · 0.2 · 0.1 = 0.8
+PROXY = OptionProxy(delta=0.5, gamma=0.1, theta=0.05, volatility=0.2, days_to_expiry=3.65)
+
+
+def test_a_call_moves_by_its_delta_and_pays_fees_on_its_premium(engine):
+    """2 units at 10 a point. One percent of 2 · 0.8 · 10, later of 2 · (0.8 + 0.5 · 2) · 10."""
+    bars = days(100, 100, 102)
+    flat = PROXY.model_copy(update={"gamma": 0.0, "theta": 0.0})
+
+    run = engine(
+        [bars],
+        [wants(LONG, FLAT, HOLD)],
+        units(2, multiplier=10, option=flat),
+        CostModel(bps=100),
+    )
+
+    assert [f.fee for f in run.fills] == pytest.approx([0.16, 0.36], rel=1e-14)
+    assert run.trades[0].pnl == pytest.approx(2 * 2 * 5 - 0.16 - 0.36, rel=1e-14)
+    assert run.equity[-1] == pytest.approx(100_019.48, rel=1e-14)
+
+
+def test_a_put_gains_when_prices_fall_and_never_costs_less_than_the_floor(engine):
+    """Short from 100: at 104 the premium would be 0.8 - 2, and is 0.05."""
+    bars = days(100, 100, 104)
+    flat = PROXY.model_copy(update={"gamma": 0.0, "theta": 0.0})
+
+    run = engine(
+        [bars],
+        [wants(SHORT, FLAT, HOLD)],
+        units(2, multiplier=10, option=flat),
+        CostModel(bps=100),
+    )
+
+    assert [f.fee for f in run.fills] == pytest.approx([0.16, 0.01], rel=1e-14)
+    assert run.trades[0].pnl == pytest.approx(-2 * 4 * 5 - 0.17, rel=1e-14)
+
+
+def test_curvature_and_time_are_accrued_at_every_mark(engine):
+    """Bought at 100, closes 101 (no day), 103 (three days), then sold at the open.
+
+    2 · 10 · (½ · 0.1 · 1 - 0) = 1, then 2 · 10 · (½ · 0.1 · 4 - 0.05 · 3) = 1.
+    """
+    bars = days(100, (100, 101, 100, 101), (101, 103, 101, 103), 103, on=[0, 1, 4, 5])
+
+    run = engine(
+        [bars], [wants(LONG, HOLD, FLAT, HOLD)], units(2, multiplier=10, option=PROXY), ZERO
+    )
+
+    # P&L by delta: 5 a point and unit, 2 · 3 · 5 = 30
+    assert list(run.equity) == pytest.approx([100_000, 100_011, 100_032, 100_032], rel=1e-14)
+    assert run.trades[0].pnl == pytest.approx(30, rel=1e-14)
+
+
+def test_premium_is_what_cash_must_cover(engine):
+    """One costs 0.8 · 10 = 8 and 20 buy two of three."""
+    run = engine(
+        [days(100, 100)],
+        [wants(LONG, HOLD)],
+        units(3, multiplier=10, option=PROXY, initial_cash=20),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [2]
+    assert counted(run) == {"scaled_cash": 1}
+
+
+# R21 pyramiding --------------------------------------------------------------------------------
+
+
+def test_an_add_anchors_levels_to_the_average(engine):
+    """1 at 100 and 1 at 104: 102, ten percent below it 91.8. Risk 10, then 104 - 91.8."""
+    bars = days(100, 100, 104, 106, (100, 100, 91, 95))
+    signals = wants(LONG, LONG, LONG, HOLD, HOLD, stop=pct(10))
+
+    run = engine([bars], [signals], units(pyramid=1), CostModel(fixed=1, per_trade=5))
+
+    stop = pytest.approx(91.8, rel=1e-15)
+    assert [(f.bar, f.quantity, f.price) for f in run.fills] == [
+        (1, 1, 100),
+        (2, 1, 104),
+        (4, -2, stop),
+    ]
+    assert [f.fee for f in run.fills] == [1, 1, 6]
+    (trade,) = run.trades
+    assert (trade.quantity, trade.entry_price, trade.entry_bar) == (2, 102, 1)
+    assert trade.risk == pytest.approx(22.2, rel=1e-14)
+    assert trade.pnl == pytest.approx(-20.4 - 8, rel=1e-14)
+    assert trade.mae == pytest.approx(-0.1, rel=1e-14)
+    assert trade.mfe == pytest.approx(4 / 102, rel=1e-14)
+    assert run.counters["entries"] == 1
+
+
+def test_an_add_whose_stop_lies_beyond_its_fill_is_void(engine):
+    """1 at 100, then at 90 with a stop of 1 point: 95 - 1 = 94 is above 90."""
+    bars = days(100, 100, 90, 90)
+    stops = np.array([20.0, 1.0, NONE, NONE])
+
+    run = engine(
+        [bars],
+        [wants(LONG, LONG, HOLD, HOLD, stop=Level(stops, "points"))],
+        units(pyramid=3),
+        ZERO,
+    )
+
+    assert len(run.fills) == 1
+    assert counted(run) == {"rejected": 1}
+
+
+def test_a_trailing_stop_never_loosens_and_max_bars_runs_from_the_first_entry(engine):
+    """Best 120: stop 108. The add at 118 averages 109, 10 % below would be 98.1."""
+    bars = days(100, 100, (110, 120, 110, 118), (118, 118, 107, 110), 110)
+    signals = wants(LONG, HOLD, LONG, HOLD, HOLD, trail=pct(10), max_bars=3)
+
+    run = engine([bars], [signals], units(pyramid=1), ZERO)
+
+    assert [(f.bar, f.price, Reason(f.reason)) for f in run.fills] == [
+        (1, 100, Reason.ENTRY),
+        (3, 118, Reason.ENTRY),
+        (3, 108, Reason.TRAIL),
+    ]
+
+
+# Weights ---------------------------------------------------------------------------------------
+
+
+def test_weights_are_shares_of_the_equity_of_their_row(engine):
+    """Row 0: half of 1,000 at 100 and 30 % at 50, filled at the next opens."""
+    run = engine(
+        [days(100, 110), days(50, 40)],
+        weigh([0.5, 0.3], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 5, 110, Reason.ENTRY), (1, 1, 6, 40, Reason.ENTRY)]
+
+
+def test_reductions_come_before_increases(engine):
+    """Row 1: E 1,000. 20 % of it at 100 is 2, 80 % at 50 is 16, paid for by what was sold."""
+    run = engine(
+        [days(100, 100, 100), days(50, 50, 50)],
+        weigh([0.2, 0.8], [0.8, 0.2], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run)[2:] == [
+        (2, 1, -12, 50, Reason.REBALANCE),
+        (2, 0, 6, 100, Reason.ENTRY),
+    ]
+
+
+def test_zero_sells_all_and_the_other_side_closes_first(engine):
+    run = engine(
+        [days(100, 100, 100), days(50, 50, 50)],
+        weigh([0.5, 0.5], [0.0, -0.5], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run)[2:] == [
+        (2, 0, -5, 100, Reason.EXIT_SIGNAL),
+        (2, 1, -10, 50, Reason.REVERSE),
+        (2, 1, -10, 50, Reason.ENTRY),
+    ]
+
+
+def test_increases_share_the_cash_by_one_factor(engine):
+    """8 at 100 and 16 at 50 want 1,600 of 1,000: times 0.625 that is 5 and 10."""
+    run = engine(
+        [days(100, 100), days(50, 50)],
+        weigh([0.8, 0.8], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [5, 10]
+    assert counted(run) == {"scaled_cash": 2}
+
+
+def test_fractions_are_shrunk_until_fees_fit_too(engine):
+    """8 and 8 at 100 with one percent: 1,616 of 1,000, so 8 · 1,000 / 1,616 each."""
+    run = engine(
+        [days(100, 100), days(100, 100)],
+        weigh([0.8, 0.8], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, lot_size=0),
+        CostModel(bps=100),
+    )
+
+    assert [f.quantity for f in run.fills] == pytest.approx([8_000 / 1_616] * 2, rel=1e-12)
+    assert run.cash[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_reject_refuses_all_increases(engine):
+    run = engine(
+        [days(100, 100), days(50, 50)],
+        weigh([0.8, 0.8], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, on_insufficient="reject"),
+        ZERO,
+    )
+
+    assert deals(run) == []
+    assert counted(run) == {"rejected": 2}
+
+
+def test_who_gets_no_lot_is_rejected(engine):
+    """Three are held. One at 100 and 80 at 10 want 900 of 700: 0.78 and 62.2 lots."""
+    run = engine(
+        [days(100, 100, 100), days(10, 10, 10), days(100, 100, 100)],
+        weigh([NONE, NONE, 0.3], [0.1, 0.8, NONE], [NONE, NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert [(f.symbol, f.quantity) for f in run.fills] == [(2, 3), (1, 62)]
+    assert counted(run) == {"scaled_cash": 1, "rejected": 1}
+
+
+def test_a_band_leaves_small_differences_alone(engine):
+    """Row 1 holds 5 · 100 / 1,000 = 0.5: 0.55 is near, 0.7 is not; zero is never near."""
+    bars = days(100, 100, 100, 100, 100)
+    options = EngineOptions(initial_cash=1_000, rebalance_band=0.1)
+
+    run = engine([bars], weigh([0.5], [0.55], [0.7], [0.0], [NONE]), options, ZERO)
+
+    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 5), (3, 2), (4, -7)]
+
+
+def test_what_volume_cut_short_is_asked_for_again_with_the_old_numbers(engine):
+    """50 wanted of row 0's 100; 10 trade in a bar, whatever the prices do meanwhile."""
+    bars = days(100, 100, 120, 80, 90, volume=[100] * 5)
+    options = EngineOptions(initial_cash=10_000, max_participation=0.2)
+
+    run = engine([bars], weigh([0.5], [NONE], [NONE], [NONE], [NONE]), options, ZERO)
+
+    assert [(f.bar, f.quantity, f.price) for f in run.fills] == [
+        (1, 20, 100),
+        (2, 20, 120),
+        (3, 10, 80),
+    ]
+    assert counted(run) == {"volume_capped": 2}
+    (trade,) = run.trades
+    # (20 · 100 + 20 · 120 + 10 · 80) / 50
+    assert (trade.quantity, trade.entry_price) == (50, 104)
+
+
+def test_an_absent_symbol_acts_at_its_next_bar(engine):
+    gappy, other = days(100, 110, on=[0, 3]), days(50, 50, 50, 50)
+
+    run = engine(
+        [gappy, other],
+        weigh([0.5, NONE], [NONE, NONE], [NONE, NONE], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run) == [(3, 0, 5, 110, Reason.ENTRY)]
+
+
+def test_at_the_close_weights_of_the_row_itself_act(engine):
+    run = engine(
+        [days((100, 110, 100, 110), 100), days(50, 50)],
+        weigh([0.6, 0.2], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, fill="close"),
+        ZERO,
+    )
+
+    # 600 / 110 = 5.45 and 200 / 50 = 4
+    assert deals(run) == [(0, 0, 5, 110, Reason.ENTRY), (0, 1, 4, 50, Reason.ENTRY)]
+
+
+def test_after_a_stop_a_symbol_stays_flat_until_a_newer_weight(engine):
+    """Capped at 20 a bar, it would ask again; the stop of row 2 ends that."""
+    bars = days(100, 100, (100, 100, 97, 99), 99, 99, volume=[200] * 5)
+    options = EngineOptions(initial_cash=10_000, max_participation=0.1)
+
+    run = engine(
+        [bars],
+        weigh([0.5], [NONE], [NONE], [0.1], [NONE], stop=points(2)),
+        options,
+        ZERO,
+    )
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills] == [
+        (1, 20, Reason.ENTRY),
+        (2, 20, Reason.ENTRY),
+        (3, -20, Reason.STOP),
+        (4, -20, Reason.STOP),
+    ]
+
+
+def test_weights_below_one_lot_and_below_zero_are_counted(engine):
+    run = engine(
+        [days(100, 100), days(100, 100)],
+        weigh([0.05, -0.5], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, allow_short=False),
+        ZERO,
+    )
+
+    assert deals(run) == []
+    assert counted(run) == {"dropped_lot": 1, "rejected": 1}
+
+
+def test_intraday_weights_expire_with_their_session(engine):
+    bars = days(100, 100, 100, on=[0, 0, 1], minute=[570, 585, 570])
+
+    run = engine(
+        [bars], weigh([NONE], [0.5], [NONE]), EngineOptions(intraday=True, initial_cash=1_000), ZERO
+    )
+
+    assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+# Price impact ----------------------------------------------------------------------------------
+
+
+def test_volume_share_is_squared_and_capped(engine):
+    """10 of 1,000 is 1 %: 100 · 30 · 0.0001 = 0.3. 10 of 100 counts as 2.5 %: 1.875."""
+    bars = days(100, 100, 100, volume=[1, 1_000, 100])
+
+    run = engine([bars], [wants(LONG, FLAT, HOLD)], units(10), CostModel(volume_share=30))
+
+    assert [f.price for f in run.fills] == pytest.approx([100.3, 98.125], rel=1e-14)
+    assert [f.slippage for f in run.fills] == pytest.approx([3, 18.75], rel=1e-12)
+
+
+def test_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
+    """Closes 100 and 110 in turn: nineteen returns, ten of 0.1 and nine of -1/11."""
+    closes = [100.0, 110.0] * 11
+    bars = days(*closes, volume=[400.0] * 22)
+    intents = [HOLD] * 22
+    intents[18], intents[19], intents[20] = LONG, FLAT, LONG
+
+    run = engine([bars], [wants(*intents)], units(4), CostModel(impact=0.5))
+
+    up, down = 0.1, -1 / 11
+    mean = (10 * up + 9 * down) / 19
+    sigma = math.sqrt((10 * (up - mean) ** 2 + 9 * (down - mean) ** 2) / 19)
+    at_20 = 100 - 100 * 0.5 * sigma / 20 * 2
+    assert run.fills[0].price == 110  # bar 19 has nineteen sessions before it
+    assert run.fills[1].price == pytest.approx(at_20, rel=1e-12)
+    assert run.fills[2].price > 110
+
+
+def test_impact_is_not_part_of_the_cash_check(engine):
+    bars = days(100, 100, volume=[1, 100])
+
+    run = engine(
+        [bars], [wants(LONG, HOLD)], units(10, initial_cash=1_000), CostModel(volume_share=30)
+    )
+
+    assert [f.quantity for f in run.fills] == [10]
+    assert run.cash[-1] == pytest.approx(-18.75, rel=1e-12)
+
+
+def test_a_limit_fill_has_no_impact(engine):
+    bars = days(100, (100, 100, 98, 99), volume=[1, 100])
+    signals = wants(LONG, HOLD, entry_price=np.array([99.0, NONE]))
+
+    run = engine([bars], [signals], units(10), CostModel(volume_share=30))
+
+    assert [f.price for f in run.fills] == [99]
+
+
+# Path ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "price", "reason"),
+    [
+        ((100, 105, 97, 103), 98, Reason.STOP),  # the low is nearer
+        ((100, 103, 97, 103), 98, Reason.STOP),  # as near
+        ((100, 104.5, 95, 96), 104, Reason.TARGET),  # the high is nearer
+        ((100, 104, 95, 96), 98, Reason.STOP),  # touched is not through
+    ],
+)
+def test_along_the_path_the_level_met_first_decides(engine, row, price, reason):
+    run = engine(
+        [days(100, 100, row)],
+        [wants(LONG, HOLD, HOLD, stop=points(2), target=points(4))],
+        units(intrabar="path"),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [(2, 0, -1, price, reason)]
+    assert counted(run) == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "price"),
+    [
+        ((100, 110, 99.5, 109), None),  # low, then 110: stop 107.8, and the close is above
+        ((100, 110, 99.5, 107), 107.8),
+        ((100, 103, 90, 95), 103 * 0.98),  # high first
+    ],
+)
+def test_along_the_path_a_trailing_stop_follows_at_once(engine, row, price):
+    run = engine(
+        [days(100, 100, row)],
+        [wants(LONG, HOLD, HOLD, trail=pct(2))],
+        units(intrabar="path"),
+        ZERO,
+    )
+
+    assert counted(run) == {}
+    if price is None:
+        assert len(run.fills) == 1
+    else:
+        assert run.fills[1].price == pytest.approx(price, rel=1e-15)
+        assert run.fills[1].reason == Reason.TRAIL
+
+
+@pytest.mark.parametrize(
+    ("row", "entry", "leave"),
+    [
+        ((100, 102, 98.5, 101.5), ("limit", 99), (101, Reason.TARGET)),  # low first, then the high
+        ((100, 101.2, 97, 100), ("limit", 99), (98, Reason.STOP)),  # the high was before the fill
+        ((100, 104, 99.4, 100), ("stop", 101), (103, Reason.TARGET)),  # low, fill, high
+        ((100, 101.5, 97, 100), ("stop", 101), (98, Reason.STOP)),  # fill, then the low
+    ],
+)
+def test_along_the_path_only_what_follows_an_entry_counts(engine, row, entry, leave):
+    kind, level = entry
+    signals = wants(
+        LONG,
+        HOLD,
+        entry_price=np.array([level, NONE], dtype=np.float64),
+        entry_kind=kind,
+        stop=Level(98.0, "price"),
+        target=Level(101.0 if kind == "limit" else 103.0, "price"),
+    )
+
+    run = engine([days(100, row)], [signals], units(intrabar="path"), ZERO)
+
+    assert deals(run) == [(1, 0, 1, level, Reason.ENTRY), (1, 0, -1, *leave)]
+    assert counted(run) == {}
+
+
+# Order -----------------------------------------------------------------------------------------
+
+
+def test_square_off_at_the_close_comes_before_the_intents_of_that_close(engine):
+    bars = days(100, 100, 101, 102, on=[0] * 4, minute=QUARTERS)
+
+    run = engine(
+        [bars],
+        [wants(LONG, HOLD, LONG, HOLD)],
+        units(fill="close", intraday=True, square_off=time(10, 0)),
+        ZERO,
+    )
+
+    assert deals(run) == [(0, 0, 1, 100, Reason.ENTRY), (2, 0, -1, 101, Reason.SQUARE_OFF)]
+    assert counted(run) == {"blocked": 1}
+
+
+def test_a_step_is_done_for_all_symbols_before_the_next(engine):
+    """Gap of the second before the signal of the first; both before the entry of the third."""
+    first, second, third = days(100, 100, 100), days(100, 100, 90), days(100, 100, 100)
+
+    run = engine(
+        [first, second, third],
+        [
+            wants(LONG, FLAT, HOLD),
+            wants(LONG, HOLD, HOLD, stop=points(5)),
+            wants(HOLD, LONG, HOLD),
+        ],
+        units(),
+        ZERO,
+    )
+
+    assert [(f.symbol, Reason(f.reason)) for f in run.fills][2:] == [
+        (1, Reason.STOP_GAP),
+        (0, Reason.EXIT_SIGNAL),
+        (2, Reason.ENTRY),
+    ]
+    assert [trade.symbol for trade in run.trades] == [0, 1, 2]  # in order of opening
