@@ -47,6 +47,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         nursery = Nursery(
             preload=[WORKER, PROBE],
             warm=[f"{WORKER}:warm"],
+            later=[f"{WORKER}:compile_the_rest"],
             environment={VARIABLE: kernels},
             folder=settings.scratch_dir,
         )

@@ -64,7 +64,7 @@ def _settle(limits: Limits, output: int, lifeline: int) -> None:
     faulthandler.enable(file=STDERR, all_threads=False)
     faulthandler.register(signal.SIGUSR1, file=STDERR, all_threads=False)
     faulthandler.register(signal.SIGXCPU, file=STDERR, all_threads=False, chain=True)
-    _die_with_the_keeper(lifeline)
+    die_with_the_keeper(lifeline)
     sys.dont_write_bytecode = True
     limits.apply()
     os.nice(10)
@@ -80,7 +80,8 @@ def _rehearse(handler: Handler, connection: Connection) -> None:
                 return
 
 
-def _die_with_the_keeper(lifeline: int) -> None:
+def die_with_the_keeper(lifeline: int) -> None:
+    """End this process and its group when the keeper ends, however that happens."""
     if sys.platform == "linux":
         # The thread below cannot act while a kernel holds the interpreter; this can.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

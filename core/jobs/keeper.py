@@ -52,6 +52,7 @@ class Keeper:
         self._control = control
         self._unread = b""
         self._charges: dict[int, _Charge] = {}
+        self._helper = 0
         self._selector = selectors.DefaultSelector()
         self._lifeline, self._held = os.pipe()
         self._woken, wake = os.pipe()
@@ -78,12 +79,27 @@ class Keeper:
                 self._watch_memory()
                 self._reap()
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            for pid in self._charges:
+            for pid in (*self._charges, *([self._helper] if self._helper else [])):
                 _kill_group(pid)
 
     def say(self, **message: Any) -> None:
         """Tell the server something."""
         self._control.sendall(json.dumps(message).encode() + b"\n")
+
+    def do_beside(self, entries: list[str]) -> None:
+        """Call `module:function` entries in a process of their own that yields to all others."""
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setsid()
+                os.nice(19)
+                os.close(self._held)
+                child.die_with_the_keeper(self._lifeline)
+                for entry in entries:
+                    _call(entry)
+            finally:
+                os._exit(0)
+        self._helper = pid
 
     def _obey(self) -> None:
         data, descriptors, _, _ = socket.recv_fds(self._control, 65_536, 4)
@@ -152,6 +168,8 @@ class Keeper:
         _kill_group(pid)
 
     def _reap(self) -> None:
+        if self._helper and os.waitpid(self._helper, os.WNOHANG)[0]:
+            self._helper = 0
         for pid, charge in list(self._charges.items()):
             reaped, status, usage = os.wait4(pid, os.WNOHANG)
             if not reaped:
@@ -180,8 +198,16 @@ def _kill_group(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def main(descriptor: int, preload: list[str], warm: list[str]) -> None:
-    """Load `preload`, call each `module:function` of `warm`, then keep children."""
+def _call(entry: str) -> None:
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)()
+
+
+def main(descriptor: int, preload: list[str], warm: list[str], later: list[str]) -> None:
+    """Load `preload`, call each `module:function` of `warm`, then keep children.
+
+    What is to be called `later` is called beside that.
+    """
     control = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Forking with threads around is what this process is for; it starts none of its own, and those
@@ -191,16 +217,17 @@ def main(descriptor: int, preload: list[str], warm: list[str]) -> None:
     for name in preload:
         importlib.import_module(name)
     for entry in warm:
-        module, _, function = entry.partition(":")
-        getattr(importlib.import_module(module), function)()
+        _call(entry)
     gc.collect()
     gc.disable()
     gc.freeze()  # the collector would touch, and so copy, every page a child shares with us
     keeper = Keeper(control)
     with suppress(BrokenPipeError):
         keeper.say(ready=time.monotonic() - began)
+        if later:
+            keeper.do_beside(later)
         keeper.run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3]))
+    main(int(sys.argv[1]), *(json.loads(names) for names in sys.argv[2:5]))

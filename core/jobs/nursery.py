@@ -90,6 +90,7 @@ class Nursery:
     Args:
         preload: Modules the keeper imports before it forks; every child begins with them.
         warm: `module:function` entries it then calls, none of which may start threads.
+        later: Entries called beside the work, once, in a process of their own.
         environment: Variables of the children besides the few that are passed on.
         folder: Working directory of the children.
     """
@@ -99,10 +100,11 @@ class Nursery:
         *,
         preload: Sequence[str] = (),
         warm: Sequence[str] = (),
+        later: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         folder: Path,
     ) -> None:
-        self._arguments = (json.dumps(list(preload)), json.dumps(list(warm)))
+        self._arguments = tuple(json.dumps(list(names)) for names in (preload, warm, later))
         self._environment = dict(environment or {})
         self._folder = folder
         self._lock = threading.RLock()
@@ -282,7 +284,7 @@ class _Keeper:
     """One keeper process: its socket, a thread that reads it, and what it reported."""
 
     def __init__(
-        self, arguments: tuple[str, str], environment: Mapping[str, str], folder: Path
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
     ) -> None:
         self.ready: Future[Message] = Future()
         self.is_gone = False

@@ -19,14 +19,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from core import engine
 from core.catalog import Catalog
 from core.domain.options import EngineOptions
 from core.domain.run import RunError, RunSpec
-from core.engine.warm import warm_up
+from core.engine.warm import warm_up, warm_up_accounts
 from core.errors import DataProblem, WorkbenchError
 from core.jobs.confine import confine
 from core.jobs.wire import Ask, Handler, Message
@@ -36,6 +36,8 @@ from core.services.answers import error_of, error_to_json, metrics_to_json, resu
 from core.services.rehearsal import rehearse
 from core.store.artifacts import ArtifactStore
 
+CODE = Path(engine.__file__).parent
+ACCOUNTS = "portfolio.run_portfolio*.nbi"
 MEMORY_HINT = "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB"
 
 
@@ -44,17 +46,42 @@ def warm() -> None:
 
     Kernels are compiled or loaded by one process at a time: a cache half written could crash.
     """
-    with ExitStack() as stack:
-        folder = os.environ.get("NUMBA_CACHE_DIR")
-        if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((Path(folder) / ".lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _newest(Path(folder), "*.nbi") < _newest(Path(engine.__file__).parent, "*.py"):
-                _compile_elsewhere()
+    folder = _kernels()
+    with _alone(folder):
+        if folder is not None and _newest(folder, "*.nbi") < _newest(CODE, "*.py"):
+            _compile_elsewhere()
         warm_up()
+    if _has_accounts(folder):
+        warm_up_accounts()
     for _ in rehearse():
         pass
+
+
+def compile_the_rest() -> None:
+    """Fill the cache with the kernel of accounts, which takes longer than all others together."""
+    folder = _kernels()
+    if folder is not None and not _has_accounts(folder):
+        with _alone(folder):
+            warm_up_accounts()
+
+
+def _kernels() -> Path | None:
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return None if folder is None else Path(folder)
+
+
+@contextmanager
+def _alone(folder: Path | None) -> Iterator[None]:
+    with ExitStack() as stack:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _has_accounts(folder: Path | None) -> bool:
+    return folder is not None and _newest(folder, ACCOUNTS) > _newest(CODE, "*.py")
 
 
 def _newest(folder: Path, pattern: str) -> float:
