@@ -24,7 +24,7 @@ from tests.reference.compare_shared import shared_differences
 from tests.reference.naive_shared import run_shared
 from tests.reference.naive_symbol import SharedOutcome
 
-UNCAPPED = (Reason.RUIN, Reason.DELIST, Reason.END)
+UNCAPPED = (Reason.RUIN, Reason.DELIST, Reason.END, Reason.MARGIN)
 
 
 def as_one_symbol(shared: SharedOutcome) -> naive.Outcome:

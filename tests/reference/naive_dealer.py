@@ -127,17 +127,19 @@ class Dealer(Ledger):
             return quantity
         if options.on_insufficient == "reject":
             return 0.0
-        lot = options.lot_size
-        if lot > 0:
-            for fewer in range(math.floor(quantity / lot + 1e-9) - 1, 0, -1):
-                if self.needed(s, side * fewer * lot, price) <= free:
-                    return fewer * lot
-            return 0.0
         if options.option is not None:
             value = margin = self.premium(s.holding, price) * self.unit
         else:
             value = price * self.multiplier
             margin = value * options.initial_margin
+        lot = options.lot_size
+        if lot > 0:
+            lots = math.floor(quantity / lot + 1e-9) - 1
+            without_fees = math.floor(max(free, 0.0) / (margin * lot)) + 1  # no need to look above
+            for fewer in range(min(lots, without_fees), 0, -1):
+                if self.needed(s, side * fewer * lot, price) <= free:
+                    return fewer * lot
+            return 0.0
         fees = fees_on(self.costs, s.sure_bar().session)
         fraction = fraction_for(free, fees, side, value, margin)
         if fraction > 0 and self.needed(s, side * fraction, price) > free * (1 + 1e-12):

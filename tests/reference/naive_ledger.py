@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
@@ -47,6 +48,7 @@ class Ledger:
         self.at_close = False
         self.cash = options.initial_cash
         self.ruined = False
+        self.fees_of_session: dict[int, dict[str, Any]] = {}
         self.borrow = 0.0
         self.accrued = 0.0
         self.margin_factor: float | None = None
@@ -130,7 +132,9 @@ class Ledger:
             value = abs(quantity) * self.premium(s.holding, price) * self.unit
         else:
             value = abs(quantity) * price * self.multiplier
-        return fee_of(fees_on(self.costs, session), quantity, value)
+        if session not in self.fees_of_session:
+            self.fees_of_session[session] = fees_on(self.costs, session)
+        return fee_of(self.fees_of_session[session], quantity, value)
 
     def premium(self, holding: Holding | None, price: float) -> float:
         """R18: of a new option at an index price, or of one that is held."""

@@ -281,8 +281,9 @@ def test_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     )
     signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, stop=points(2))
 
-    run = engine([bars], [signals], units(30, max_participation=0.1), ZERO)
+    run = engine([bars], [signals], units(30, max_participation=0.1), CostModel(per_trade=4))
 
+    assert [f.fee for f in run.fills] == [0, 0, 0, 4]  # by the fill that ends the round trip
     assert deals(run) == [
         (1, 0, 30, 100, Reason.ENTRY),
         (2, 0, -10, 98, Reason.STOP),
@@ -290,8 +291,8 @@ def test_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
         (4, 0, -5, 99.5, Reason.STOP),
     ]
     (trade,) = run.trades
-    # (-2) 10 + (-1) 15 + (-0.5) 5 = -37.5; average exit (980 + 1,485 + 497.5) / 30
-    assert trade.pnl == -37.5
+    # (-2) 10 + (-1) 15 + (-0.5) 5 - 4 = -41.5; average exit (980 + 1,485 + 497.5) / 30
+    assert trade.pnl == -41.5
     assert trade.exit_price == pytest.approx(2_962.5 / 30, rel=1e-15)
     assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
 
@@ -406,6 +407,23 @@ def test_maintenance_below_the_initial_margin_decides_when_and_not_how_much(engi
         [days(100, 100, 70, 70)],
         [wants(LONG, HOLD, HOLD, HOLD)],
         units(10, initial_cash=500, initial_margin=0.5, maintenance_margin=0.3),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [(3, 0, -5, 70, Reason.MARGIN)]
+
+
+def test_a_margin_cut_knows_no_volume_cap(engine):
+    run = engine(
+        [days(100, 100, 70, 70, volume=[1, 100, 100, 0])],
+        [wants(LONG, HOLD, HOLD, HOLD)],
+        units(
+            10,
+            initial_cash=500,
+            initial_margin=0.5,
+            maintenance_margin=0.3,
+            max_participation=0.1,
+        ),
         ZERO,
     )
 
@@ -669,6 +687,18 @@ def test_fractions_are_shrunk_until_fees_fit_too(engine):
     assert run.cash[-1] == pytest.approx(0, abs=1e-9)
 
 
+def test_the_factor_is_repeated_until_the_sum_fits(engine):
+    """With 10 an order, 1,600 f + 20 = 1,000 at f = 0.6125."""
+    run = engine(
+        [days(100, 100), days(100, 100)],
+        weigh([0.8, 0.8], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, lot_size=0),
+        CostModel(fixed=10),
+    )
+
+    assert [f.quantity for f in run.fills] == pytest.approx([4.9, 4.9], rel=1e-11)
+
+
 def test_reject_refuses_all_increases(engine):
     run = engine(
         [days(100, 100), days(50, 50)],
@@ -695,13 +725,13 @@ def test_who_gets_no_lot_is_rejected(engine):
 
 
 def test_a_band_leaves_small_differences_alone(engine):
-    """Row 1 holds 5 · 100 / 1,000 = 0.5: 0.55 is near, 0.7 is not; zero is never near."""
-    bars = days(100, 100, 100, 100, 100)
+    """50 of 10 are half of 1,000: 0.55 is near, 0.7 is not, and zero is never near."""
+    bars = days(*[10] * 6)
     options = EngineOptions(initial_cash=1_000, rebalance_band=0.1)
 
-    run = engine([bars], weigh([0.5], [0.55], [0.7], [0.0], [NONE]), options, ZERO)
+    run = engine([bars], weigh([0.5], [0.55], [0.7], [0.05], [0.0], [NONE]), options, ZERO)
 
-    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 5), (3, 2), (4, -7)]
+    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 50), (3, 20), (4, -65), (5, -5)]
 
 
 def test_what_volume_cut_short_is_asked_for_again_with_the_old_numbers(engine):
@@ -748,22 +778,18 @@ def test_at_the_close_weights_of_the_row_itself_act(engine):
 
 
 def test_after_a_stop_a_symbol_stays_flat_until_a_newer_weight(engine):
-    """Capped at 20 a bar, it would ask again; the stop of row 2 ends that."""
-    bars = days(100, 100, (100, 100, 97, 99), 99, 99, volume=[200] * 5)
+    """Capped at 20 a bar it would ask again for the rest; the stop of row 2 ends that."""
+    bars = days(100, 100, (100, 100, 97, 99), 99, 99, volume=[200, 200, 200, 1_000, 1_000])
     options = EngineOptions(initial_cash=10_000, max_participation=0.1)
 
-    run = engine(
-        [bars],
-        weigh([0.5], [NONE], [NONE], [0.1], [NONE], stop=points(2)),
-        options,
-        ZERO,
-    )
+    run = engine([bars], weigh([0.5], [NONE], [NONE], [0.1], [NONE], stop=points(2)), options, ZERO)
 
+    # No volume was left for the stop itself. 10 % of 9,960 at 99 is 10.06.
     assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills] == [
         (1, 20, Reason.ENTRY),
         (2, 20, Reason.ENTRY),
-        (3, -20, Reason.STOP),
-        (4, -20, Reason.STOP),
+        (3, -40, Reason.STOP),
+        (4, 10, Reason.ENTRY),
     ]
 
 
@@ -848,7 +874,7 @@ def test_a_limit_fill_has_no_impact(engine):
     ("row", "price", "reason"),
     [
         ((100, 105, 97, 103), 98, Reason.STOP),  # the low is nearer
-        ((100, 103, 97, 103), 98, Reason.STOP),  # as near
+        ((100, 105, 95, 103), 98, Reason.STOP),  # as near
         ((100, 104.5, 95, 96), 104, Reason.TARGET),  # the high is nearer
         ((100, 104, 95, 96), 98, Reason.STOP),  # touched is not through
     ],

@@ -1,0 +1,299 @@
+"""Rules that one symbol shares with the general driver, computed by hand, through both judges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.bars import Bars
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.signals import Code, Signals, pct, points
+from core.domain.simulation import Reason
+from tests.factories import ZERO, codes, make_bars
+from tests.reference import naive
+from tests.reference.compare_shared import SHARED_ENGINES
+
+LONG, SHORT, FLAT, HOLD = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD
+NONE = np.nan
+
+JUDGES = {"one symbol": naive.run} | {
+    f"general {name}": lambda bars, signals, options, costs, run=run: run(
+        [bars], [signals], options, costs
+    )
+    for name, run in SHARED_ENGINES.items()
+}
+
+
+@pytest.fixture(params=JUDGES)
+def engine(request):
+    return JUDGES[request.param]
+
+
+def day_of(*rows: Any, sessions: list[int] | None = None) -> Bars:
+    """Quarter hours of one session, or of several of so many bars; numbers are bars that rest."""
+    whole = np.array([row if isinstance(row, tuple) else (row,) * 4 for row in rows], dtype=float)
+    counts = [len(rows)] if sessions is None else sessions
+    session = np.repeat(np.arange(len(counts)), counts) + 18_262
+    minute = np.concatenate([570 + 15 * np.arange(count) for count in counts])
+    return make_bars(*whole.T, session=session, minute=minute)
+
+
+def wants(*intents: int, entry: list[float] | None = None, **more: Any) -> Signals:
+    price = None if entry is None else np.array(entry, dtype=np.float64)
+    return Signals(codes=codes(*intents), entry_price=price, **more)
+
+
+def units(size: float = 1.0, **more: Any) -> EngineOptions:
+    return EngineOptions(sizing="units", size=size, **more)
+
+
+def deals(run: Any) -> list[tuple[int, float, float, Reason]]:
+    return [(f.bar, f.quantity, f.price, Reason(f.reason)) for f in run.fills]
+
+
+def counted(run: Any) -> dict[str, int]:
+    return {name: count for name, count in run.counters.items() if count and name != "entries"}
+
+
+# R4, R9 ----------------------------------------------------------------------------------------
+
+
+def test_points_of_slippage_come_before_the_tick(engine):
+    """100 · 1.001 + 0.5 = 100.6, up to 100.75; 100 · 0.999 - 0.5 = 99.4, down to 99.25."""
+    costs = CostModel(slippage_bps=10, slippage_points=0.5, tick=0.25)
+
+    run = engine(day_of(100, 100, 100), wants(LONG, FLAT, HOLD), units(), costs)
+
+    assert [f.price for f in run.fills] == [100.75, 99.25]
+
+
+def test_a_fee_per_trade_is_paid_once_with_the_exit(engine):
+    costs = CostModel(fixed=1, per_trade=7)
+
+    run = engine(day_of(100, 100, 100), wants(LONG, SHORT, HOLD), units(), costs)
+
+    assert [f.fee for f in run.fills] == [1, 8, 1]
+
+
+def test_without_margin_capital_is_not_modelled(engine):
+    """Neither 5,000 of value nor a fee of 200 are asked of the 100 there are."""
+    run = engine(
+        day_of(100, (100, 110, 100, 110)),
+        wants(LONG, HOLD),
+        units(50, initial_cash=100, initial_margin=0),
+        CostModel(fixed=200),
+    )
+
+    assert deals(run) == [(1, 50, 100, Reason.ENTRY)]
+    assert run.equity[-1] == 100 - 200 + 500
+
+
+# R6 by closes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "leave"),
+    [
+        ((100, 103, 95, 99), None),  # only touched on the way
+        ((90, 105, 90, 99), None),  # no gap exits
+        ((100, 101, 97, 98), (98, Reason.STOP)),  # at the stop is enough
+        ((100, 101, 95, 96), (96, Reason.STOP)),  # out at the close, not at the level
+        ((100, 105, 99, 104), None),  # at the target is not
+        ((100, 106, 99, 105), (105, Reason.TARGET)),
+    ],
+)
+def test_only_closes_count_where_that_is_asked_for(engine, row, leave):
+    signals = wants(LONG, HOLD, HOLD, stop=points(2), target=points(4))
+
+    run = engine(day_of(100, 100, row), signals, units(protection="close"), ZERO)
+
+    assert deals(run)[1:] == ([] if leave is None else [(2, -1, *leave)])
+    assert counted(run) == {}
+
+
+def test_an_exit_at_the_close_by_a_target_is_a_market_order(engine):
+    signals = wants(LONG, HOLD, HOLD, target=points(4))
+
+    run = engine(
+        day_of(100, 100, (100, 106, 99, 105)),
+        signals,
+        units(protection="close"),
+        CostModel(slippage_points=0.5),
+    )
+
+    assert [f.price for f in run.fills] == [100.5, 104.5]
+
+
+def test_a_trailing_stop_by_closes_follows_closes(engine):
+    """Closes 110 and 100: best 110, stop 99; the high of 130 is not looked at. Then 98."""
+    bars = day_of(100, 100, (100, 130, 100, 110), (110, 110, 90, 100), (100, 100, 98, 98))
+    signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, trail=pct(10))
+
+    run = engine(bars, signals, units(protection="close"), ZERO)
+
+    assert deals(run)[1:] == [(4, -1, 98, Reason.TRAIL)]
+
+
+# R20 time to live ------------------------------------------------------------------------------
+
+FALLING = ((100, 100, 96, 97), (97, 98, 96, 97), (97, 97, 94, 95), 95)
+
+
+@pytest.mark.parametrize(("ttl", "filled"), [(1, False), (2, False), (3, True), (9, True)])
+def test_a_resting_entry_lives_for_so_many_bars(engine, ttl, filled):
+    signals = wants(LONG, *[HOLD] * 4, entry=[95, NONE, NONE, NONE, NONE], ttl=ttl)
+
+    run = engine(day_of(100, *FALLING), signals, units(), ZERO)
+
+    assert deals(run) == ([(3, 1, 95, Reason.ENTRY)] if filled else [])
+    assert counted(run) == ({} if filled else {"expired": 1})
+
+
+@pytest.mark.parametrize("newer", [FLAT, Code.CLOSE_SHORT, LONG])
+def test_any_newer_row_but_hold_cancels_it(engine, newer):
+    signals = wants(LONG, newer, *[HOLD] * 3, entry=[95, 90, NONE, NONE, NONE], ttl=9)
+
+    run = engine(day_of(100, *FALLING), signals, units(), ZERO)
+
+    assert deals(run) == []
+    assert run.counters["expired"] == 1  # the newer one is alive at the end of the data
+
+
+def test_it_does_not_outlive_its_session(engine):
+    signals = wants(LONG, *[HOLD] * 4, entry=[95, NONE, NONE, NONE, NONE], ttl=9)
+
+    run = engine(day_of(100, *FALLING, sessions=[2, 3]), signals, units(intraday=True), ZERO)
+
+    assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+def test_it_waits_for_a_position_on_the_other_side_to_go(engine):
+    """Short until max_bars lets go at bar 3; the buy limit of row 1 is three bars old then."""
+    signals = wants(SHORT, LONG, *[HOLD] * 3, entry=[NONE, 95, NONE, NONE, NONE], ttl=3, max_bars=2)
+
+    run = engine(day_of(100, *FALLING), signals, units(), ZERO)
+
+    assert deals(run) == [
+        (1, -1, 100, Reason.ENTRY),
+        (3, 1, 97, Reason.MAX_BARS),
+        (3, 1, 95, Reason.ENTRY),
+    ]
+    assert counted(run) == {}
+
+
+def test_in_the_way_of_its_own_side_it_is_forgotten(engine):
+    signals = wants(LONG, LONG, *[HOLD] * 3, entry=[NONE, 95, NONE, NONE, NONE], ttl=3, max_bars=2)
+
+    run = engine(day_of(100, *FALLING), signals, units(), ZERO)
+
+    assert [reason for *_, reason in deals(run)] == [Reason.ENTRY, Reason.MAX_BARS]
+    assert counted(run) == {}
+
+
+# R14 day limits --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "limit", [{"daily_target": 30}, {"daily_target": 3, "daily_unit": "points"}]
+)
+def test_a_days_target_closes_and_blocks_until_the_next_session(engine, limit):
+    """10 units and 3 points at bar 1; sold at 102, row 2 is refused, row 3 is a new day's."""
+    bars = day_of(100, (100, 104, 100, 103), 102, 101, 101, sessions=[4, 1])
+
+    run = engine(bars, wants(LONG, HOLD, LONG, LONG, HOLD), units(10, **limit), ZERO)
+
+    assert deals(run) == [
+        (1, 10, 100, Reason.ENTRY),
+        (2, -10, 102, Reason.DAILY_TARGET),
+        (4, 10, 101, Reason.ENTRY),
+    ]
+    assert counted(run) == {"limited": 1}
+
+
+def test_a_days_loss_counts_from_the_close_before_it_and_its_last_bar_needs_nothing(engine):
+    """Bar 2 ends its session 10 down: nothing to do. Bar 3 is up from there, bar 4 is not."""
+    bars = day_of(
+        100, 100, (100, 100, 90, 90), (90, 92, 90, 92), (92, 92, 84, 85), 85, sessions=[3, 3]
+    )
+
+    run = engine(bars, wants(LONG, *[HOLD] * 5), units(daily_loss=5), ZERO)
+
+    assert deals(run)[1:] == [(5, -1, 85, Reason.DAILY_LOSS)]
+
+
+@pytest.mark.parametrize(
+    "limit", [{"daily_target": 50}, {"daily_target": 5, "daily_unit": "points"}]
+)
+def test_limits_on_entries_close_nothing_and_count_what_is_realised(engine, limit):
+    """10 units are up 9 points at bar 2 and stay; 5 realised at bar 3 refuse the next entry."""
+    bars = day_of(100, 100, (100, 109, 100, 109), 105, 105)
+
+    run = engine(
+        bars,
+        wants(LONG, HOLD, FLAT, LONG, HOLD),
+        units(10, daily_action="entries", **limit),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [(3, -10, 105, Reason.EXIT_SIGNAL)]
+    assert counted(run) == {"limited": 1}
+
+
+def test_points_are_counted_whatever_the_size(engine):
+    """10 units and 3 points are 30 of money, and no limit of 5 points."""
+    bars = day_of(100, 100, 103, 103, 103)
+
+    run = engine(
+        bars,
+        wants(LONG, FLAT, LONG, HOLD, HOLD),
+        units(10, daily_action="entries", daily_target=5, daily_unit="points"),
+        ZERO,
+    )
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3]
+
+
+def test_so_many_trades_a_day(engine):
+    bars = day_of(*[100] * 7, sessions=[5, 2])
+
+    run = engine(
+        bars, wants(LONG, FLAT, LONG, FLAT, LONG, LONG, HOLD), units(max_trades_per_day=1), ZERO
+    )
+
+    # Bar 3 is refused; bars 5 and 6 are a new session, and only the first of them opens.
+    assert [(bar, reason) for bar, *_, reason in deals(run)] == [
+        (1, Reason.ENTRY),
+        (2, Reason.EXIT_SIGNAL),
+        (5, Reason.ENTRY),
+    ]
+    assert counted(run) == {"limited": 1}
+
+
+@pytest.mark.parametrize(
+    ("losses", "last", "opened"),
+    [
+        (1, 99, [1, 5]),  # lost at bar 2: bars 2, 3 and 4 are refused
+        (2, 99, [1, 4]),  # one loss alone is not enough
+        (1, 100, [1, 4]),  # nothing lost, nothing to cool down from
+    ],
+)
+def test_a_cooldown_follows_losses(engine, losses, last, opened):
+    bars = day_of(100, 100, last, last, last, last, last)
+    signals = wants(LONG, FLAT, HOLD, LONG, LONG, HOLD, HOLD)
+
+    run = engine(bars, signals, units(cooldown_bars=2, cooldown_losses=losses), ZERO)
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == opened
+
+
+def test_a_reversal_out_of_a_loss_waits_for_the_cooldown(engine):
+    run = engine(
+        day_of(100, 100, 99, 99), wants(LONG, SHORT, HOLD, HOLD), units(cooldown_bars=1), ZERO
+    )
+
+    assert [reason for *_, reason in deals(run)] == [Reason.ENTRY, Reason.REVERSE]
+    assert counted(run) == {"limited": 1}
