@@ -12,7 +12,7 @@ from api.schemas.metrics import Badge, MetricValues, Reasons, badges
 from core.domain.assumptions import RULE_LABELS, Assumption, Assumptions
 from core.domain.metrics import METRICS
 
-Rule = Literal["as_asked", "next_open", "bar_later", "same_close"]
+Rule = Literal["as_asked", "next_open", "bar_later", "same_close", "path", "conservative"]
 
 
 class AssumptionRow(Answer):
@@ -22,6 +22,7 @@ class AssumptionRow(Answer):
     label: str
     fill: Literal["next_open", "close"]
     delay: int
+    intrabar: Literal["conservative", "path"]
     is_own: bool = Field(description="Whether it is the rule of the run.")
     metrics: MetricValues
     metric_reasons: Reasons
@@ -35,6 +36,7 @@ class AssumptionRow(Answer):
             label=RULE_LABELS[one.rule],
             fill=one.options.fill,
             delay=one.options.delay,
+            intrabar=one.options.intrabar,
             is_own=one.is_own,
             metrics=MetricValues(units.values(one.metrics)),
             metric_reasons=units.reasons(one.metrics),

@@ -158,6 +158,7 @@ def assumptions(args: Namespace) -> Reply:
                 "rule": one.rule,
                 "fill": one.options.fill,
                 "delay": one.options.delay,
+                "intrabar": one.options.intrabar,
                 "is_own": one.is_own,
                 "metrics": dict(one.metrics.values),
                 "undefined": dict(one.metrics.reasons),

@@ -18,7 +18,9 @@ FILL_RULES: Final = MappingProxyType(
         "same_close": {"fill": "close", "delay": 0},
     }
 )
-"""Admissible rules by name. The last one nobody can trade; it bounds what speed could bring."""
+"""Admissible moments by name. The last one nobody can trade; it bounds what speed could bring."""
+
+BAR_READINGS: Final = ("path", "conservative")
 
 RULE_LABELS: Final = MappingProxyType(
     {
@@ -26,6 +28,8 @@ RULE_LABELS: Final = MappingProxyType(
         "next_open": "Next open",
         "bar_later": "One bar later",
         "same_close": "Same close",
+        "path": "Along one path",
+        "conservative": "Stops first",
     }
 )
 
@@ -35,7 +39,8 @@ class Assumption:
     """What a run gives under one fill rule.
 
     Attributes:
-        rule: A name of `FILL_RULES`, or `as_asked` where the run has a rule of its own.
+        rule: A name of `FILL_RULES`; `as_asked` where the run has a moment of its own; `path` or
+            `conservative` for the other reading of prices inside a bar (R6).
         options: The run's options with that rule.
         is_own: Whether it is the rule of the run.
     """
@@ -51,7 +56,8 @@ class Assumptions:
     """A run beside the same decisions under the other fill rules.
 
     Attributes:
-        each: One entry per rule, in the order of `FILL_RULES`; an own rule comes first.
+        each: One entry per rule, in the order of `FILL_RULES`; an own rule comes first, the other
+            reading of bars last, and only where it changes anything.
     """
 
     run: Run
@@ -70,13 +76,18 @@ def fill_rules(options: EngineOptions) -> dict[str, EngineOptions]:
     """Give the options of a run under every fill rule, its own among them."""
     own = _rule(options)
     rules = {name: options.model_copy(update=rule) for name, rule in FILL_RULES.items()}
-    return rules if own in map(_rule, rules.values()) else {"as_asked": options, **rules}
+    if own not in map(_rule, rules.values()):
+        rules = {"as_asked": options, **rules}
+    if options.protection == "intrabar":
+        other = "conservative" if options.intrabar == "path" else "path"
+        rules[other] = options.model_copy(update={"intrabar": other})
+    return rules
 
 
 def is_same_rule(one: EngineOptions, other: EngineOptions) -> bool:
-    """Whether two options fill at the same moment."""
+    """Whether two options fill at the same moments and read bars alike."""
     return _rule(one) == _rule(other)
 
 
 def _rule(options: EngineOptions) -> tuple[Any, ...]:
-    return options.fill, options.delay
+    return options.fill, options.delay, options.intrabar

@@ -17,7 +17,13 @@ import polars as pl
 from pydantic import ValidationError
 
 from core.catalog import Catalog
-from core.domain.assumptions import Assumption, Assumptions, fill_rules, is_same_rule
+from core.domain.assumptions import (
+    BAR_READINGS,
+    Assumption,
+    Assumptions,
+    fill_rules,
+    is_same_rule,
+)
 from core.domain.bars import Bars
 from core.domain.options import EngineOptions
 from core.domain.parameters import clean_params
@@ -245,12 +251,13 @@ class Backtests:
         )
         found = _answered(outcome, self._snapshots)["metrics"]
         own = run.spec.options
+        each = [
+            Assumption(rule, options, metrics_from_json(metrics), is_same_rule(options, own))
+            for (rule, options), metrics in zip(rules.items(), found, strict=True)
+        ]
+        mine = next(one.metrics for one in each if one.is_own)
         return Assumptions(
-            run,
-            [
-                Assumption(rule, options, metrics_from_json(metrics), is_same_rule(options, own))
-                for (rule, options), metrics in zip(rules.items(), found, strict=True)
-            ],
+            run, [one for one in each if one.rule not in BAR_READINGS or one.metrics != mine]
         )
 
     # --- reading ----------------------------------------------------------------------------

@@ -52,6 +52,32 @@ def test_a_rule_of_ones_own_stands_first(lab):
     assert [one.rule for one in others] == [*RULES]
 
 
+PROTECTED = """
+from core.domain.strategy import MarketView, Signals, Strategy, pct
+
+
+class Protected(Strategy):
+    def generate_signals(self, view: MarketView) -> Signals:
+        return Signals.side(long=view.close > 0, stop=pct(1.0), target=pct(0.4))
+"""
+
+
+@pytest.mark.parametrize(("own", "other"), [("conservative", "path"), ("path", "conservative")])
+def test_bars_are_read_the_other_way_where_levels_make_that_matter(lab, own, other):
+    write_strategy(lab.strategies, "protected", PROTECTED)
+    mine, others = (
+        lab.submit(strategy="protected", options=EngineOptions(intrabar=reading))
+        for reading in (own, other)
+    )
+
+    found = lab.services.backtests.assumptions(mine)
+
+    assert mine.metrics != others.metrics
+    assert [one.rule for one in found.each] == [*RULES, other]
+    assert found.each[-1].metrics == others.metrics
+    assert [one.rule for one in found.each if one.is_own] == ["next_open"]
+
+
 def test_a_metric_no_rule_defines_has_no_interval(lab):
     write_strategy(lab.strategies, "idle", failing("return Signals.side(long=view.close < 0)"))
 
