@@ -50,6 +50,16 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
 
+class OptionProxyBody(Body):
+    """Calls and puts by their delta; what comes of it is badged as an approximation."""
+
+    delta: float = Field(0.5, gt=0, le=1)
+    gamma: float = Field(0.0, ge=0, le=1)
+    theta: float = Field(0.0, ge=0, le=1e6, description="Premium points a calendar day.")
+    volatility: float = Field(0.15, gt=0, le=5)
+    days_to_expiry: float = Field(7.0, gt=0, le=3650)
+
+
 class EngineOptionsBody(Body):
     """Account and fill rules. What is left out is the strategy's own wish, else the default.
 
@@ -73,24 +83,43 @@ class EngineOptionsBody(Body):
     )
     intraday: bool | None = Field(None, description="Be flat at every session's end.")
     session_close_time: Clock | None = Field(None, description="Another word for `square_off`.")
-    daily_target: float | None = Field(None, ge=0, description="Not available: only 0 or null.")
-    daily_profit_target: float | None = Field(None, ge=0, description="As `daily_target`.")
+    daily_target: float | None = Field(
+        None, ge=0, le=1e12, description="Result of a session that ends it; 0 or null for none."
+    )
+    daily_profit_target: float | None = Field(None, ge=0, le=1e12, description="As `daily_target`.")
 
+    account: Literal["sleeves", "shared"] | None = None
     fill: Literal["next_open", "close"] | None = None
     delay: int | None = Field(None, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] | None = None
     size: float | None = Field(None, gt=0, le=1e9)
     size_ref: Literal["decision", "fill"] | None = None
     multiplier: float | None = Field(None, gt=0, le=1e9)
-    initial_margin: float | None = Field(None, gt=0, le=1)
+    initial_margin: float | None = Field(None, ge=0, le=1)
+    maintenance_margin: float | None = Field(None, ge=0, le=1)
     on_insufficient: Literal["scale", "reject"] | None = None
     allow_short: bool | None = None
+    borrow_rate: float | None = Field(None, ge=0, le=10)
+    pyramid: int | None = Field(None, ge=0, le=1000)
+    max_participation: float | None = Field(None, gt=0, le=1)
+    rebalance_band: float | None = Field(None, ge=0, le=1)
+    protection: Literal["intrabar", "close"] | None = None
+    intrabar: Literal["conservative", "path"] | None = None
     fill_on_touch: bool | None = None
     square_off: Clock | None = None
     no_entry_after: Clock | None = None
+    daily_loss: float | None = Field(None, gt=0, le=1e12)
+    daily_unit: Literal["money", "points"] | None = None
+    daily_action: Literal["flatten", "entries"] | None = None
+    max_trades_per_day: int | None = Field(None, ge=1, le=1_000_000)
+    cooldown_bars: int | None = Field(None, ge=0, le=1_000_000)
+    cooldown_losses: int | None = Field(None, ge=1, le=1000)
+    option: OptionProxyBody | None = Field(
+        None, description="Trade options by their delta on the prices of the underlying."
+    )
     close_at_end: bool | None = None
 
-    @field_validator("daily_target", "daily_profit_target", "slippage")
+    @field_validator("slippage")
     @classmethod
     def _not_built(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value:
@@ -123,6 +152,11 @@ class EngineOptionsBody(Body):
             for name in EngineOptions.model_fields
             if (value := getattr(self, name, None)) is not None
         }
+        own.pop("daily_target", None)
+        if target := self.daily_target or self.daily_profit_target:
+            own["daily_target"] = target
+        if self.option is not None:
+            own["option"] = self.option.model_dump()
         if self.initial_capital is not None:
             own["initial_cash"] = self.initial_capital
         if self.session_close_time is not None:
@@ -151,8 +185,6 @@ class EngineOptionsBody(Body):
 
 
 _INSTEAD = {
-    "daily_target": "leave it out: entries are not stopped by the profit of a day",
-    "daily_profit_target": "leave it out: entries are not stopped by the profit of a day",
     "slippage": "slippage is in basis points of the price: give costs.slippage_bps",
 }
 _SYNONYMS = (

@@ -125,6 +125,9 @@ def _run(sub: ArgumentParser) -> None:
         help="a file of config/costs: ibkr_fixed ibkr_tiered nse_options nse_futures "
         "crypto_taker bps_5 zero",
     )
+    how.add_argument(
+        "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"
+    )
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
     how.add_argument("--delay", type=_whole, metavar="BARS", help="extra bars before the fill (0)")
     how.add_argument("--sizing", metavar="KIND", help="percent_of_equity, units or lots")
@@ -135,8 +138,21 @@ def _run(sub: ArgumentParser) -> None:
     )
     how.add_argument("--multiplier", type=_number, metavar="N", help="money per price point (1)")
     how.add_argument("--margin", type=_number, metavar="FRACTION", help="initial margin (1)")
+    how.add_argument(
+        "--maintenance-margin", type=_number, metavar="FRACTION", help="cut positions below it (0)"
+    )
     how.add_argument("--on-insufficient", metavar="RULE", help="scale or reject (scale)")
     how.add_argument("--short", action=BooleanOptionalAction, help="take short entries (yes)")
+    how.add_argument("--borrow-rate", type=_number, metavar="RATE", help="of shorts, a year (0)")
+    how.add_argument("--pyramid", type=_whole, metavar="N", help="times a position is added to (0)")
+    how.add_argument(
+        "--max-participation", type=_number, metavar="SHARE", help="of a bar's volume (no cap)"
+    )
+    how.add_argument(
+        "--rebalance-band", type=_number, metavar="SHARE", help="weights nearer change nothing (0)"
+    )
+    how.add_argument("--protection", metavar="WHEN", help="levels judged intrabar or at the close")
+    how.add_argument("--intrabar", metavar="RULE", help="conservative, or along one path")
     how.add_argument(
         "--fill-on-touch", action=BooleanOptionalAction, help="limits fill when touched (no)"
     )
@@ -145,6 +161,29 @@ def _run(sub: ArgumentParser) -> None:
     )
     how.add_argument("--square-off", metavar="HH:MM", help="close positions from then on")
     how.add_argument("--no-entry-after", metavar="HH:MM", help="open nothing from then on")
+    how.add_argument(
+        "--daily-target", type=_number, metavar="N", help="a session's gain to stop at"
+    )
+    how.add_argument("--daily-loss", type=_number, metavar="N", help="a session's loss to stop at")
+    how.add_argument("--daily-unit", metavar="UNIT", help="of both: money or points (money)")
+    how.add_argument(
+        "--daily-action", metavar="RULE", help="flatten, or refuse new entries only (flatten)"
+    )
+    how.add_argument(
+        "--max-trades-per-day", type=_whole, metavar="N", help="entries in a session (any number)"
+    )
+    how.add_argument(
+        "--cooldown-bars", type=_whole, metavar="BARS", help="no entries after losses (0)"
+    )
+    how.add_argument(
+        "--cooldown-losses", type=_whole, metavar="N", help="losses in a row that begin it (1)"
+    )
+    how.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        help="trade options by delta, gamma, theta, volatility, days_to_expiry",
+    )
     how.add_argument(
         "--close-at-end", action=BooleanOptionalAction, help="liquidate at the last close (no)"
     )

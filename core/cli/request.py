@@ -76,6 +76,9 @@ def spec_of(args: Namespace) -> RunSpec:
     options = only_given(
         {name: getattr(args, SHORTER.get(name, name)) for name in EngineOptions.model_fields}
     )
+    if args.option is not None:
+        proxy = pairs(args.option, "--option")
+        options["option"] = {name: param_value(text) for name, text in proxy.items()}
     given["options"] = given.get("options", {}) | options
     said_by = {name: f"--{name}" for name in only_given(typed)}
     said_by |= {

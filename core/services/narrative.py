@@ -98,18 +98,46 @@ def policy(spec: RunSpec) -> str:
         "target and limit fill when touched"
         if options.fill_on_touch
         else "targets need to be traded through, stops to be touched",
-        "the stop counts when a bar reaches both",
+        _reading(options),
     ]
     if options.intraday:
         clock = f" ({options.square_off:%H:%M})" if options.square_off else ""
         parts.append(f"flat at the end of every session{clock}")
     if options.no_entry_after:
         parts.append(f"no entries from {options.no_entry_after:%H:%M}")
-    if len(spec.symbols) > 1:
+    if options.account == "shared":
+        parts.append("one account for all symbols")
+    elif len(spec.symbols) > 1:
         parts.append(f"cash in {len(spec.symbols)} equal sleeves")
+    parts += _limits(options)
     if options.close_at_end:
         parts.append("sold at the last close")
     return f"{'; '.join(parts)}; costs: {spec.costs.sentence()}."
+
+
+def _reading(options: EngineOptions) -> str:
+    if options.protection == "close":
+        return "levels judged at closes"
+    if options.intrabar == "path":
+        return "prices in a bar along one path"
+    return "the stop counts when a bar reaches both"
+
+
+def _limits(options: EngineOptions) -> list[str]:
+    unit = " points" if options.daily_unit == "points" else ""
+    ends = "closes everything" if options.daily_action == "flatten" else "ends entries"
+    said: tuple[tuple[object, str], ...] = (
+        (options.daily_target, f"a day's gain of {options.daily_target or 0:g}{unit} {ends}"),
+        (options.daily_loss, f"a day's loss of {options.daily_loss or 0:g}{unit} {ends}"),
+        (options.max_trades_per_day, f"at most {options.max_trades_per_day} entries a day"),
+        (options.cooldown_bars, f"{options.cooldown_bars} bars of rest after losses"),
+        (options.pyramid, f"up to {options.pyramid} adds"),
+        (options.max_participation, f"at most {options.max_participation or 0:.3g} of volume"),
+        (options.maintenance_margin, f"margin calls below {options.maintenance_margin:.3g}"),
+        (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
+        (options.option, "options by delta" if options.option else ""),
+    )
+    return [words for given, words in said if given]
 
 
 def verdict(run: Run, equity: pl.DataFrame | None) -> str:

@@ -420,9 +420,9 @@ def test_extreme_runs_are_answered_in_strict_json(
         ({"costs": {"bps": -1}}, 422, "out_of_range", "costs.bps"),
         ({"fill_rule": "vwap"}, 422, "not_one_of", "fill_rule"),
         (
-            {"engine_options": {"daily_target": 3}},
+            {"engine_options": {"daily_target": -3}},
             422,
-            "not_available",
+            "out_of_range",
             "engine_options.daily_target",
         ),
         ({"engine_options": {"slippage": 0.5}}, 422, "not_available", "engine_options.slippage"),

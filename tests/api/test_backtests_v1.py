@@ -365,7 +365,7 @@ def test_an_uploaded_data_set_can_be_used_again(
         (None, {"strategy_params": "{"}, 400, "strategy_params"),
         (None, {"strategy_params": "[]"}, 400, "strategy_params"),
         (None, {"engine_options": '{"lots": NaN}'}, 400, "engine_options"),
-        (None, {"engine_options": '{"daily_target": 5}'}, 422, "engine_options.daily_target"),
+        (None, {"engine_options": '{"daily_target": -5}'}, 422, "engine_options.daily_target"),
         (None, {"strategy": "no_such"}, 404, "strategy"),
         (None, {"market": "MARS"}, 422, "market"),
         (None, {"timeframe": "7m"}, 422, "timeframe"),

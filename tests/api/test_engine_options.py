@@ -32,6 +32,12 @@ def test_words_are_translated() -> None:
     assert options(slippage=0, daily_target=None, daily_profit_target=0.0) == {}
 
 
+def test_a_daily_target_goes_by_both_names_and_zero_is_none() -> None:
+    assert options(daily_target=30) == {"daily_target": 30.0}
+    assert options(daily_profit_target=30) == {"daily_target": 30.0}
+    assert options(daily_target=0) == {}
+
+
 def test_lots_are_contracts_held_on_margin() -> None:
     assert options(lots=2) == {
         "sizing": "lots",
@@ -88,8 +94,8 @@ def test_a_fee_per_round_trip_is_charged_half_at_each_side() -> None:
         {"lots": 2, "size": 5},
         {"lots": 2, "sizing": "units"},
         {"multiplier": 2, "option_delta": 0.5},
-        {"daily_target": 1},
-        {"daily_profit_target": 0.01},
+        {"daily_target": -1},
+        {"daily_target": 1, "daily_profit_target": 0.01},
         {"slippage": 0.5},
         {"lots": 0},
         {"lots": True},

@@ -60,7 +60,12 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--size-ref", "fill", "--lot-size", 5, "--multiplier", 2, "--margin", 0.5,
         "--on-insufficient", "reject", "--no-short", "--fill-on-touch", "--intraday",
         "--square-off", "15:30", "--no-entry-after", "15:00", "--close-at-end",
-        "--benchmark", "bolt", "--json",
+        "--maintenance-margin", 0.25, "--borrow-rate", 0.02, "--pyramid", 2,
+        "--max-participation", 0.1, "--rebalance-band", 0.05, "--protection", "close",
+        "--intrabar", "conservative", "--account", "shared", "--daily-target", 500,
+        "--daily-loss", 400, "--daily-unit", "points", "--daily-action", "entries",
+        "--max-trades-per-day", 3, "--cooldown-bars", 4, "--cooldown-losses", 2,
+        "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--json",
     ).json  # fmt: skip
 
     assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
@@ -83,6 +88,28 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "square_off": "15:30:00",
         "no_entry_after": "15:00:00",
         "close_at_end": True,
+        "account": "shared",
+        "maintenance_margin": 0.25,
+        "borrow_rate": 0.02,
+        "pyramid": 2,
+        "max_participation": 0.1,
+        "rebalance_band": 0.05,
+        "protection": "close",
+        "intrabar": "conservative",
+        "daily_target": 500.0,
+        "daily_loss": 400.0,
+        "daily_unit": "points",
+        "daily_action": "entries",
+        "max_trades_per_day": 3,
+        "cooldown_bars": 4,
+        "cooldown_losses": 2,
+        "option": {
+            "delta": 0.6,
+            "gamma": 0.0,
+            "theta": 1.5,
+            "volatility": 0.15,
+            "days_to_expiry": 7.0,
+        },
     }
     assert "optimistic_fill" in run["badges"]
 

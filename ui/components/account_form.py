@@ -6,8 +6,9 @@ from datetime import time
 from typing import Any, Final
 
 import streamlit as st
+from pydantic import BaseModel
 
-from core.domain.options import EngineOptions
+from core.domain.options import EngineOptions, OptionProxy
 from ui import state
 from ui.components import markup
 from ui.components.limits import limits
@@ -40,6 +41,10 @@ def show() -> dict[str, Any]:
         )
     with st.expander("More rules", key="form_more_rules"):
         chosen |= _more()
+    with st.expander("Day limits", key="form_day_limits"):
+        chosen |= _day_limits()
+    with st.expander("Margin, volume and options", key="form_margin"):
+        chosen |= _margin()
     return chosen
 
 
@@ -47,7 +52,11 @@ def fill(options: EngineOptions) -> None:
     """Set the widgets to these options."""
     for name, value in options:
         key = state.option(name)
-        if isinstance(value, time):
+        if name == "option":
+            st.session_state[state.option("by_delta")] = value is not None
+            for part, given in value or OptionProxy():
+                st.session_state[state.option(part)] = given
+        elif isinstance(value, time):
             st.session_state[state.exact(key)] = value
             st.session_state[key] = _minute(value)
         else:
@@ -88,10 +97,93 @@ def _more() -> dict[str, Any]:
     return chosen
 
 
-def _number(name: str, label: str, *, step: float) -> int | float:
+def _day_limits() -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    left, right = st.columns(2, gap="xsmall")
+    with left:
+        chosen["daily_target"] = _maybe("daily_target", "Daily target", step=100.0)
+        chosen["daily_unit"] = _choice(
+            "daily_unit", "Counted in", {"money": "Money", "points": "Price points"}
+        )
+        chosen["max_trades_per_day"] = _maybe("max_trades_per_day", "Entries a day", step=1)
+        chosen["cooldown_bars"] = _number("cooldown_bars", "Rest after losses (bars)", step=1)
+    with right:
+        chosen["daily_loss"] = _maybe("daily_loss", "Daily loss", step=100.0)
+        chosen["daily_action"] = _choice(
+            "daily_action", "Then", {"flatten": "Close all, stop", "entries": "No new entries"}
+        )
+        chosen["cooldown_losses"] = _number("cooldown_losses", "Losses in a row", step=1)
+    return chosen
+
+
+def _margin() -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    left, right = st.columns(2, gap="xsmall")
+    with left:
+        chosen["account"] = _choice(
+            "account", "Several symbols", {"sleeves": "Equal sleeves", "shared": "One account"}
+        )
+        chosen["maintenance_margin"] = _number("maintenance_margin", "Margin call at", step=0.05)
+        chosen["pyramid"] = _number("pyramid", "Adds to a position", step=1)
+        chosen["protection"] = _choice(
+            "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
+        )
+    with right:
+        chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
+        chosen["max_participation"] = _maybe("max_participation", "Share of volume", step=0.01)
+        chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
+        chosen["intrabar"] = _choice(
+            "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
+        )
+    chosen["option"] = _option()
+    return chosen
+
+
+def _option() -> dict[str, float] | None:
+    key = state.option("by_delta")
+    state.seed(key, False)  # noqa: FBT003 - the first value of a widget
+    if not st.toggle("Trade options by their delta", key=key, persist_state="session"):
+        return None
+    fields: tuple[tuple[str, str, float], ...] = (
+        ("delta", "Delta", 0.05),
+        ("gamma", "Gamma", 0.001),
+        ("theta", "Theta (points a day)", 0.1),
+        ("volatility", "Volatility", 0.01),
+        ("days_to_expiry", "Days to expiry", 1.0),
+    )
+    chosen: dict[str, float] = {}
+    columns = st.columns(2, gap="xsmall")
+    for place, (name, label, step) in enumerate(fields):
+        with columns[place % 2]:
+            chosen[name] = _number(name, label, step=step, model=OptionProxy)
+    return chosen
+
+
+def _maybe(name: str, label: str, *, step: float) -> int | float | None:
+    """Ask for a number that may be left out."""
     key = state.option(name)
-    default = getattr(DEFAULTS, name)
-    low, high = map(type(default), limits(EngineOptions, name))
+    low, high = map(type(step), limits(EngineOptions, name))
+    state.seed(key, None)
+    value: int | float | None = st.number_input(
+        label,
+        min_value=low,
+        max_value=high,
+        value=None,
+        step=step,
+        format="%d" if isinstance(step, int) else "%g",
+        key=key,
+        placeholder="none",
+        persist_state="session",
+    )
+    return value
+
+
+def _number(
+    name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions
+) -> int | float:
+    key = state.option(name)
+    default = model.model_fields[name].default
+    low, high = map(type(default), limits(model, name))
     state.seed(key, default)
     state.clamp(key, default, low, high)
     value: int | float = st.number_input(
