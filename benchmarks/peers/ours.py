@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import time
 from functools import partial
@@ -151,14 +151,14 @@ def w3(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
     return _labels(columns, INTRADAY, guard=True)
 
 
-def w2(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
+def w2(columns: Mapping[str, np.ndarray], lanes: Sequence[tuple[int, int]] = ()) -> dict[str, Run]:
     """Sweep: the floors written by hand."""
     from benchmarks.peers import floors  # noqa: PLC0415 - a cold start pays for what it uses
 
-    lanes = work.combinations()
+    lanes = lanes or work.combinations()
 
-    def floor(sweep: Any) -> dict[str, Any]:
-        table = sweep().table
+    def floor(by_hand: Any) -> dict[str, Any]:
+        table = by_hand().table
         best = int(np.argmax(table[:, 3]))
         return {"lanes": lanes, "equity": table[:, 0], "trades": table[:, 1], "best": lanes[best]}
 
@@ -166,6 +166,11 @@ def w2(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
         "floor scalar": partial(floor, partial(floors.sweep_scalar, columns, lanes)),
         "floor lanes": partial(floor, partial(floors.sweep_inner, columns)),
     }
+
+
+def w2_many(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
+    """Sweep the larger grid."""
+    return w2(columns, work.many_combinations())
 
 
 def w4(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
@@ -198,5 +203,13 @@ def judges(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
 
 
 if __name__ == "__main__":
-    cases = {"W1": w1, "W1 services": w1_services, "W2": w2, "W3": w3, "W4": w4, "judges": judges}
+    cases = {
+        "W1": w1,
+        "W1 services": w1_services,
+        "W2": w2,
+        "W2 many": w2_many,
+        "W3": w3,
+        "W4": w4,
+        "judges": judges,
+    }
     work.serve("ours", cases)

@@ -31,7 +31,7 @@ class Line(NamedTuple):
         label: Which of its ways; a key of what its case gives.
         says: What the table calls it.
         rounds: At most so many timed runs, and none begun after `seconds`.
-        judge: Whose numbers it must have, as `case label` of ours; by default those of the block.
+        judge: Whose numbers it must have, as `case: label` of ours; by default those of the block.
         rule: How its rules differ, where they do; then `judge` plays by its rules.
         case: Its case, if it is not the block's.
         limit: Ended and named when it takes longer, in seconds.
@@ -47,6 +47,11 @@ class Line(NamedTuple):
     case: str = ""
     limit: float = 240.0
 
+    @property
+    def all_metrics(self) -> bool:
+        """Whether it did all the work of its case; what a peer cannot do without is part of it."""
+        return not self.says.endswith(" only")
+
 
 class Block(NamedTuple):
     """Lines that did the same work on the same bars; the first is what others are compared with."""
@@ -56,6 +61,7 @@ class Block(NamedTuple):
     title: str
     judge: str
     lines: tuple[Line, ...]
+    lanes: int = 0
 
 
 _NO_ENTRY_BAR = "no stop or target in the entry's bar"
@@ -68,10 +74,10 @@ _W3_RULES = {
     f"a reversal takes two bars; {_LAST}",
 }
 _W3_JUDGES = {
-    "vectorbt": "judges vectorbt",
-    "backtesting": "judges backtesting.py",
-    "backtrader": "judges backtrader",
-    "pybroker": "judges PyBroker",
+    "vectorbt": "judges: vectorbt",
+    "backtesting": "judges: backtesting.py",
+    "backtrader": "judges: backtrader",
+    "pybroker": "judges: PyBroker",
 }
 
 
@@ -112,7 +118,7 @@ def _w1(size: int) -> Block:
         ),
         Line(OURS, "frames", "ours: laying the result out for its files", many, case="W1 services"),
     )
-    return Block("W1", size, f"W1, {size:,} bars", "W1 bare", ours + _peers(size, guard=False))
+    return Block("W1", size, f"W1, {size:,} bars", "W1: bare", ours + _peers(size, guard=False))
 
 
 def _w3(size: int) -> Block:
@@ -122,14 +128,14 @@ def _w3(size: int) -> Block:
         Line(OURS, "engine", "ours: engine call with all metrics, signals given", many),
         Line(OURS, "bare", "ours: averages, signals, simulation", many),
     )
-    return Block("W3", size, f"W3, {size:,} bars", "judges ours", ours + _peers(size, guard=True))
+    return Block("W3", size, f"W3, {size:,} bars", "judges: ours", ours + _peers(size, guard=True))
 
 
 _W2 = Block(
     "W2",
     100_000,
     "W2, 1,515 combinations on 100,000 bars",
-    "W2 floor scalar",
+    "W2: floor scalar",
     (
         Line(OURS, "floor scalar", "floor: one loop per lane, two threads", 9),
         Line(OURS, "floor lanes", "floor: 48 lanes abreast, two threads", 9),
@@ -140,42 +146,40 @@ _W2 = Block(
         Line("pybroker", "some", "PyBroker", 1, 10),
         Line("backtrader", "some", "backtrader", 1, 10),
     ),
+    lanes=1_515,
+)
+_W2_MANY = Block(
+    "W2 many",
+    100_000,
+    "W2, 10,100 combinations on 100,000 bars",
+    "W2 many: floor scalar",
+    (
+        Line(OURS, "floor scalar", "floor: one loop per lane, two threads", 3, 20),
+        Line("vectorbt", "rust 48", "vectorbt, rust", 3, 10),
+    ),
+    lanes=10_100,
 )
 _OPEN = "sized by the open it fills at, not by the decision's close"
 _CLOSE = "sized and filled at the decision's close; an order's fee comes out of its size"
+
+
+def _w4_vectorbt(label: str, says: str) -> Line:
+    return Line("vectorbt", label, f"vectorbt, {says}", 7, 8, "W4: floor open", _OPEN)
+
+
 _W4 = Block(
     "W4",
     2_520,
     "W4, 100 symbols, 2,520 days",
-    "W4 floor decision",
+    "W4: floor decision",
     (
         Line(OURS, "floor decision", "floor: a loop over months, equity and orders only", 50),
-        Line(
-            "vectorbt", "rust stats", "vectorbt, rust, with stats()", 7, 8, "W4 floor open", _OPEN
-        ),
-        Line(
-            "vectorbt", "numba stats", "vectorbt, numba, with stats()", 7, 8, "W4 floor open", _OPEN
-        ),
-        Line(
-            "vectorbt",
-            "rust",
-            "vectorbt, rust, equity and orders only",
-            7,
-            8,
-            "W4 floor open",
-            _OPEN,
-        ),
-        Line(
-            "vectorbt",
-            "numba",
-            "vectorbt, numba, equity and orders only",
-            7,
-            8,
-            "W4 floor open",
-            _OPEN,
-        ),
-        Line("bt", "stats", "bt, with its statistics", 5, 8, "W4 floor close", _CLOSE),
-        Line("bt", "bare", "bt, equity and orders only", 5, 8, "W4 floor close", _CLOSE),
+        _w4_vectorbt("rust stats", "rust, with stats()"),
+        _w4_vectorbt("numba stats", "numba, with stats()"),
+        _w4_vectorbt("rust", "rust, equity and orders only"),
+        _w4_vectorbt("numba", "numba, equity and orders only"),
+        Line("bt", "stats", "bt, with its statistics", 5, 8, "W4: floor close", _CLOSE),
+        Line("bt", "bare", "bt, equity and orders only", 5, 8, "W4: floor close", _CLOSE),
         Line("pybroker", "stats", "PyBroker", 3, 8),
     ),
 )
@@ -184,6 +188,7 @@ BLOCKS = (
     _w1(100_000),
     _w1(1_000_000),
     _W2,
+    _W2_MANY,
     _w3(10_000),
     _w3(100_000),
     _w3(1_000_000),

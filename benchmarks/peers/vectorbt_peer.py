@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -102,10 +102,10 @@ def _labels(run: Any) -> dict[str, Run]:
     }
 
 
-def w2(bars: Mapping[str, np.ndarray]) -> dict[str, Run]:
+def w2(bars: Mapping[str, np.ndarray], lanes: Sequence[tuple[int, int]] = ()) -> dict[str, Run]:
     """Sweep the crossover in chunks of lanes: Sharpe, final equity and trades of each."""
     frame = _frame(bars)
-    lanes = work.combinations()
+    lanes = lanes or work.combinations()
 
     def run(engine: str, count: int) -> dict[str, Any]:
         step = len(lanes) // count
@@ -133,12 +133,16 @@ def w2(bars: Mapping[str, np.ndarray]) -> dict[str, Run]:
             "best": chosen[best],
         }
 
-    whole = len(lanes)
     return {
         f"{engine} {count}": partial(run, engine, count)
         for engine in ("numba", "rust")
-        for count in (48, whole)
+        for count in (48, 1_515)
     }
+
+
+def w2_many(bars: Mapping[str, np.ndarray]) -> dict[str, Run]:
+    """Sweep the larger grid."""
+    return w2(bars, work.many_combinations())
 
 
 def w4(bars: Mapping[str, np.ndarray]) -> dict[str, Run]:
@@ -171,4 +175,4 @@ def w4(bars: Mapping[str, np.ndarray]) -> dict[str, Run]:
 
 
 if __name__ == "__main__":
-    work.serve("vectorbt", {"W1": w1, "W2": w2, "W3": w3, "W4": w4})
+    work.serve("vectorbt", {"W1": w1, "W2": w2, "W2 many": w2_many, "W3": w3, "W4": w4})

@@ -7,7 +7,7 @@ one basis point of value per fill, decided at the close, filled at the next open
 n begins with the first close and speaks from row n - 1 on.
 
 W1  long while EMA(10) > EMA(30), short while below: always in the market.
-W2  W1 for every fast 5..49 and slow 20..195 step 5 with fast < slow.
+W2  W1 for every fast 5..49, slow 20..195 step 5 with fast < slow; or fast 5..104, slow 105..205.
 W3  W1 with a stop 2 % and a target 4 % away, flat from 15:50 to the session's first bar.
 W4  100 symbols, one account: at each month's last close the 20 symbols that rose most over 126 days
     get 4.75 % of equity each; fractions of units.
@@ -37,6 +37,11 @@ US_PER_DAY = 86_400_000_000
 def combinations() -> list[tuple[int, int]]:
     """Give the 1,515 lanes of W2, by slow, then fast."""
     return [(fast, slow) for slow in SLOWS for fast in FASTS if fast < slow]
+
+
+def many_combinations() -> list[tuple[int, int]]:
+    """Give 10,100 lanes: fast 5..104, slow 105..205."""
+    return [(fast, slow) for slow in range(105, 206) for fast in range(5, 105)]
 
 
 def minutes(count: int, seed: int = 7) -> dict[str, np.ndarray]:
