@@ -174,14 +174,49 @@ def w2_many(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
 
 
 def w4(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
-    """Rebalance: a loop over months written by hand."""
+    """Rebalance, and a loop over months written by hand."""
     from benchmarks.peers import floors  # noqa: PLC0415 - a cold start pays for what it uses
 
     def floor(how: str) -> dict[str, Any]:
         equity, orders = floors.rebalance(columns, how)
         return {"equity": equity, "trades": orders}
 
-    return {f"floor {how}": partial(floor, how) for how in ("decision", "open", "close")}
+    floors_of = {f"floor {how}": partial(floor, how) for how in ("decision", "open", "close")}
+    return floors_of | {"bare": _account(columns)}
+
+
+def _account(columns: Mapping[str, np.ndarray]) -> Run:
+    from core.domain.signals import Weights  # noqa: PLC0415 - a cold start pays for what it uses
+    from core.engine.account import simulate_account  # noqa: PLC0415 - likewise
+
+    ts, close = columns["ts"], columns["close"]
+    unknown, session = np.full(len(ts), np.nan), (ts // work.US_PER_DAY).astype(np.int32)
+    bars = [
+        Bars(
+            symbol=f"S{number:03}",
+            timeframe=Timeframe.D1,
+            market=MARKETS["XNYS"],
+            ts=ts,
+            session=session,
+            minute=np.zeros(len(ts), dtype=np.int32),
+            volume=unknown,
+            **{
+                name: np.ascontiguousarray(columns[name][:, number])
+                for name in ("open", "high", "low", "close")
+            },
+        )
+        for number in range(close.shape[1])
+    ]
+    options = EngineOptions(initial_cash=work.CASH, account="shared", lot_size=0)
+
+    def run() -> dict[str, Any]:
+        rows, weights = work.target_weights(ts, close)
+        wanted = np.full(close.shape, np.nan)
+        wanted[rows] = weights
+        done = simulate_account(bars, Weights(wanted), options, COSTS)
+        return {"equity": float(done.equity[-1]), "trades": len(done.fills.bar)}
+
+    return run
 
 
 def judges(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:

@@ -51,6 +51,12 @@ def test_lanes_abreast_are_the_lanes_one_by_one():
     assert run.disagreement(abreast, one_by_one) == ""
 
 
+def test_our_shared_account_is_what_the_loop_says():
+    accounts = ours.w4(work.days(300, 30))
+
+    assert run.disagreement(accounts["bare"](), accounts["floor decision"]()) == ""
+
+
 def test_a_peer_that_is_not_there_is_named_with_its_reason(monkeypatch, tmp_path):
     def refuse(peer):
         raise CannotInstall("no matching distribution")
