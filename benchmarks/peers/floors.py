@@ -203,6 +203,8 @@ class Rules(NamedTuple):
         at_decision: They are set from the close of the decision, not from the fill.
         two_bars: A reversal closes at one open and opens at the next.
         no_gaps: A level that the open has passed fills at the level, or at the bar's nearest price.
+        asks_flat: Who holds a side does not ask for it, so after a gap has taken a position out
+            nothing is opened on the same side at that open.
         last_bar: The last bar there is ends its session, so a position is closed at its close.
     """
 
@@ -211,6 +213,7 @@ class Rules(NamedTuple):
     at_decision: bool = False
     two_bars: bool = False
     no_gaps: bool = False
+    asks_flat: bool = False
     last_bar: bool = False
 
 
@@ -236,7 +239,7 @@ def _hit(side, o, h, l, stop, target, no_gaps):
 @njit(**LOOP)
 def guarded(o, h, l, c, codes, enter, leave, stop_f, target_f, units, start, rate, rules):
     """Play W3 by some engine's rules; final equity and closed trades."""
-    entry_bar, stop_first, at_decision, two_bars, no_gaps, last_bar = rules
+    entry_bar, stop_first, at_decision, two_bars, no_gaps, asks_flat, last_bar = rules
     cash, q, stop, target, n = start, 0.0, 0.0, 0.0, 0
     for t in range(1, len(o)):
         code = float(codes[t - 1])
@@ -248,6 +251,7 @@ def guarded(o, h, l, c, codes, enter, leave, stop_f, target_f, units, start, rat
             out = px != 0.0
         elif q != 0.0 and (side * o[t] <= side * stop or side * o[t] > side * target):
             px = o[t]
+            out = asks_flat and code == side
         if q != 0.0 and px == 0.0 and (leave[t] or (enter[t] and code == -side)):
             px = o[t]
         if px != 0.0:

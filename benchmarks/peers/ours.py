@@ -230,8 +230,8 @@ def judges(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
     rules = {
         "ours": floors.Rules(last_bar=True),
         "vectorbt": floors.Rules(entry_bar=False, stop_first=True),
-        "backtesting.py": floors.Rules(at_decision=True),
-        "backtrader": floors.Rules(entry_bar=False),
+        "backtesting.py": floors.Rules(at_decision=True, asks_flat=True),
+        "backtrader": floors.Rules(entry_bar=False, asks_flat=True),
         "PyBroker": floors.Rules(entry_bar=False, stop_first=True, two_bars=True, no_gaps=True),
     }
     return {engine: partial(judge, chosen) for engine, chosen in rules.items()}

@@ -65,11 +65,12 @@ class Block(NamedTuple):
 
 
 _NO_ENTRY_BAR = "no stop or target in the entry's bar"
+_ASKS = "nothing is opened where a gap has just closed the same side"
 _LAST = "its last bar is no session's end"
 _W3_RULES = {
     "vectorbt": f"{_NO_ENTRY_BAR}; they come before orders at the open; {_LAST}",
-    "backtesting": f"levels set from the decision's close; {_LAST}",
-    "backtrader": f"{_NO_ENTRY_BAR}; {_LAST}",
+    "backtesting": f"levels set from the decision's close; {_ASKS}; {_LAST}",
+    "backtrader": f"{_NO_ENTRY_BAR}; {_ASKS}; {_LAST}",
     "pybroker": f"{_NO_ENTRY_BAR}; they come before orders at the open; gaps fill at the level; "
     f"a reversal takes two bars; {_LAST}",
 }
