@@ -8,7 +8,7 @@ export PY
 
 .PHONY: help
 help: ## what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## .venv from requirements.lock (only when it changed)
@@ -41,6 +41,10 @@ test: setup browser check ## every check and every test, browser included
 bench: setup ## measure: engine, import, lake, page, REST, command line
 	@$(PYTHON) -m benchmarks.run
 
+.PHONY: bench-peers
+bench-peers: setup ## the same work by us and by other engines, written to docs/benchmarks.md
+	@$(PYTHON) -m benchmarks.peers.run
+
 .PHONY: format
 format: setup ## let ruff arrange the code
 	@$(PYTHON) -m ruff format .
@@ -52,6 +56,6 @@ lock: setup ## resolve requirements.lock anew from pyproject.toml
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.lock
 
 .PHONY: clean
-clean: ## remove .venv and caches; data/ and results/ stay
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
+clean: ## remove environments and caches; data/ and results/ stay
+	@rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

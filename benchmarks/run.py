@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         keys = ("what", "size", "median", "best", "note")
         table = [{key: getattr(item, key) for key in keys} for item in rows]
-        print(json.dumps({"machine": _machine(), "rows": table}, indent=2))
+        print(json.dumps({"machine": machine(), "rows": table}, indent=2))
     else:
-        print("\n" + "\n".join(f"{name} {value}" for name, value in _machine().items()))
+        print("\n" + "\n".join(f"{name} {value}" for name, value in machine().items()))
     return 0
 
 
@@ -51,7 +51,8 @@ def _line(item: Row) -> str:
     return f"{item.what:<44} {item.size:>16}  {times}  {item.note}".rstrip()
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """Name the machine and the versions that numbers belong to."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     names = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     return {
