@@ -14,6 +14,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import Fills, PortfolioSimulation, Trades
 from core.engine import convert, desk, kernels, portfolio
+from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
 from core.errors import DataProblem, StrategyFailed
 
@@ -56,9 +57,8 @@ def timeline_of(bars: Sequence[Bars]) -> Timeline:
 
 def spread(timeline: Timeline, columns: Sequence[np.ndarray], missing: float) -> np.ndarray:
     """Lay one column for each symbol out on the rows of a timeline, shape (T, S)."""
-    table = np.full(timeline.number.shape, missing, dtype=columns[0].dtype)
-    for s, column in enumerate(columns):
-        table[timeline.row_of[: len(column), s], s] = column
+    table = np.empty(timeline.number.shape, dtype=columns[0].dtype)
+    lay(table, _stacked(columns), timeline.number, missing)
     return table
 
 
@@ -107,8 +107,8 @@ def simulate_account(
     run = portfolio.run_portfolio if compiled else portfolio.run_portfolio_python
     total, symbols = timeline.number.shape
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
-    quantity = np.empty((total, symbols))
     while True:
+        quantity = np.zeros((total, symbols))
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
             np.empty(2 * size, dtype=desk.FILL).view(np.recarray),
@@ -163,40 +163,43 @@ def simulate_account(
 def _rows(
     bars: Sequence[Bars], timeline: Timeline, options: EngineOptions, costs: CostModel
 ) -> desk.Rows:
+    grid = np.empty(timeline.number.shape, dtype=desk.CELL).view(np.recarray)
+    number = timeline.number
     nan = float("nan")
-    close = spread(timeline, [each.close for each in bars], nan)
+    for field, name in (
+        ("o", "open"),
+        ("h", "high"),
+        ("l", "low"),
+        ("c", "close"),
+        ("v", "volume"),
+    ):
+        lay(grid[field], _stacked([getattr(each, name) for each in bars]), number, nan)
+    lay(grid["session"], _stacked([each.session for each in bars]), number, kernels.NEVER)
+    lay(grid["day_flags"], _stacked([convert.flags_of(each, options) for each in bars]), number, 0)
+    mark(grid["mark"], grid["c"])
+    grid["number"] = number
+    grid["ends"] = 0
+    grid["impact"] = 0.0
     last_day = int(timeline.day[-1])
-    ends = np.zeros(timeline.number.shape, dtype=np.int32)
     for s, each in enumerate(bars):
         is_delisted = last_day - int(each.session[-1]) > DELISTED_AFTER_DAYS
         row = timeline.row_of[len(each) - 1, s]
-        ends[row, s] = desk.DELISTED if is_delisted else desk.LAST
-    impact: float | FloatArray = 0.0
+        grid["ends"][row, s] = desk.DELISTED if is_delisted else desk.LAST
     if costs.impact:
-        columns = [costs.impact * impact_of(each) for each in bars]
-        impact = spread(timeline, columns, 0.0)
-    grid = np.empty(timeline.number.shape, dtype=desk.CELL).view(np.recarray)
-    grid.o = spread(timeline, [each.open for each in bars], nan)
-    grid.h = spread(timeline, [each.high for each in bars], nan)
-    grid.l = spread(timeline, [each.low for each in bars], nan)
-    grid.c = close
-    grid.v = spread(timeline, [each.volume for each in bars], nan)
-    grid.mark = _forward(close)
-    grid.impact = impact
-    grid.number = timeline.number
-    grid.session = spread(timeline, [each.session for each in bars], kernels.NEVER)
-    grid.day_flags = spread(timeline, [convert.flags_of(each, options) for each in bars], 0)
-    grid.ends = ends
+        moved = _stacked([costs.impact * impact_of(each) for each in bars])
+        lay(grid["impact"], moved, number, 0.0)
     return desk.Rows(grid, timeline.row_of, timeline.day)
 
 
-def _forward(table: FloatArray) -> FloatArray:
-    """Carry the last number of each column forward."""
-    if not bool(np.isnan(table).any()):
-        return table
-    rows = np.where(np.isnan(table), 0, np.arange(len(table))[:, None])
-    last: FloatArray = np.take_along_axis(table, np.maximum.accumulate(rows, axis=0), axis=0)
-    return last
+def _stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Put one column for each symbol into rows, shape (S, N); the rest of shorter ones is 0."""
+    most = max(len(column) for column in columns)
+    if all(len(column) == most for column in columns):
+        return np.array(columns)
+    table = np.zeros((len(columns), most), dtype=columns[0].dtype)
+    for s, column in enumerate(columns):
+        table[s, : len(column)] = column
+    return table
 
 
 def impact_of(bars: Bars) -> FloatArray:
@@ -247,7 +250,7 @@ def _asked(
     prices = _columns(wanted, "entry_price", np.nan) if rests else []
     places = _columns(wanted, "priority", 0.0) if ranks else []
     asked = desk.Wanted(
-        codes=spread(timeline, [each.codes for each in wanted], Code.HOLD),
+        codes=spread(timeline, [each.codes for each in wanted], int(Code.HOLD)),
         weights=none,
         entry_px=spread(timeline, prices, np.nan) if rests else none,
         priority=spread(timeline, places, 0.0) if ranks else none,

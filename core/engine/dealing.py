@@ -45,20 +45,20 @@ def first_premium(extra: Extra, px: float) -> float:
     return 0.4 * px * extra.volatility * extra.root_years
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def at_open(desk: Desk, t: int, s: int) -> float:
     """Open of a symbol with a bar, else its last close."""
     px: float = desk.rows.grid[t, s].o
     return px if px == px else float(desk.rows.grid[t, s].mark)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def price_at(desk: Desk, t: int, s: int, closing: bool) -> float:
     """Price a symbol is valued at in steps 0 to 4, or from step 6 on."""
     return float(desk.rows.grid[t, s].mark) if closing else at_open(desk, t, s)
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def equity_at(desk: Desk, t: int, closing: bool) -> float:
     """Cash and positions, added in order of symbols."""
     total = float(desk.account[CASH])

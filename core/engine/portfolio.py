@@ -68,6 +68,21 @@ from core.engine.steps import (
 from core.engine.weights import lower_to_weight, raise_to_weights, take_weights
 
 
+@register_jitable(forceinline=True)  # a call costs more than what it looks at
+def has_intent(desk: Desk, t: int, s: int) -> bool:
+    """Whether the acting row of a symbol asks for anything."""
+    n = desk.rows.grid[t, s].number - 1 - desk.cfg.delay
+    return bool(n >= 0 and desk.wanted.codes[desk.rows.row_of[n, s], s] != HOLD)
+
+
+@register_jitable(forceinline=True)
+def must_look(desk: Desk, s: int) -> bool:
+    """Whether anything may close the position of a symbol at this open."""
+    one = desk.book[s]
+    timed = desk.cfg.intraday or one.max_bars > 0
+    return timed or one.code != HOLD or one.left_over != 0 or one.cut == one.cut
+
+
 @register_jitable
 def needed(desk: Desk, t: int) -> float:
     """Equity that open positions must keep (R12)."""
@@ -106,7 +121,7 @@ def run_portfolio_python(
         levy: `charges` with the multiplier fees are taken of; another one only in R18.
         book: From `new_book`.
         out: Tables with room for some rows; see the first result.
-        equity, cash_out, held: Shape (T,); q_out: shape (T, S).
+        equity, cash_out, held: Shape (T,); q_out: shape (T, S), zeros.
 
     Returns:
         Rows done (fewer than T: the tables were full and nothing counts), worst drawdown,
@@ -123,6 +138,8 @@ def run_portfolio_python(
     day_start = cfg.cash
     halted_day, halt_reason = NEVER, 0
     most = 8 * symbols
+    active = np.empty(symbols, dtype=np.int64)
+    takes_at_close = by_weight and cfg.fill_at_close
 
     for t in range(total):
         if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
@@ -136,37 +153,56 @@ def run_portfolio_python(
         if by_weight and not cfg.fill_at_close and t - 1 - cfg.delay >= 0:
             take_weights(desk, t - 1 - cfg.delay)
 
-        # Steps 0 and 1.
+        # Step 0. Symbols that neither hold nor want anything are left alone from here on.
+        count = 0
         for s in range(symbols):
-            was_held = was_held or book[s].q != 0.0
+            book[s].code = HOLD
             book[s].opened = BEFORE
+            is_held = book[s].q != 0.0
+            was_held = was_held or is_held
+            is_here = rows.grid[t, s].number >= 0
+            if by_weight:
+                wants = book[s].weight == book[s].weight or takes_at_close
+            else:
+                wants = is_here and (
+                    cfg.fill_at_close or book[s].pending >= 0 or has_intent(desk, t, s)
+                )
+            if not (is_held or wants):
+                continue
+            active[count] = s
+            count += 1
             book[s].stopped_out = 0
             book[s].waits = 0
-            book[s].code = HOLD
-            if rows.grid[t, s].number < 0:
+            if not is_here:
                 continue
             book[s].room = inf
             if extra.participation > 0.0:
                 book[s].room = whole(extra.participation * rows.grid[t, s].v, cfg.lot)
-            if not by_weight:
+            if not by_weight and (book[s].pending >= 0 or has_intent(desk, t, s)):
                 choose_row(desk, t, s)
                 entries += book[s].code == LONG or book[s].code == SHORT
-            if book[s].q != 0.0:
+            if extra.borrow > 0.0 and is_held:
                 roll_session(desk, t, s)
         # Step 1 before step 2, for all symbols.
-        for s in range(symbols):
+        for place in range(count):
+            s = active[place]
             if book[s].q != 0.0 and rows.grid[t, s].number >= 0:
-                gap_exit(desk, t, s)
-        for s in range(symbols):
+                at = rows.grid[t, s].o if book[s].q > 0 else -rows.grid[t, s].o
+                if at <= book[s].stop or at > book[s].trigger:
+                    gap_exit(desk, t, s)
+        rises = 0
+        for place in range(count):
+            s = active[place]
             if rows.grid[t, s].number < 0:
                 continue
-            if book[s].q != 0.0:
+            if book[s].q != 0.0 and (halted or must_look(desk, s)):
                 exit_at_open(desk, t, s, halt_reason if halted else 0)
-            if by_weight and not cfg.fill_at_close:
+            if by_weight and not cfg.fill_at_close and book[s].weight == book[s].weight:
                 lower_to_weight(desk, t, s, False)
+                rises += book[s].rises
 
         # Steps 3 and 4.
-        if by_weight and not cfg.fill_at_close:
+        if rises > 0:
             raise_to_weights(desk, t, halted, False)
         if entries > 0:
             entries = by_priority(desk)
@@ -177,8 +213,14 @@ def run_portfolio_python(
                     enter_at_level(desk, t, book[place].order, halted)
 
         # Step 5.
-        for s in range(symbols):
+        for place in range(count):
+            s = active[place]
             if book[s].q == 0.0 or rows.grid[t, s].number < 0:
+                continue
+            low, high = rows.grid[t, s].l, rows.grid[t, s].h
+            if book[s].q < 0.0:
+                low, high = -high, -low
+            if low > book[s].stop and high <= book[s].trigger and book[s].trail != book[s].trail:
                 continue
             if extra.path:
                 walk(desk, t, s)
@@ -189,22 +231,27 @@ def run_portfolio_python(
         if cfg.fill_at_close:
             if by_weight and t - cfg.delay >= 0:
                 take_weights(desk, t - cfg.delay)
-            for s in range(symbols):
+            for place in range(count):
+                s = active[place]
                 if rows.grid[t, s].number < 0:
                     continue
                 if book[s].q != 0.0 and is_square_off_time(desk, t, s):
                     leave(desk, t, s, rows.grid[t, s].c, False, SQUARE_OFF, True)
-                if by_weight:
-                    lower_to_weight(desk, t, s, True)
-                else:
+                if not by_weight:
                     act_at_close(desk, t, s)
-            if by_weight:
+                elif book[s].weight == book[s].weight:
+                    lower_to_weight(desk, t, s, True)
+                    rises += book[s].rises
+            if rises > 0:
                 raise_to_weights(desk, t, halted, True)
-            else:
+            if not by_weight:
                 for place in range(by_priority(desk)):
                     enter_at_close(desk, t, book[place].order, halted)
-        for s in range(symbols):
-            if book[s].q == 0.0 or rows.grid[t, s].number < 0:
+        for place in range(count):
+            s = active[place]
+            if book[s].q == 0.0 or not (cfg.intraday or rows.grid[t, s].ends != 0):
+                continue
+            if rows.grid[t, s].number < 0:
                 continue
             close, ends = rows.grid[t, s].c, rows.grid[t, s].ends
             if cfg.intraday and rows.grid[t, s].day_flags & SESSION_LAST:
@@ -216,37 +263,42 @@ def run_portfolio_python(
 
         # Step 7.
         is_held = was_held
-        for s in range(symbols):
+        for place in range(count):
+            s = active[place]
             is_held = is_held or book[s].opened != BEFORE
             if extra.delta > 0.0 and book[s].q != 0.0 and rows.grid[t, s].number >= 0:
                 settle(desk, t, s)
         marked = equity_at(desk, t, True)
         if marked <= 0.0:
-            for s in range(symbols):
+            for place in range(count):
+                s = active[place]
                 if book[s].q != 0.0:
                     sell_down(desk, t, s, abs(book[s].q), rows.grid[t, s].mark, False, RUIN)
             marked = account[CASH]
             ruined = True
         value, charged = 0.0, 0.0
-        for s in range(symbols):
+        for place in range(count):
+            s = active[place]
             if book[s].q != 0.0:
                 value += abs(book[s].q) * rows.grid[t, s].mark * mult
                 charged += abs(book[s].q) * rows.grid[t, s].mark * mult * cfg.margin
                 if rows.grid[t, s].number >= 0:
                     see_extremes(desk, t, s)
-            q_out[t, s] = book[s].q
+                q_out[t, s] = book[s].q
         if value > 0.0:
             gross += value / marked
             if extra.maintenance > 0.0:
                 called = marked < needed(desk, t)
                 desk.out.counters[MARGIN_CALLS] += called
-                for s in range(symbols):
+                for place in range(count):
+                    s = active[place]
                     book[s].cut = marked / charged if called and book[s].q != 0.0 else nan
         if limits.flatten and not halted and not ruined:
             result = marked - day_start
             if limits.in_points:
                 result = limits.day[DAY_POINTS]
-                for s in range(symbols):
+                for place in range(count):
+                    s = active[place]
                     if book[s].q != 0.0:
                         side = 1.0 if book[s].q > 0 else -1.0
                         result += side * (rows.grid[t, s].mark - book[s].entry)
@@ -266,8 +318,6 @@ def run_portfolio_python(
                 equity[rest] = account[CASH]
                 cash_out[rest] = account[CASH]
                 held[rest] = False
-                for s in range(symbols):
-                    q_out[rest, s] = 0.0
             break
 
     for s in range(symbols):

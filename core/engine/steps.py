@@ -410,7 +410,7 @@ def settle(desk: Desk, t: int, s: int) -> None:
     book[s].last_day = rows.grid[t, s].session
 
 
-@register_jitable
+@register_jitable(forceinline=True)
 def see_extremes(desk: Desk, t: int, s: int) -> None:
     """Let the bar's prices count for the excursions of a position that lives on."""
     book, rows = desk.book, desk.rows
