@@ -382,9 +382,7 @@ def bytes_of(made: Indicator | tuple[Indicator, ...]) -> int:
     A line that is remembered under a name of its own too is counted twice.
     """
     lines = made if isinstance(made, tuple) else (made,)
-    return sum(
-        line.values.nbytes for line in lines if not isinstance(line.values.base, np.ndarray)
-    )
+    return sum(line.values.nbytes for line in lines if not isinstance(line.values.base, np.ndarray))
 
 
 def _from_first_value(
