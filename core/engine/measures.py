@@ -87,10 +87,11 @@ class Figures(NamedTuple):
 class Workspace(NamedTuple):
     """Memory a measurement scribbles on; nothing in it outlives the call.
 
-    `closes`, `falls`: shape (2, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
-    (4, T / BLOCK), `lanes`: (2, BLOCK).
+    `daily`: shape (D,). `sessions`: (3, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
+    (4, T / BLOCK + 1). `lanes`: (2, BLOCK).
     """
 
+    daily: FloatArray
     sessions: FloatArray
     trades: FloatArray
     blocks: FloatArray
@@ -113,6 +114,7 @@ def calendar_of(bars: Bars) -> Calendar:
 def workspace(bars: int, sessions: int, trades: int) -> Workspace:
     """Make memory for runs of so many bars, sessions and at most so many trades."""
     return Workspace(
+        np.empty(sessions),
         np.empty((3, sessions)),
         np.empty((4, 2 * trades)),
         np.empty((4, bars // BLOCK + 1)),
@@ -870,10 +872,9 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
         ruined=simulation.ruined,
     )
     row, why = np.empty(WIDTH), np.empty(WIDTH, dtype=np.uint8)
-    daily = np.empty(len(cal.ends))
     work = workspace(len(simulation.bars), len(cal.ends), count)
-    measure(simulation.equity, table, bars, count, cal, figures, row, why, daily, work)
-    return Measured(row, why, daily)
+    measure(simulation.equity, table, bars, count, cal, figures, row, why, work.daily, work)
+    return Measured(row, why, work.daily)
 
 
 def values_of(row: FloatArray, why: ReasonRow) -> tuple[dict[str, float | None], dict[str, str]]:

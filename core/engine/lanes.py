@@ -1,0 +1,276 @@
+"""One lane of a sweep: signals in, a row of metrics and a row of session returns out.
+
+The bars, the rules and the memory are made ready once; a lane allocates nothing that grows with
+the bars. It is the kernel of `simulate` and the measures of `measure_run`, so it has their bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from core.domain.bars import Bars, FloatArray, IntArray
+from core.domain.costs import CostModel
+from core.domain.metrics import COUNTER_NAMES
+from core.domain.options import EngineOptions
+from core.domain.signals import Level, Signals
+from core.domain.simulation import BoolArray, ReasonArray
+from core.engine import kernels, measures, simulate
+from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
+from core.errors import DataProblem
+
+_COUNTED = {
+    "entries": kernels.ENTRIES,
+    "dropped_lot": kernels.DROPPED_LOT,
+    "scaled_cash": kernels.SCALED_CASH,
+    "rejected": kernels.REJECTIONS,
+    "expired": kernels.EXPIRED,
+    "blocked": kernels.BLOCKED,
+    "ambiguous_bars": kernels.AMBIGUOUS,
+}
+_PLACES = [COUNTER_NAMES.index(name) for name in _COUNTED]
+_SLOTS = list(_COUNTED.values())
+CLOSE_LONG, CLOSE_SHORT = kernels.CLOSE_LONG, kernels.CLOSE_SHORT
+NO_CODE = -2  # the only number between the two that says nothing
+_CONFLICTS = COUNTER_NAMES.index("conflicts")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Track:
+    """What all lanes of a sweep share: the bars and the rules, in the form kernels take."""
+
+    bars: Bars
+    options: EngineOptions
+    costs: CostModel
+    calendar: Calendar
+    flags: ReasonArray
+    config: kernels.Config
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scratch:
+    """Memory of one thread, written anew by every lane.
+
+    Attributes:
+        equity, cash, quantity, held: Per bar, as `run_scalar` fills them.
+        table, rows, reason, ambiguous: Trades, likewise.
+        columns, places: Trades, as `measure` reads them.
+    """
+
+    equity: FloatArray
+    cash: FloatArray
+    quantity: FloatArray
+    held: BoolArray
+    table: FloatArray
+    rows: IntArray
+    reason: ReasonArray
+    ambiguous: BoolArray
+    counts: IntArray
+    columns: FloatArray
+    places: IntArray
+    work: Workspace
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LaneRows:
+    """What a number of lanes came to; row i of every array is one lane.
+
+    Attributes:
+        metrics: Shape (N, M) in the order of `METRICS`, NaN where undefined.
+        why: Shape (N, M), indices into `REASON_CODES`.
+        daily: Returns of sessions, shape (N, D), float32.
+        counters: Shape (N, 8) in the order of `COUNTER_NAMES`.
+        ruined: Shape (N,).
+    """
+
+    metrics: FloatArray
+    why: npt.NDArray[np.uint8]
+    daily: npt.NDArray[np.float32]
+    counters: IntArray
+    ruined: BoolArray
+
+    @classmethod
+    def empty(cls, lanes: int, sessions: int) -> LaneRows:
+        """Make rows of lanes that came to nothing: NaN everywhere."""
+        return cls(
+            np.full((lanes, measures.WIDTH), np.nan),
+            np.zeros((lanes, measures.WIDTH), dtype=np.uint8),
+            np.full((lanes, sessions), np.nan, dtype=np.float32),
+            np.zeros((lanes, len(COUNTER_NAMES)), dtype=np.int64),
+            np.zeros(lanes, dtype=np.bool_),
+        )
+
+
+def track_of(bars: Bars, options: EngineOptions, costs: CostModel) -> Track:
+    """Make bars and rules ready for any number of lanes.
+
+    Raises:
+        DataProblem: there are no bars.
+    """
+    if not len(bars):
+        raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
+    return Track(
+        bars,
+        options,
+        costs,
+        measures.calendar_of(bars),
+        simulate._flags(bars, options),  # noqa: SLF001 - the other door to the same kernel
+        simulate._config(options, costs, 0, bars.session),  # noqa: SLF001
+    )
+
+
+def scratch_for(track: Track) -> Scratch:
+    """Make the memory one thread needs; pages that no lane writes to cost nothing."""
+    total = len(track.bars)
+    most = 2 * total + 2
+    return Scratch(
+        np.empty(total),
+        np.empty(total),
+        np.empty(total),
+        np.empty(total, dtype=np.bool_),
+        np.empty((most, 11)),
+        np.empty((most, 4), dtype=np.int64),
+        np.empty(most, dtype=np.uint8),
+        np.empty(most, dtype=np.bool_),
+        np.zeros(len(_SLOTS), dtype=np.int64),
+        np.empty((measures.TRADE_ROWS, most)),
+        np.empty((2, most), dtype=np.int64),
+        measures.workspace(total, len(track.calendar.ends), most),
+    )
+
+
+def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, lane: int) -> None:
+    """Trade and measure one lane; fill its row.
+
+    Raises:
+        StrategyFailed: the signals make no sense, as in `simulate`.
+    """
+    check(signals, len(track.bars))
+    trades, figures = _general(track, signals, scratch)
+    _measure(track, scratch, trades, figures, rows, lane)
+    counts = rows.counters[lane]
+    counts[_PLACES] = scratch.counts[_SLOTS]
+    counts[_CONFLICTS] = signals.conflicts
+    rows.ruined[lane] = figures.ruined
+
+
+def check(signals: Signals, total: int) -> None:
+    """See that signals make sense, quickly where they plainly do.
+
+    Raises:
+        StrategyFailed: as `simulate`.
+    """
+    codes = signals.codes
+    plain = (
+        codes.dtype == np.int8
+        and codes.shape == (total,)
+        and signals.entry_price is None
+        and signals.max_bars >= 0
+        and all(_is_plain(level) for level in (signals.stop, signals.target, signals.trail))
+        and (signals.trail is None or signals.trail.unit != "price")
+    )
+    if not (plain and all_known(_contiguous(codes))):
+        simulate._check(signals, total)  # noqa: SLF001
+
+
+def _is_plain(level: Level | None) -> bool:
+    return level is None or (isinstance(level.value, float) and 0.0 < level.value < np.inf)
+
+
+def _contiguous(codes: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Give a read-only view: the one type kernels are compiled for."""
+    view = np.ascontiguousarray(codes).view()
+    view.flags.writeable = False
+    return view
+
+
+@njit(cache=True, nogil=True)
+def all_known(codes: npt.NDArray[np.int8]) -> bool:
+    """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
+    strange = False
+    for code in codes:
+        strange |= (code < CLOSE_SHORT) | (code > CLOSE_LONG) | (code == NO_CODE)
+    return not strange
+
+
+def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:
+    """Run the lane through the kernel that knows every rule."""
+    scratch.counts[:] = 0
+    trades, fills, drawdown, gross, ruined = kernels.run_scalar(
+        *_arguments(track, signals, scratch)
+    )
+    to_columns(scratch.table, scratch.rows, trades, scratch.columns, scratch.places)
+    total = len(track.bars)
+    return trades, Figures(
+        start=track.config.cash,
+        multiplier=track.config.multiplier,
+        drawdown=float(drawdown),
+        gross=float(gross) / total,
+        held=int(np.count_nonzero(scratch.held)),
+        fills=int(fills),
+        ambiguous=int(scratch.counts[kernels.AMBIGUOUS]),
+        ruined=bool(ruined),
+    )
+
+
+def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, ...]:
+    """All that `run_scalar` takes, as `simulate` gives it."""
+    bars, entry = track.bars, signals.entry_price
+    return (
+        bars.open,
+        bars.high,
+        bars.low,
+        bars.close,
+        bars.session,
+        track.flags,
+        signals.codes,
+        simulate._NO_ENTRY_PRICE if entry is None else entry,  # noqa: SLF001
+        signals.entry_kind == "stop",
+        *(simulate._protection(level) for level in (signals.stop, signals.target, signals.trail)),  # noqa: SLF001
+        track.config._replace(max_bars=signals.max_bars),
+        scratch.equity,
+        scratch.cash,
+        scratch.quantity,
+        scratch.held,
+        scratch.table,
+        scratch.rows,
+        scratch.reason,
+        scratch.ambiguous,
+        scratch.counts,
+    )
+
+
+@njit(cache=True, nogil=True)
+def to_columns(
+    table: FloatArray, rows: IntArray, trades: int, columns: FloatArray, places: IntArray
+) -> None:
+    """Turn the trade table of the kernel, shape (N, 11), into the one `measure` reads."""
+    for i in range(trades):
+        row = table[i]
+        columns[measures.QUANTITY, i] = row[kernels.QUANTITY]
+        columns[measures.ENTRY, i] = row[kernels.ENTRY]
+        columns[measures.EXIT, i] = row[kernels.EXIT]
+        columns[measures.PNL, i] = row[kernels.PNL]
+        columns[measures.TRADE_FEES, i] = row[kernels.FEES_IN] + row[kernels.FEES_OUT]
+        columns[measures.TRADE_SLIPPAGE, i] = row[kernels.SLIP_IN] + row[kernels.SLIP_OUT]
+        columns[measures.MAE, i] = row[kernels.MAE]
+        columns[measures.MFE, i] = row[kernels.MFE]
+        columns[measures.RISK, i] = row[kernels.RISK]
+        places[measures.ENTRY_BAR, i] = rows[i, kernels.ENTRY_BAR]
+        places[measures.EXIT_BAR, i] = rows[i, kernels.EXIT_BAR]
+
+
+def _measure(
+    track: Track, scratch: Scratch, trades: int, figures: Figures, rows: LaneRows, lane: int
+) -> None:
+    daily = scratch.work.daily
+    why: ReasonRow = rows.why[lane]
+    measures.measure(
+        scratch.equity, scratch.columns, scratch.places, trades, track.calendar, figures,
+        rows.metrics[lane], why, daily, scratch.work,
+    )  # fmt: skip
+    rows.daily[lane] = daily
