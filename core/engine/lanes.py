@@ -19,7 +19,7 @@ from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
 from core.domain.signals import Level, Signals
 from core.domain.simulation import BoolArray, ReasonArray
-from core.engine import kernels, measures, simulate
+from core.engine import events, kernels, measures, simulate
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
 from core.errors import DataProblem
 
@@ -41,7 +41,11 @@ _CONFLICTS = COUNTER_NAMES.index("conflicts")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Track:
-    """What all lanes of a sweep share: the bars and the rules, in the form kernels take."""
+    """What all lanes of a sweep share: the bars and the rules, in the form kernels take.
+
+    Attributes:
+        prices: For lanes of market orders, where the rules allow the quicker way.
+    """
 
     bars: Bars
     options: EngineOptions
@@ -49,6 +53,7 @@ class Track:
     calendar: Calendar
     flags: ReasonArray
     config: kernels.Config
+    prices: events.Prices | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,6 +64,7 @@ class Scratch:
         equity, cash, quantity, held: Per bar, as `run_scalar` fills them.
         table, rows, reason, ambiguous: Trades, likewise.
         columns, places: Trades, as `measure` reads them.
+        steps, since, share: What `run_events` goes by.
     """
 
     equity: FloatArray
@@ -72,6 +78,9 @@ class Scratch:
     counts: IntArray
     columns: FloatArray
     places: IntArray
+    steps: FloatArray
+    since: IntArray
+    share: FloatArray
     work: Workspace
 
 
@@ -120,6 +129,9 @@ def track_of(bars: Bars, options: EngineOptions, costs: CostModel) -> Track:
         measures.calendar_of(bars),
         simulate._flags(bars, options),  # noqa: SLF001 - the other door to the same kernel
         simulate._config(options, costs, 0, bars.session),  # noqa: SLF001
+        events.Prices(bars.open, bars.close, bars.high.view(np.int64), bars.low.view(np.int64))
+        if events.rules_allow(options, costs)
+        else None,
     )
 
 
@@ -139,6 +151,9 @@ def scratch_for(track: Track) -> Scratch:
         np.zeros(len(_SLOTS), dtype=np.int64),
         np.empty((measures.TRADE_ROWS, most)),
         np.empty((2, most), dtype=np.int64),
+        np.empty((2, total + 2)),
+        np.empty(total + 2, dtype=np.int64),
+        np.empty(measures.BLOCK),
         measures.workspace(total, len(track.calendar.ends), most),
     )
 
@@ -150,7 +165,7 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
         StrategyFailed: the signals make no sense, as in `simulate`.
     """
     check(signals, len(track.bars))
-    trades, figures = _general(track, signals, scratch)
+    trades, figures = _quick(track, signals, scratch) or _general(track, signals, scratch)
     _measure(track, scratch, trades, figures, rows, lane)
     counts = rows.counters[lane]
     counts[_PLACES] = scratch.counts[_SLOTS]
@@ -197,6 +212,43 @@ def all_known(codes: npt.NDArray[np.int8]) -> bool:
     return not strange
 
 
+def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures] | None:
+    """Run the lane from decision to decision; None where other rules are in use, or after ruin."""
+    if track.prices is None or not events.signals_allow(signals):
+        return None
+    codes = _contiguous(signals.codes)
+    scratch.counts[:] = 0
+    work = scratch.work
+    outcome = events.run_events(
+        track.prices,
+        codes,
+        codes[: len(codes) // 8 * 8].view(np.int64),
+        track.config,
+        scratch.equity,
+        scratch.columns,
+        scratch.places,
+        scratch.counts,
+        scratch.steps,
+        scratch.since,
+        scratch.share,
+        work.blocks,
+        work.lanes,
+    )
+    if not outcome.done:
+        return None
+    return outcome.trades, Figures(
+        start=track.config.cash,
+        multiplier=track.config.multiplier,
+        drawdown=np.nan,
+        gross=outcome.gross / len(codes),
+        held=outcome.held,
+        fills=outcome.fills,
+        ambiguous=0,
+        ruined=False,
+        folded=True,
+    )
+
+
 def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:
     """Run the lane through the kernel that knows every rule."""
     scratch.counts[:] = 0
@@ -214,6 +266,7 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
         fills=int(fills),
         ambiguous=int(scratch.counts[kernels.AMBIGUOUS]),
         ruined=bool(ruined),
+        folded=False,
     )
 
 

@@ -71,7 +71,8 @@ class Calendar(NamedTuple):
 class Figures(NamedTuple):
     """What the bar loop counted on its way.
 
-    `drawdown` and `gross` as it gives them: at most 0, and summed over bars.
+    `drawdown` is the worst, at most 0, or NaN if nobody looked; `gross` the mean gross exposure,
+    `held` the number of bars with a position. `folded` says that blocks are filled already.
     """
 
     start: float
@@ -82,6 +83,7 @@ class Figures(NamedTuple):
     fills: int
     ambiguous: int
     ruined: bool
+    folded: bool
 
 
 class Workspace(NamedTuple):
@@ -400,6 +402,7 @@ def _of_sessions(
     why: ReasonRow,
     daily: FloatArray,
     work: Workspace,
+    drawdown: float,
 ) -> None:
     """Everything that stands on one equity per session."""
     ends = cal.ends
@@ -525,7 +528,6 @@ def _of_sessions(
 
     growth, reason = _growth(fig.start, equity[-1], cal)
     ulcer = sqrt(pairwise_sum(extra, total) / total)
-    drawdown = fig.drawdown if fig.drawdown < -NOISE else 0.0
     _put(out, why, MAX_DRAWDOWN, drawdown)
     if reason == DEFINED:
         _put(out, why, CAGR, growth)
@@ -565,8 +567,8 @@ def _of_bars(
     out: FloatArray,
     why: ReasonRow,
     work: Workspace,
-) -> None:
-    """Everything that stands on the equity of every bar."""
+) -> float:
+    """Everything that stands on the equity of every bar; returns the worst drawdown."""
     total = len(equity)
     lived = total
     if fig.ruined:
@@ -576,14 +578,18 @@ def _of_bars(
         lived = min(lived + 1, total)
     blocks, lanes = work.blocks, work.lanes
     count = (lived + BLOCK - 1) // BLOCK
-    bits = equity.view(np.int64)
-    for k in range(count):
-        first = k * BLOCK
-        size = min(BLOCK, lived - first)
-        previous = equity[first - 1] if k > 0 else fig.start
-        block_of(equity[first : first + size], previous, size, blocks, k, lanes)
-        if not fig.ruined:
-            extremes_of(bits[first : first + size], size, blocks, k)
+    if not fig.folded:
+        bits = equity.view(np.int64)
+        for k in range(count):
+            first = k * BLOCK
+            size = min(BLOCK, lived - first)
+            previous = equity[first - 1] if k > 0 else fig.start
+            block_of(equity[first : first + size], previous, size, blocks, k, lanes)
+            if not fig.ruined:
+                extremes_of(bits[first : first + size], size, blocks, k)
+    drawdown = fig.drawdown
+    if drawdown != drawdown:
+        drawdown = worst_drawdown(equity, fig.start, blocks, count)
 
     reason = DEFINED
     if fig.fills == 0:
@@ -612,7 +618,7 @@ def _of_bars(
         _deny(out, why, SHARPE_BAR, reason)
 
     deepest = 0.0
-    if fig.drawdown < -NOISE:
+    if drawdown < -NOISE:
         if fig.ruined:
             peak = fig.start
             for t in range(total):
@@ -626,6 +632,7 @@ def _of_bars(
         _deny(out, why, RECOVERY_FACTOR, NO_DRAWDOWN)
     else:
         _put(out, why, RECOVERY_FACTOR, (equity[-1] - fig.start) / deepest)
+    return drawdown if drawdown < -NOISE else 0.0
 
 
 @register_jitable
@@ -819,8 +826,8 @@ def measure_python(
     _put(out, why, GROSS_EXPOSURE, fig.gross)
     _of_costs(end, table, bars, count, fig, out, why, work.trades)
     _of_trades(table, bars, count, cal, fig, out, why, work.trades)
-    _of_bars(equity, cal, fig, out, why, work)
-    _of_sessions(equity, cal, fig, out, why, daily, work)
+    drawdown = _of_bars(equity, cal, fig, out, why, work)
+    _of_sessions(equity, cal, fig, out, why, daily, work, drawdown)
 
 
 # error_model: every divisor is checked, or what it gives is not finite and becomes a reason.
@@ -870,6 +877,7 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
         fills=len(simulation.fills),
         ambiguous=simulation.counters.ambiguous_bars,
         ruined=simulation.ruined,
+        folded=False,
     )
     row, why = np.empty(WIDTH), np.empty(WIDTH, dtype=np.uint8)
     work = workspace(len(simulation.bars), len(cal.ends), count)
