@@ -18,15 +18,18 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from core.domain.bars import FloatArray, IntArray
+from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Signals
 from core.engine import kernels, measures
 from core.engine.kernels import (
+    CLOSE_LONG,
+    CLOSE_SHORT,
     DROPPED_LOT,
     ENTRIES,
     FLAT,
+    HOLD,
     LONG,
     REJECTED,
     REJECTIONS,
@@ -52,7 +55,8 @@ from core.engine.measures import (
     RISK,
     TRADE_FEES,
     TRADE_SLIPPAGE,
-    block_of,
+    Workspace,
+    add_returns,
     extremes_of,
 )
 
@@ -96,21 +100,67 @@ _COSTS = frozenset(
     }
 )
 _SIGNALS = frozenset({"codes", "conflicts", "entry_kind"})
-_HOLDS = 0x0202020202020202  # eight rows of HOLD
+SPAN = 16  # bars whose extremes are known together
+_STEP = 64  # bars whose shares are added together
+WIDE = 32  # bars that are marked together: fewer, and LLVM takes them one by one
 _ONES = 0x0101010101010101
 
 
 class Prices(NamedTuple):
-    """Columns of the bars; extremes as the bits of their floats, whose order is the same."""
+    """Columns of the bars; extremes as the bits of their floats, whose order is the same.
+
+    `close` is WIDE longer than the bars; `highs` and `lows` are those of every SPAN bars.
+    """
 
     open: FloatArray
     close: FloatArray
     high: IntArray
     low: IntArray
+    highs: IntArray
+    lows: IntArray
+
+
+def prices_of(bars: Bars) -> Prices:
+    """Make columns ready, with the extremes of every SPAN bars."""
+    high, low = bars.high.view(np.int64), bars.low.view(np.int64)
+    whole = len(bars) // SPAN
+    return Prices(
+        bars.open,
+        np.append(bars.close, np.ones(WIDE)),
+        high,
+        low,
+        high[: whole * SPAN].reshape(whole, SPAN).max(axis=1),
+        low[: whole * SPAN].reshape(whole, SPAN).min(axis=1),
+    )
+
+
+class Ledger(NamedTuple):
+    """Memory of one thread.
+
+    `steps` and `since` say what cash and quantity were, and from which bar on. `equity` and `share`
+    (of equity that is held) are WIDE longer than the bars.
+    """
+
+    steps: FloatArray
+    since: IntArray
+    rows: IntArray
+    equity: FloatArray
+    share: FloatArray
+
+
+def ledger_for(bars: int) -> Ledger:
+    """Make the memory a lane of so many bars needs."""
+    return Ledger(
+        np.empty((2, bars + 2)),
+        np.empty(bars + 2, dtype=np.int64),
+        np.empty(bars + 10, dtype=np.int64),
+        np.zeros(bars + WIDE),
+        np.zeros(bars + WIDE),
+    )
 
 
 class Outcome(NamedTuple):
-    """What the loop found: `done` is false if the account was ruined and nothing else holds."""
+    """What the loop found; unless it is `done`, the account was ruined or a code is not known."""
 
     done: bool
     trades: int
@@ -149,32 +199,49 @@ def _is_plainly(value: object, default: object) -> bool:
 
 
 @register_jitable
-def _next_decision(codes: CodeArray, words: IntArray, row: int, way: int) -> int:
-    """Find the first row from `row` on that means something to who holds `way`."""
+def _changes(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
+    """Find the rows whose code is not that of the row before; -1 if a code is not known.
+
+    Args:
+        words: The same codes, eight in one.
+        rows: Filled; the first row is always one of them, and after the last stands T.
+    """
     total = len(codes)
-    quiet = _ONES * way if way >= 0 else -1
-    while row < total:
-        if row % 8 == 0:
-            while row + 8 <= total and (words[row // 8] == quiet or words[row // 8] == _HOLDS):
-                row += 8
-            if row >= total:
-                break
-        code = codes[row]
-        if way == 0:
-            if code == LONG or code == SHORT:
-                return row
-        elif code == FLAT or code == 3 * way or code == -way:
-            return row
-        row += 1
-    return total
+    rows[0] = 0
+    count = 1
+    alike = (int(codes[0]) & 0xFF) * _ONES
+    for w in range(len(words)):
+        if words[w] == alike:
+            continue
+        for row in range(max(8 * w, 1), 8 * w + 8):  # without a branch per row
+            rows[count] = row
+            count += codes[row] != codes[row - 1]
+        alike = (int(codes[8 * w + 7]) & 0xFF) * _ONES
+    for row in range(max(8 * len(words), 1), total):
+        rows[count] = row
+        count += codes[row] != codes[row - 1]
+    rows[count] = total
+    strange = False
+    for i in range(count):
+        code = codes[rows[i]]
+        strange |= (code < CLOSE_SHORT) | (code > CLOSE_LONG) | (code == -HOLD)
+    return -1 if strange else count
 
 
 @register_jitable
 def _extremes(prices: Prices, begin: int, end: int) -> tuple[int, int]:
+    """Find the least low and the greatest high of the bars from `begin` to before `end`."""
     low, high = prices.low[begin], prices.high[begin]
-    for t in range(begin + 1, end):
-        low = min(low, prices.low[t])
-        high = max(high, prices.high[t])
+    t = begin + 1
+    while t < end and t % SPAN != 0:
+        low, high = min(low, prices.low[t]), max(high, prices.high[t])
+        t += 1
+    while t + SPAN <= end:
+        low, high = min(low, prices.lows[t // SPAN]), max(high, prices.highs[t // SPAN])
+        t += SPAN
+    while t < end:
+        low, high = min(low, prices.low[t]), max(high, prices.high[t])
+        t += 1
     return low, high
 
 
@@ -189,72 +256,84 @@ def _trade(
     counts: IntArray,
     steps: FloatArray,
     since: IntArray,
+    rows: IntArray,
 ) -> tuple[int, int, int]:
     """Go from decision to decision; returns trades, fills, and how often the account changed.
 
-    From bar `since[i]` on cash is `steps[0, i]` and the quantity `steps[1, i]`.
+    From bar `since[i]` on cash is `steps[0, i]` and the quantity `steps[1, i]`. No change at all
+    (there is one at the start) means that a code is not known.
     """
     mult = cfg.multiplier
     total = len(codes)
     cash, q, way, side = cfg.cash, 0.0, 0, 0.0
     trades, fills, changes = 0, 0, 1
     since[0], steps[0, 0], steps[1, 0] = 0, cash, 0.0
-    row = 0
-    while True:
-        row = _next_decision(codes, words, row, way)
-        t = row + 1
-        if t >= total:
-            break
-        code = codes[row]
-        op = prices.open[t]
-        marked = cash + q * prices.close[row] * mult
-        if q != 0.0:
-            px = worse(op, -side, cfg.slip, cfg.tick)
-            size = abs(q)
-            fee = fee_of(size, px, t, -q, cfg)
-            cash = cash - -q * px * mult
-            cash = cash - fee
-            entry = columns[ENTRY, trades]
-            columns[EXIT, trades] = px
-            columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - fee
-            columns[TRADE_FEES, trades] = columns[TRADE_FEES, trades] + fee
-            slip = abs(px - op) * size * mult
-            columns[TRADE_SLIPPAGE, trades] = columns[TRADE_SLIPPAGE, trades] + slip
-            places[EXIT_BAR, trades] = t
-            trades += 1
-            fills += 1
-            q, way = 0.0, 0
-        if code == LONG or code == SHORT:
-            if code == SHORT and not cfg.shorts:
-                counts[REJECTIONS] += 1
-            else:
-                s = float(code)
-                px = worse(op, s, cfg.slip, cfg.tick)
-                base, at = (cash, px) if cfg.size_at_fill else (marked, prices.close[row])
-                size, outcome = 0.0, REJECTED
-                if 0.0 < px < inf:
-                    size, outcome = sized(base, at, px, cash, t, s, cfg)
-                if outcome >= REJECTED:
-                    counts[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+    stretches = _changes(codes, words, rows)
+    if stretches < 0:
+        return 0, 0, 0
+    for i in range(stretches):
+        row, end = rows[i], min(rows[i + 1], total - 1)
+        while row < end:
+            t = row + 1
+            code = codes[row]
+            enters = code == LONG or code == SHORT
+            if way == 0:
+                if not enters:
+                    break
+            elif code != FLAT and code != 3 * way and code != -way:
+                break
+            op = prices.open[t]
+            marked = cash + q * prices.close[row] * mult
+            if q != 0.0:
+                px = worse(op, -side, cfg.slip, cfg.tick)
+                size = abs(q)
+                fee = fee_of(size, px, t, -q, cfg)
+                cash = cash - -q * px * mult
+                cash = cash - fee
+                entry = columns[ENTRY, trades]
+                columns[EXIT, trades] = px
+                columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - fee
+                columns[TRADE_FEES, trades] = columns[TRADE_FEES, trades] + fee
+                slip = abs(px - op) * size * mult
+                columns[TRADE_SLIPPAGE, trades] = columns[TRADE_SLIPPAGE, trades] + slip
+                places[EXIT_BAR, trades] = t
+                trades += 1
+                fills += 1
+                q, way = 0.0, 0
+            if enters:
+                if code == SHORT and not cfg.shorts:
+                    counts[REJECTIONS] += end - row  # and so on in every row of this stretch
+                    row = end
                 else:
-                    counts[ENTRIES] += 1
-                    if outcome == SCALED:
-                        counts[SCALED_CASH] += 1
-                    fee = fee_of(size, px, t, s, cfg)
-                    q = s * size
-                    cash = cash - q * px * mult
-                    cash = cash - fee
-                    columns[QUANTITY, trades] = q
-                    columns[ENTRY, trades] = px
-                    columns[TRADE_FEES, trades] = fee
-                    columns[TRADE_SLIPPAGE, trades] = abs(px - op) * size * mult
-                    columns[RISK, trades] = nan
-                    places[ENTRY_BAR, trades] = t
-                    fills += 1
-                    way, side = int(code), s
-        since[changes], steps[0, changes], steps[1, changes] = t, cash, q
-        changes += 1
-        row += 1
+                    s = float(code)
+                    px = worse(op, s, cfg.slip, cfg.tick)
+                    base, at = (cash, px) if cfg.size_at_fill else (marked, prices.close[row])
+                    size, outcome = 0.0, REJECTED
+                    if 0.0 < px < inf:
+                        size, outcome = sized(base, at, px, cash, t, s, cfg)
+                    if outcome >= REJECTED:
+                        counts[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+                    else:
+                        counts[ENTRIES] += 1
+                        if outcome == SCALED:
+                            counts[SCALED_CASH] += 1
+                        fee = fee_of(size, px, t, s, cfg)
+                        q = s * size
+                        cash = cash - q * px * mult
+                        cash = cash - fee
+                        columns[QUANTITY, trades] = q
+                        columns[ENTRY, trades] = px
+                        columns[TRADE_FEES, trades] = fee
+                        columns[TRADE_SLIPPAGE, trades] = abs(px - op) * size * mult
+                        columns[RISK, trades] = nan
+                        places[ENTRY_BAR, trades] = t
+                        fills += 1
+                        way, side = int(code), s
+            since[changes], steps[0, changes], steps[1, changes] = t, cash, q
+            changes += 1
+            if way != 0 or not enters:
+                break
+            row += 1
     if q != 0.0:
         px = prices.close[total - 1]
         columns[EXIT, trades] = px
@@ -270,7 +349,7 @@ def _excursions(
     prices: Prices, columns: FloatArray, places: IntArray, trades: int, bits: IntArray
 ) -> int:
     """Fill MAE and MFE of every trade; returns the number of bars with a position."""
-    total = len(prices.close)
+    total = len(prices.open)
     held, before = 0, -1
     as_price = bits.view(np.float64)
     for i in range(trades):
@@ -297,54 +376,53 @@ def _excursions(
 @register_jitable
 def _mark(
     close: FloatArray,
-    steps: FloatArray,
-    since: IntArray,
-    changes: int,
+    total: int,
     cfg: Config,
-    equity: FloatArray,
-    blocks: FloatArray,
-    lanes: FloatArray,
-    share: FloatArray,
+    ledger: Ledger,
+    changes: int,
+    work: Workspace,
 ) -> tuple[float, bool]:
-    """Fill equity and its blocks; returns summed gross exposure and whether it stayed above 0."""
-    total = len(close)
+    """Fill equity, blocks and sums; returns summed gross exposure and whether equity is above 0."""
+    equity, share, steps, since = ledger.equity, ledger.share, ledger.steps, ledger.since
     bits = equity.view(np.int64)
     mult = cfg.multiplier
+    sums, blocks = work.sums, work.blocks
+    sums[:] = 0.0
     gross, previous = 0.0, cfg.cash
-    change = 0
-    for k in range((total + BLOCK - 1) // BLOCK):
-        first = k * BLOCK
-        last = min(first + BLOCK, total)
-        t = first
-        is_held = False
-        while t < last:
-            while change + 1 < changes and since[change + 1] <= t:
-                change += 1
-            end = last
-            if change + 1 < changes:
-                end = min(last, since[change + 1])
-            cash, q = steps[0, change], steps[1, change]
-            if q == 0.0:
-                for i in range(t, end):
-                    equity[i] = cash
-                    share[i - first] = 0.0
-            else:
-                is_held = True
-                for i in range(t, end):
-                    value = q * close[i] * mult
-                    marked = cash + value
-                    equity[i] = marked
-                    share[i - first] = abs(value) / marked
-            t = end
-        if is_held:
-            # One after the other, as the definition says; adding a 0 changes nothing.
-            for i in range(last - first):
-                gross += share[i]
-        extremes_of(bits[first:last], last - first, blocks, k)
-        if not blocks[LOW, k] > 0.0:
-            return gross, False
-        block_of(equity[first:last], previous, last - first, blocks, k, lanes)
-        previous = equity[last - 1]
+    added, folded = 0, 0  # bars whose share is in the sum, bars whose blocks are done
+    since[changes] = total
+    for i in range(changes + 1):
+        begin = since[i]
+        end = since[i + 1] if i < changes else begin
+        cash, q = steps[0, i], steps[1, i]
+        for at in range(begin, end, WIDE):
+            # Too far, perhaps: the next stretch mends it. Slices, so that no index can be
+            # negative: only then are bars taken side by side.
+            prices = close[at : at + WIDE]
+            money, part = equity[at : at + WIDE], share[at : at + WIDE]
+            for j in range(WIDE):
+                value = q * prices[j] * mult
+                marked = cash + value
+                money[j] = marked
+                part[j] = abs(value) / marked
+        # One after the other, as the definition says; meanwhile the processor begins with what
+        # comes next. Adding a 0 changes nothing.
+        while added + _STEP <= begin:
+            part = share[added : added + _STEP]
+            for j in range(_STEP):
+                gross += part[j]
+            added += _STEP
+        while folded + BLOCK <= begin or (i == changes and folded < total):
+            size = min(BLOCK, total - folded)
+            k = folded // BLOCK
+            extremes_of(bits[folded : folded + size], size, blocks, k)
+            if not blocks[LOW, k] > 0.0:
+                return gross, False
+            add_returns(equity[folded : folded + size], previous, size, sums)
+            previous = equity[folded + size - 1]
+            folded += BLOCK
+    for t in range(added, total):
+        gross += share[t]
     return gross, True
 
 
@@ -354,21 +432,20 @@ def _run(
     codes: CodeArray,
     words: IntArray,
     cfg: Config,
-    equity: FloatArray,
     columns: FloatArray,
     places: IntArray,
     counts: IntArray,
-    steps: FloatArray,
-    since: IntArray,
-    share: FloatArray,
-    blocks: FloatArray,
-    lanes: FloatArray,
+    ledger: Ledger,
+    work: Workspace,
 ) -> Outcome:
     trades, fills, changes = _trade(
-        prices, codes, words, cfg, columns, places, counts, steps, since
-    )
-    gross, alive = _mark(prices.close, steps, since, changes, cfg, equity, blocks, lanes, share)
-    held = _excursions(prices, columns, places, trades, since) if alive else 0
+        prices, codes, words, cfg, columns, places, counts,
+        ledger.steps, ledger.since, ledger.rows,
+    )  # fmt: skip
+    if changes == 0:
+        return Outcome(changes > 0, 0, 0, 0.0, 0)
+    gross, alive = _mark(prices.close, len(codes), cfg, ledger, changes, work)
+    held = _excursions(prices, columns, places, trades, ledger.rows) if alive else 0
     return Outcome(alive, trades, fills, gross, held)
 
 
@@ -381,22 +458,15 @@ def _cached(sources: str) -> Any:
         codes: CodeArray,
         words: IntArray,
         cfg: Config,
-        equity: FloatArray,
         columns: FloatArray,
         places: IntArray,
         counts: IntArray,
-        steps: FloatArray,
-        since: IntArray,
-        share: FloatArray,
-        blocks: FloatArray,
-        lanes: FloatArray,
+        ledger: Ledger,
+        work: Workspace,
     ) -> Outcome:
         if len(sources) == 0:
             raise ValueError
-        return _run(
-            prices, codes, words, cfg, equity, columns, places, counts, steps, since, share,
-            blocks, lanes,
-        )  # fmt: skip
+        return _run(prices, codes, words, cfg, columns, places, counts, ledger, work)
 
     return run_events
 

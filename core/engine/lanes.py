@@ -17,7 +17,7 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
-from core.domain.signals import Level, Signals
+from core.domain.signals import Signals
 from core.domain.simulation import BoolArray, ReasonArray
 from core.engine import events, kernels, measures, simulate
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
@@ -34,8 +34,6 @@ _COUNTED = {
 }
 _PLACES = [COUNTER_NAMES.index(name) for name in _COUNTED]
 _SLOTS = list(_COUNTED.values())
-CLOSE_LONG, CLOSE_SHORT = kernels.CLOSE_LONG, kernels.CLOSE_SHORT
-NO_CODE = -2  # the only number between the two that says nothing
 _CONFLICTS = COUNTER_NAMES.index("conflicts")
 
 
@@ -64,7 +62,7 @@ class Scratch:
         equity, cash, quantity, held: Per bar, as `run_scalar` fills them.
         table, rows, reason, ambiguous: Trades, likewise.
         columns, places: Trades, as `measure` reads them.
-        steps, since, share: What `run_events` goes by.
+        ledger: What `run_events` goes by.
     """
 
     equity: FloatArray
@@ -78,9 +76,7 @@ class Scratch:
     counts: IntArray
     columns: FloatArray
     places: IntArray
-    steps: FloatArray
-    since: IntArray
-    share: FloatArray
+    ledger: events.Ledger
     work: Workspace
 
 
@@ -129,9 +125,7 @@ def track_of(bars: Bars, options: EngineOptions, costs: CostModel) -> Track:
         measures.calendar_of(bars),
         simulate._flags(bars, options),  # noqa: SLF001 - the other door to the same kernel
         simulate._config(options, costs, 0, bars.session),  # noqa: SLF001
-        events.Prices(bars.open, bars.close, bars.high.view(np.int64), bars.low.view(np.int64))
-        if events.rules_allow(options, costs)
-        else None,
+        events.prices_of(bars) if events.rules_allow(options, costs) else None,
     )
 
 
@@ -139,8 +133,9 @@ def scratch_for(track: Track) -> Scratch:
     """Make the memory one thread needs; pages that no lane writes to cost nothing."""
     total = len(track.bars)
     most = 2 * total + 2
+    ledger = events.ledger_for(total)
     return Scratch(
-        np.empty(total),
+        ledger.equity[:total],
         np.empty(total),
         np.empty(total),
         np.empty(total, dtype=np.bool_),
@@ -151,9 +146,7 @@ def scratch_for(track: Track) -> Scratch:
         np.zeros(len(_SLOTS), dtype=np.int64),
         np.empty((measures.TRADE_ROWS, most)),
         np.empty((2, most), dtype=np.int64),
-        np.empty((2, total + 2)),
-        np.empty(total + 2, dtype=np.int64),
-        np.empty(measures.BLOCK),
+        ledger,
         measures.workspace(total, len(track.calendar.ends), most),
     )
 
@@ -164,36 +157,12 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     Raises:
         StrategyFailed: the signals make no sense, as in `simulate`.
     """
-    check(signals, len(track.bars))
     trades, figures = _quick(track, signals, scratch) or _general(track, signals, scratch)
     _measure(track, scratch, trades, figures, rows, lane)
     counts = rows.counters[lane]
     counts[_PLACES] = scratch.counts[_SLOTS]
     counts[_CONFLICTS] = signals.conflicts
     rows.ruined[lane] = figures.ruined
-
-
-def check(signals: Signals, total: int) -> None:
-    """See that signals make sense, quickly where they plainly do.
-
-    Raises:
-        StrategyFailed: as `simulate`.
-    """
-    codes = signals.codes
-    plain = (
-        codes.dtype == np.int8
-        and codes.shape == (total,)
-        and signals.entry_price is None
-        and signals.max_bars >= 0
-        and all(_is_plain(level) for level in (signals.stop, signals.target, signals.trail))
-        and (signals.trail is None or signals.trail.unit != "price")
-    )
-    if not (plain and all_known(_contiguous(codes))):
-        simulate._check(signals, total)  # noqa: SLF001
-
-
-def _is_plain(level: Level | None) -> bool:
-    return level is None or (isinstance(level.value, float) and 0.0 < level.value < np.inf)
 
 
 def _contiguous(codes: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
@@ -203,36 +172,28 @@ def _contiguous(codes: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     return view
 
 
-@njit(cache=True, nogil=True)
-def all_known(codes: npt.NDArray[np.int8]) -> bool:
-    """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
-    strange = False
-    for code in codes:
-        strange |= (code < CLOSE_SHORT) | (code > CLOSE_LONG) | (code == NO_CODE)
-    return not strange
-
-
 def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures] | None:
-    """Run the lane from decision to decision; None where other rules are in use, or after ruin."""
+    """Run the lane from decision to decision.
+
+    None where other rules are in use, after ruin and where the signals make no sense: the general
+    way has the answer then.
+    """
     if track.prices is None or not events.signals_allow(signals):
+        return None
+    if signals.codes.dtype != np.int8 or signals.codes.shape != (len(track.bars),):
         return None
     codes = _contiguous(signals.codes)
     scratch.counts[:] = 0
-    work = scratch.work
     outcome = events.run_events(
         track.prices,
         codes,
         codes[: len(codes) // 8 * 8].view(np.int64),
         track.config,
-        scratch.equity,
         scratch.columns,
         scratch.places,
         scratch.counts,
-        scratch.steps,
-        scratch.since,
-        scratch.share,
-        work.blocks,
-        work.lanes,
+        scratch.ledger,
+        scratch.work,
     )
     if not outcome.done:
         return None
@@ -250,7 +211,8 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
 
 
 def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:
-    """Run the lane through the kernel that knows every rule."""
+    """Run the lane through the kernel that knows every rule; raises as `run_lane`."""
+    simulate._check(signals, len(track.bars))  # noqa: SLF001
     scratch.counts[:] = 0
     trades, fills, drawdown, gross, ruined = kernels.run_scalar(
         *_arguments(track, signals, scratch)

@@ -53,8 +53,9 @@ WIDTH = BREAKEVEN_BPS + 1
 QUANTITY, ENTRY, EXIT, PNL, TRADE_FEES, TRADE_SLIPPAGE, MAE, MFE, RISK = range(9)
 TRADE_ROWS = RISK + 1
 ENTRY_BAR, EXIT_BAR = 0, 1
-BLOCK = 256  # bars whose sums are taken side by side
-SUM, SQUARES, LOW, HIGH = range(4)  # of a block
+BLOCK = 256  # bars that are looked at together; `_fold` is written for this number
+LOW, HIGH = 0, 1  # of a block
+_SHY = 0.01  # share of the squares that may be lost to the mean
 _PAIRWISE = 128  # as in numpy: up to here a sum is not halved
 
 
@@ -90,14 +91,14 @@ class Workspace(NamedTuple):
     """Memory a measurement scribbles on; nothing in it outlives the call.
 
     `daily`: shape (D,). `sessions`: (3, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
-    (4, T / BLOCK + 1). `lanes`: (2, BLOCK).
+    (2, T / BLOCK + 1). `sums`: (2, BLOCK).
     """
 
     daily: FloatArray
     sessions: FloatArray
     trades: FloatArray
     blocks: FloatArray
-    lanes: FloatArray
+    sums: FloatArray
 
 
 def calendar_of(bars: Bars) -> Calendar:
@@ -119,7 +120,7 @@ def workspace(bars: int, sessions: int, trades: int) -> Workspace:
         np.empty(sessions),
         np.empty((3, sessions)),
         np.empty((4, 2 * trades)),
-        np.empty((4, bars // BLOCK + 1)),
+        np.empty((2, bars // BLOCK + 1)),
         np.empty((2, BLOCK)),
     )
 
@@ -219,32 +220,22 @@ def _fold(x: FloatArray) -> float:
 
 
 @register_jitable
-def block_of(
-    equity: FloatArray, previous: float, count: int, blocks: FloatArray, k: int, lanes: FloatArray
-) -> None:
-    """Sum up the returns of one block of bars, and their squares about its mean.
+def add_returns(equity: FloatArray, previous: float, count: int, sums: FloatArray) -> None:
+    """Add the returns of one block of bars, and their squares, to BLOCK sums side by side.
 
     Args:
         equity: The block, shape (BLOCK,) or its first `count` rows.
         previous: Equity before the block.
-        blocks: Column `k`, rows SUM and SQUARES are filled.
+        sums: Shape (2, BLOCK): of returns, of their squares.
     """
-    change, total = lanes[0], lanes[1]
-    change[0] = equity[0] / previous - 1.0
+    once, squared = sums[0], sums[1]
+    change = equity[0] / previous - 1.0
+    once[0] += change
+    squared[0] += change * change
     for i in range(1, count):
-        change[i] = equity[i] / equity[i - 1] - 1.0
-    for i in range(count, BLOCK):
-        change[i] = 0.0
-    for i in range(BLOCK):
-        total[i] = change[i]
-    blocks[SUM, k] = _fold(total)
-    mean = blocks[SUM, k] / count
-    for i in range(BLOCK):
-        away = change[i] - mean
-        total[i] = away * away
-    for i in range(count, BLOCK):
-        total[i] = 0.0
-    blocks[SQUARES, k] = _fold(total)
+        change = equity[i] / equity[i - 1] - 1.0
+        once[i] += change
+        squared[i] += change * change
 
 
 @register_jitable
@@ -560,6 +551,22 @@ def _of_sessions(
 
 
 @register_jitable
+def _again(equity: FloatArray, start: float) -> tuple[float, float, float, float]:
+    """Mean, squares about the mean, least and greatest of returns, in two passes."""
+    low = high = equity[0] / start - 1.0
+    mean = low
+    for t in range(1, len(equity)):
+        change = equity[t] / equity[t - 1] - 1.0
+        low, high = min(low, change), max(high, change)
+        mean += change
+    mean /= len(equity)
+    away = (equity[0] / start - 1.0 - mean) ** 2
+    for t in range(1, len(equity)):
+        away += (equity[t] / equity[t - 1] - 1.0 - mean) ** 2
+    return mean, away, low, high
+
+
+@register_jitable
 def _of_bars(
     equity: FloatArray,
     cal: Calendar,
@@ -576,15 +583,16 @@ def _of_bars(
         while lived < total and equity[lived] > 0.0:
             lived += 1
         lived = min(lived + 1, total)
-    blocks, lanes = work.blocks, work.lanes
+    blocks, sums = work.blocks, work.sums
     count = (lived + BLOCK - 1) // BLOCK
     if not fig.folded:
         bits = equity.view(np.int64)
+        sums[:] = 0.0
         for k in range(count):
             first = k * BLOCK
             size = min(BLOCK, lived - first)
             previous = equity[first - 1] if k > 0 else fig.start
-            block_of(equity[first : first + size], previous, size, blocks, k, lanes)
+            add_returns(equity[first : first + size], previous, size, sums)
             if not fig.ruined:
                 extremes_of(bits[first : first + size], size, blocks, k)
     drawdown = fig.drawdown
@@ -597,19 +605,15 @@ def _of_bars(
     elif lived < 2:
         reason = TOO_SHORT
     else:
-        mean = pairwise_sum(blocks[SUM], count) / lived
-        for k in range(count):
-            size = min(BLOCK, lived - k * BLOCK)
-            away = blocks[SUM, k] / size - mean
-            blocks[SUM, k] = blocks[SQUARES, k] + size * (away * away)
-        deviation = sqrt(pairwise_sum(blocks[SUM], count) / (lived - 1))
-        if deviation <= 10.0 * NOISE * max(1.0, abs(mean)):
-            low = high = equity[0] / fig.start - 1.0
-            for t in range(1, lived):
-                change = equity[t] / equity[t - 1] - 1.0
-                low, high = min(low, change), max(high, change)
+        mean, squares = _fold(sums[0]) / lived, _fold(sums[1])
+        lost = lived * mean * mean
+        away = squares - lost
+        if lost >= _SHY * squares:
+            # What is left would not be exact enough; seldom: returns are mostly far from constant.
+            mean, away, low, high = _again(equity[:lived], fig.start)
             if high - low <= NOISE * max(1.0, -low, high):
                 reason = ZERO_VARIANCE
+        deviation = sqrt(away / (lived - 1))
         if reason == DEFINED and lived < SHARPE_AT_LEAST:
             reason = TOO_SHORT
         if reason == DEFINED:

@@ -51,7 +51,7 @@ def plain_case(seed: int, count: int) -> Case:
 def quick(case: Case) -> tuple[bool, LaneRows]:
     track = track_of(case.bars, case.options, case.costs)
     scratch = scratch_for(track)
-    for memory in (scratch.equity, scratch.columns, scratch.steps):
+    for memory in (scratch.equity, scratch.columns, scratch.ledger.steps):
         memory[...] = np.nan  # nothing may be taken from the lane before
     rows = LaneRows.empty(1, len(track.calendar.ends))
     was_quick = lanes._quick(track, case.signals, scratch) is not None
