@@ -17,7 +17,7 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
-from core.domain.signals import Signals
+from core.domain.signals import CodeArray, Signals
 from core.domain.simulation import BoolArray, ReasonArray
 from core.engine import events, kernels, measures, simulate
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
@@ -165,7 +165,7 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     rows.ruined[lane] = figures.ruined
 
 
-def _contiguous(codes: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+def _contiguous(codes: CodeArray) -> CodeArray:
     """Give a read-only view: the one type kernels are compiled for."""
     view = np.ascontiguousarray(codes).view()
     view.flags.writeable = False
@@ -210,9 +210,36 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
     )
 
 
+def plainly_right(signals: Signals, total: int) -> bool:
+    """Say whether signals of the common kinds make sense; others are left to `simulate`."""
+    codes = signals.codes
+    if codes.dtype != np.int8 or codes.shape != (total,) or signals.entry_price is not None:
+        return False
+    if signals.max_bars < 0 or (signals.trail is not None and signals.trail.unit == "price"):
+        return False
+    levels = (signals.stop, signals.target, signals.trail)
+    if not all(each is None or _is_distance(each.value) for each in levels):
+        return False
+    return bool(all_known(_contiguous(codes)))
+
+
+def _is_distance(value: float | FloatArray) -> bool:
+    return isinstance(value, float) and 0.0 < value < np.inf
+
+
+@njit(cache=True, nogil=True)
+def all_known(codes: CodeArray) -> bool:
+    """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
+    strange = False
+    for code in codes:
+        strange |= (code < -3) | (code > 3) | (code == -2)  # noqa: PLR2004 - nothing between
+    return not strange
+
+
 def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:
     """Run the lane through the kernel that knows every rule; raises as `run_lane`."""
-    simulate._check(signals, len(track.bars))  # noqa: SLF001
+    if not plainly_right(signals, len(track.bars)):
+        simulate._check(signals, len(track.bars))  # noqa: SLF001
     scratch.counts[:] = 0
     trades, fills, drawdown, gross, ruined = kernels.run_scalar(
         *_arguments(track, signals, scratch)

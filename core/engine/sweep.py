@@ -431,12 +431,16 @@ class _Crew:
                 pool.submit(self._chunk, number) for number in numbers
             }
             while waiting:
-                if cancelled():
-                    raise Cancelled("the sweep was cancelled")
+                if not self._stop.is_set() and cancelled():
+                    self._stop.set()
+                    # Chunks that were begun are finished and handed out.
+                    waiting = {future for future in waiting if not future.cancel()}
                 ready, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
                 for future in ready:
                     if (chunk := future.result()) is not None:
                         yield chunk
+            if self._stop.is_set():
+                raise Cancelled("the sweep was cancelled")
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -451,19 +455,18 @@ class _Crew:
         lanes = self._plan.lanes(number)
         rows = LaneRows.empty(len(lanes), len(self._track.calendar.ends))
         errors: dict[int, str] = {}
-        # What a strategy does to numpy's error handling must not outlive its chunk.
-        with np.errstate(all="ignore"):
-            for place, lane in enumerate(lanes.tolist()):
-                try:
-                    signals = self._signals(self._plan.params[lane])
-                    run_lane(self._track, signals, scratch, rows, place)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
-                    errors[place] = _sentence(error)
+        for place, lane in enumerate(lanes.tolist()):
+            try:
+                signals = self._signals(self._plan.params[lane])
+                run_lane(self._track, signals, scratch, rows, place)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
+                errors[place] = _sentence(error)
         self._idle.put(scratch)
         return Chunk(self._plan.hash, number, rows, errors)
 
     def _signals(self, params: Parameters) -> Signals:
-        with self._guard():
+        # What a strategy does to numpy's error handling must not outlive its call.
+        with self._guard(), np.errstate(all="ignore"):
             signals: Any = self._build(params).generate_signals(self._view)
         if not isinstance(signals, Signals):
             raise StrategyFailed(
