@@ -102,6 +102,7 @@ _COSTS = frozenset(
 _SIGNALS = frozenset({"codes", "conflicts", "entry_kind"})
 SPAN = 16  # bars whose extremes are known together
 _STEP = 64  # bars whose shares are added together
+_RING = 4096  # bars whose shares are kept until they are added
 WIDE = 32  # bars that are marked together: fewer, and LLVM takes them one by one
 _ONES = 0x0101010101010101
 
@@ -137,8 +138,8 @@ def prices_of(bars: Bars) -> Prices:
 class Ledger(NamedTuple):
     """Memory of one thread.
 
-    `steps` and `since` say what cash and quantity were, and from which bar on. `equity` and `share`
-    (of equity that is held) are WIDE longer than the bars.
+    `steps` and `since` say what cash and quantity were, and from which bar on. `equity` is WIDE
+    longer than the bars; `share`, of equity that is held, goes round.
     """
 
     steps: FloatArray
@@ -155,7 +156,7 @@ def ledger_for(bars: int) -> Ledger:
         np.empty(bars + 2, dtype=np.int64),
         np.empty(bars + 10, dtype=np.int64),
         np.zeros(bars + WIDE),
-        np.zeros(bars + WIDE),
+        np.zeros(_RING + WIDE),
     )
 
 
@@ -390,16 +391,19 @@ def _mark(
     sums[:] = 0.0
     gross, previous = 0.0, cfg.cash
     added, folded = 0, 0  # bars whose share is in the sum, bars whose blocks are done
+    change, begin = 0, 0
     since[changes] = total
-    for i in range(changes + 1):
-        begin = since[i]
-        end = since[i + 1] if i < changes else begin
-        cash, q = steps[0, i], steps[1, i]
+    while begin < total:
+        while since[change + 1] <= begin:
+            change += 1
+        end = min(since[change + 1], begin + _RING // 4, (begin // _RING + 1) * _RING)
+        cash, q = steps[0, change], steps[1, change]
         for at in range(begin, end, WIDE):
             # Too far, perhaps: the next stretch mends it. Slices, so that no index can be
             # negative: only then are bars taken side by side.
+            slot = at % _RING
             prices = close[at : at + WIDE]
-            money, part = equity[at : at + WIDE], share[at : at + WIDE]
+            money, part = equity[at : at + WIDE], share[slot : slot + WIDE]
             for j in range(WIDE):
                 value = q * prices[j] * mult
                 marked = cash + value
@@ -408,11 +412,13 @@ def _mark(
         # One after the other, as the definition says; meanwhile the processor begins with what
         # comes next. Adding a 0 changes nothing.
         while added + _STEP <= begin:
-            part = share[added : added + _STEP]
+            slot = added % _RING
+            part = share[slot : slot + _STEP]
             for j in range(_STEP):
                 gross += part[j]
             added += _STEP
-        while folded + BLOCK <= begin or (i == changes and folded < total):
+        begin = end
+        while folded + BLOCK <= begin or (begin == total and folded < total):
             size = min(BLOCK, total - folded)
             k = folded // BLOCK
             extremes_of(bits[folded : folded + size], size, blocks, k)
@@ -422,7 +428,7 @@ def _mark(
             previous = equity[folded + size - 1]
             folded += BLOCK
     for t in range(added, total):
-        gross += share[t]
+        gross += share[t % _RING]
     return gross, True
 
 
