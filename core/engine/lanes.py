@@ -110,8 +110,16 @@ class LaneRows:
         )
 
 
-def track_of(bars: Bars, options: EngineOptions, costs: CostModel) -> Track:
+def track_of(
+    bars: Bars, options: EngineOptions, costs: CostModel, benchmark: Bars | None = None
+) -> Track:
     """Make bars and rules ready for any number of lanes.
+
+    Args:
+        bars: Of one symbol.
+        options: Account and fill rules.
+        costs: Fees and price concession.
+        benchmark: What lanes are measured against; None for holding the symbol itself.
 
     Raises:
         DataProblem: there are no bars.
@@ -122,7 +130,7 @@ def track_of(bars: Bars, options: EngineOptions, costs: CostModel) -> Track:
         bars,
         options,
         costs,
-        measures.calendar_of(bars),
+        measures.calendar_of(bars, benchmark),
         simulate._flags(bars, options),  # noqa: SLF001 - the other door to the same kernel
         simulate._config(options, costs, 0, bars.session),  # noqa: SLF001
         events.prices_of(bars) if events.rules_allow(options, costs) else None,

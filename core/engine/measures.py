@@ -19,6 +19,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from core.analytics import returns
+from core.analytics.benchmark import PAIRS_AT_LEAST
 from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST
 from core.analytics.undefined import NOISE
 from core.domain.bars import Bars, FloatArray, IntArray
@@ -34,21 +35,23 @@ REASON_CODES = ("", *REASONS)
 (
     FINAL_EQUITY, NET_PROFIT, TOTAL_RETURN, CAGR, VOLATILITY, SHARPE, SHARPE_SE, SHARPE_BAR,
     SORTINO, MAX_DRAWDOWN, CALMAR, ULCER_INDEX, UPI, OMEGA, TAIL_RATIO, VAR_95, CVAR_95, SKEWNESS,
-    KURTOSIS, UNDERWATER_LONGEST, UNDERWATER_CURRENT, UNDERWATER_MEAN, RECOVERY_FACTOR, EXPOSURE,
-    GROSS_EXPOSURE, TURNOVER, TRADES, OPEN_TRADES, WIN_RATE, PROFIT_FACTOR, EXPECTANCY,
+    KURTOSIS, UNDERWATER_LONGEST, UNDERWATER_CURRENT, UNDERWATER_MEAN, RECOVERY_FACTOR, ALPHA,
+    ALPHA_T, BETA, BETA_T, CORRELATION, TRACKING_ERROR, INFO_RATIO, EXPOSURE, GROSS_EXPOSURE,
+    TURNOVER, TRADES, OPEN_TRADES, WIN_RATE, PROFIT_FACTOR, EXPECTANCY,
     EXPECTANCY_PCT, EXPECTANCY_R, PAYOFF, AVERAGE_WIN, AVERAGE_LOSS, BEST_TRADE, WORST_TRADE, SQN,
     SQN100, WIN_STREAK, LOSS_STREAK, BARS_MEDIAN, BARS_MEAN, BARS_MAX, DURATION_MEDIAN,
     DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, AMBIGUOUS_PCT, FEES, SLIPPAGE, COST_SHARE,
     BREAKEVEN_BPS,
-) = range(55)
+) = range(62)
 # fmt: on
 WIDTH = BREAKEVEN_BPS + 1
 # Reasons, as in REASON_CODES.
 (
-    DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, ZERO_VARIANCE,
+    DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, TOO_FEW_PAIRS,
+    FLAT_BENCHMARK, EXACT_FIT, ZERO_VARIANCE,
     NO_DOWNSIDE, NO_DRAWDOWN, NO_LOSSES, NO_WINS, NO_STOP, NO_GROSS_PROFIT, ZERO_DENOMINATOR,
-    NOT_FINITE, RUINED,
-) = range(16)  # fmt: skip
+    NOT_FINITE, RUINED, NOT_COMPUTED,
+) = range(20)  # fmt: skip
 # Rows of the trade table.
 QUANTITY, ENTRY, EXIT, PNL, TRADE_FEES, TRADE_SLIPPAGE, MAE, MFE, RISK = range(9)
 TRADE_ROWS = RISK + 1
@@ -60,13 +63,20 @@ _PAIRWISE = 128  # as in numpy: up to here a sum is not halved
 
 
 class Calendar(NamedTuple):
-    """What metrics need of the bars, the same for every lane; see `core.analytics.account`."""
+    """What metrics need of the bars, the same for every lane; see `core.analytics.account`.
+
+    `shared` are the sessions the benchmark has too, shape (P,). `levels` is what it was worth
+    before the first and at the end of each, shape (P + 1,); the first is NaN where the benchmark
+    begins later.
+    """
 
     ts: IntArray
     ends: IntArray
     years: float
     per_year: float
     bars_per_year: float
+    shared: IntArray
+    levels: FloatArray
 
 
 class Figures(NamedTuple):
@@ -90,7 +100,7 @@ class Figures(NamedTuple):
 class Workspace(NamedTuple):
     """Memory a measurement scribbles on; nothing in it outlives the call.
 
-    `daily`: shape (D,). `sessions`: (3, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
+    `daily`: shape (D,). `sessions`: (5, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
     (2, T / BLOCK + 1). `sums`: (2, BLOCK).
     """
 
@@ -101,8 +111,13 @@ class Workspace(NamedTuple):
     sums: FloatArray
 
 
-def calendar_of(bars: Bars) -> Calendar:
-    """Find what metrics need of at least one bar."""
+def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
+    """Find what metrics need of at least one bar.
+
+    Args:
+        bars: Of the run.
+        benchmark: Bars to buy and hold instead; None for those of the run.
+    """
     ends = returns.session_ends(bars.session)
     years = returns.years_between(int(bars.ts[0]), returns.end_of(bars))
     per_year = returns.periods_per_year(
@@ -111,14 +126,30 @@ def calendar_of(bars: Bars) -> Calendar:
         years=years,
         nominal=bars.market.sessions_per_year,
     )
-    return Calendar(bars.ts, ends, years, per_year, per_year * len(bars) / len(ends))
+    shared = np.arange(len(ends))
+    levels = np.append(1.0, bars.close[ends] / bars.open[0])
+    if benchmark is not None:
+        other = returns.session_ends(benchmark.session)
+        _, shared, theirs = np.intersect1d(
+            bars.session[ends],
+            benchmark.session[other],
+            assume_unique=True,
+            return_indices=True,
+        )
+        before = np.nan
+        if len(shared) and shared[0] == 0:
+            first = int(theirs[0])
+            before = benchmark.open[other[first - 1] + 1 if first else 0]
+        levels = np.append(before, benchmark.close[other[theirs]])
+    bars_per_year = per_year * len(bars) / len(ends)
+    return Calendar(bars.ts, ends, years, per_year, bars_per_year, shared, levels)
 
 
 def workspace(bars: int, sessions: int, trades: int) -> Workspace:
     """Make memory for runs of so many bars, sessions and at most so many trades."""
     return Workspace(
         np.empty(sessions),
-        np.empty((3, sessions)),
+        np.empty((5, sessions)),
         np.empty((4, 2 * trades)),
         np.empty((2, bars // BLOCK + 1)),
         np.empty((2, BLOCK)),
@@ -548,6 +579,91 @@ def _of_sessions(
             _deny(out, why, TURNOVER, RUINED)
         else:
             _put(out, why, TURNOVER, 0.5 * out[TURNOVER] / mean_equity / cal.years)
+    _of_benchmark(cal, fig, lived, out, why, work)
+
+
+@register_jitable
+def _of_benchmark(
+    cal: Calendar, fig: Figures, lived: int, out: FloatArray, why: ReasonRow, work: Workspace
+) -> None:
+    """Everything that stands on pairs of returns, the account's and the benchmark's."""
+    own, other, closes = work.sessions[0], work.sessions[1], work.sessions[2]
+    apart, squares = work.sessions[3], work.sessions[4]
+    mine, theirs = fig.start, cal.levels[0]
+    count, covered = 0, 0
+    for i in range(len(cal.shared)):
+        d = cal.shared[i]
+        if d >= lived:
+            break
+        if theirs == theirs:
+            own[count] = closes[d] / mine - 1.0
+            other[count] = cal.levels[i + 1] / theirs - 1.0
+            count += 1
+            covered = d - cal.shared[0] + (cal.levels[0] == cal.levels[0])
+        mine, theirs = closes[d], cal.levels[i + 1]
+    for i in range(count):
+        apart[i] = own[i] - other[i]
+    root = sqrt(cal.per_year * count / covered) if count > 0 else 0.0
+    too_few = TOO_FEW_PAIRS
+
+    mean, deviation, constant = 0.0, 0.0, True
+    if count >= 2:
+        mean, deviation, constant = _mean_and_deviation(apart, count, squares)
+        _put(out, why, TRACKING_ERROR, deviation * root)
+    else:
+        too_few = TOO_SHORT if lived < 2 else TOO_FEW_PAIRS
+        _deny(out, why, TRACKING_ERROR, too_few)
+    if fig.fills == 0:
+        for slot in (ALPHA, ALPHA_T, BETA, BETA_T, CORRELATION, INFO_RATIO):
+            _deny(out, why, slot, NO_TRADES)
+        return
+    if count < SHARPE_AT_LEAST:
+        too_few = TOO_SHORT if lived < SHARPE_AT_LEAST else TOO_FEW_PAIRS
+        _deny(out, why, INFO_RATIO, too_few)
+    elif constant:
+        _deny(out, why, INFO_RATIO, ZERO_VARIANCE)
+    else:
+        _put(out, why, INFO_RATIO, mean / deviation * root)
+    reason = DEFINED
+    if count < PAIRS_AT_LEAST:
+        reason = TOO_SHORT if lived < PAIRS_AT_LEAST else TOO_FEW_PAIRS
+    elif _spread_is_noise(other, count):
+        reason = FLAT_BENCHMARK
+    if reason != DEFINED:
+        for slot in (ALPHA, ALPHA_T, BETA, BETA_T, CORRELATION):
+            _deny(out, why, slot, reason)
+        return
+    is_constant = _spread_is_noise(own, count)
+    own_mean = pairwise_sum(own, count) / count
+    other_mean = pairwise_sum(other, count) / count
+    for i in range(count):
+        own[i] -= own_mean
+        other[i] -= other_mean
+        squares[i] = other[i] * other[i]
+        apart[i] = own[i] * other[i]
+    other_square = pairwise_sum(squares, count)
+    slope = pairwise_sum(apart, count) / other_square
+    for i in range(count):
+        rest = own[i] - slope * other[i]
+        squares[i] = rest * rest
+        apart[i] = own[i] * own[i]
+    spread = sqrt(pairwise_sum(squares, count) / (count - 2))
+    own_square = pairwise_sum(apart, count)
+    intercept = own_mean - slope * other_mean
+    _put(out, why, ALPHA, intercept * (cal.per_year * count / covered))
+    _put(out, why, BETA, slope)
+    if spread <= NOISE:
+        _deny(out, why, ALPHA_T, EXACT_FIT)
+        _deny(out, why, BETA_T, EXACT_FIT)
+    else:
+        share = other_mean * other_mean / other_square
+        _put(out, why, ALPHA_T, intercept / (spread * sqrt(1.0 / count + share)))
+        _put(out, why, BETA_T, slope / spread * sqrt(other_square))
+    if is_constant:
+        _deny(out, why, CORRELATION, ZERO_VARIANCE)
+    else:
+        fit = slope * sqrt(other_square / own_square)
+        _put(out, why, CORRELATION, max(-1.0, min(1.0, fit)))
 
 
 @register_jitable
@@ -851,7 +967,7 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
 
     Args:
         simulation: Of at least one bar.
-        calendar: Of its bars, if it is known already.
+        calendar: Of its bars, with their benchmark; None where that is the symbol itself.
 
     Returns:
         What `core.analytics.summary.summarise` finds, in the order of `METRICS`.

@@ -235,6 +235,7 @@ def sweep(
     options: EngineOptions,
     costs: CostModel,
     *,
+    benchmark: Bars | None = None,
     threads: int | None = None,
     memory: int = MEMORY,
     code_hash: str = "",
@@ -255,6 +256,7 @@ def sweep(
         parameter_sets: Absent parameters have their defaults; equal sets are run once.
         options: Account and fill rules.
         costs: Fees and price concession.
+        benchmark: What lanes are measured against; None for holding the symbol itself.
         threads: How many; None for one per processor.
         memory: Bytes of indicators to remember for other lanes.
         code_hash: Of the strategy's code; chunks of other code are not accepted.
@@ -276,8 +278,9 @@ def sweep(
     for name, value in (("threads", threads), ("memory", memory)):
         if value is not None and value < 1:
             raise InvalidInput(f"{name} is {value}", expected="at least 1", field=name)
-    track = track_of(bars, options, costs)
-    plan = _plan_of(strategy, track, parameter_sets, code_hash)
+    track = track_of(bars, options, costs, benchmark)
+    data_hash = bars.data_hash + (benchmark.data_hash if benchmark is not None else "")
+    plan = _plan_of(strategy, track, parameter_sets, data_hash, code_hash)
     rows = LaneRows.empty(len(plan.params), len(track.calendar.ends))
     errors = dict(plan.errors)
     finished: set[int] = set()
@@ -337,6 +340,7 @@ def _plan_of(
     strategy: type[Strategy],
     track: Track,
     parameter_sets: Iterable[Mapping[str, Any]],
+    data_hash: str,
     code_hash: str,
 ) -> _Plan:
     specs, constraints = strategy.param_specs(), strategy.constraints
@@ -366,7 +370,7 @@ def _plan_of(
         ENGINE_VERSION,
         f"{strategy.__module__}.{strategy.__qualname__}",
         code_hash,
-        track.bars.data_hash,
+        data_hash,
         track.options.model_dump_json(),
         track.costs.model_dump_json(),
         size,

@@ -15,7 +15,7 @@ from core.domain.signals import Signals
 from core.engine import lanes
 from core.engine.events import rules_allow, signals_allow
 from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
-from core.engine.measures import measure_run
+from core.engine.measures import SLOTS, measure_run
 from core.engine.simulate import simulate
 from tests.factories import Case, random_bars, random_case
 
@@ -80,7 +80,12 @@ def test_every_number_has_the_bits_of_the_scalar_driver(count):
         counters = {name: getattr(run.counters, name) for name in COUNTER_NAMES}
         assert dict(zip(COUNTER_NAMES, rows.counters[0].tolist(), strict=True)) == counters
         assert was_quick != run.ruined, f"seed {seed}"
-        seen.update(counters, ruined=run.ruined, closed=expected.row[26], open=expected.row[27])
+        seen.update(
+            counters,
+            ruined=run.ruined,
+            closed=expected.row[SLOTS["trades"]],
+            open=expected.row[SLOTS["open_trades"]],
+        )
     if count >= 120:
         wanted = ("entries", "dropped_lot", "scaled_cash", "rejected", "ruined", "closed", "open")
         assert {name: seen[name] for name in wanted if seen[name] < 2} == {}

@@ -10,26 +10,31 @@ import pytest
 
 from core.analytics.returns import session_ends, simple_returns
 from core.analytics.summary import summarise
+from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
 from core.engine import measures
-from core.engine.measures import measure_run, pairwise_sum, values_of
+from core.engine.measures import calendar_of, measure_run, pairwise_sum, values_of
 from core.engine.simulate import simulate
 from tests.factories import random_case
 from tests.unit.analytics.simulations import OPEN, closed, simulation_of
-from tests.unit.analytics.test_against_reference import FRAMES, random_simulation
+from tests.unit.analytics.test_against_reference import (
+    FRAMES,
+    random_benchmark,
+    random_simulation,
+)
 
 # Relative, and of sums near zero absolute; a Sharpe ratio of bars is multiplied by sqrt(A T / D).
 PRECISION = {"skewness": 1e-9, "kurtosis": 1e-9, "sharpe_bar": 1e-12 * sqrt(252 * 20)}
 SESSION = np.repeat(np.arange(18_000, 18_060), 2)
 
 
-def differences(run: Simulation) -> list[str]:
+def differences(run: Simulation, benchmark: Bars | None = None) -> list[str]:
     """Every metric in which the compiled pass and the reference do not agree."""
-    expected = summarise([run], options=EngineOptions(), costs=CostModel())
-    found = measure_run(run)
+    expected = summarise([run], options=EngineOptions(), costs=CostModel(), benchmark=benchmark)
+    found = measure_run(run, calendar_of(run.bars, benchmark))
     values, reasons = values_of(found.row, found.why)
     wrong = []
     for name, value in expected.values.items():
@@ -66,6 +71,15 @@ def test_the_compiled_pass_equals_the_reference_on_accounts_by_chance(timeframe,
         run = random_simulation(np.random.default_rng(seed), timeframe)
 
         assert differences(run) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("timeframe", FRAMES)
+def test_the_compiled_pass_equals_the_reference_beside_any_benchmark(timeframe):
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        run = random_simulation(rng, timeframe)
+
+        assert differences(run, random_benchmark(rng, run)) == [], f"seed {seed}"
 
 
 @pytest.mark.parametrize("count", [2, 60, 700])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.analytics.summary import summarise
 from core.domain.costs import CostModel
 from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
@@ -23,7 +24,9 @@ from core.domain.signals import Signals, points
 from core.domain.strategy import MarketView, Param, Strategy
 from core.engine import sweep as sweeping
 from core.engine.measures import REASON_CODES, SLOTS
+from core.engine.simulate import simulate
 from core.engine.sweep import Chunk, Eligibility, Progress, SweepResult, sweep
+from core.engine.view import view_of
 from core.errors import Cancelled, Conflict, DataProblem, InvalidInput, StrategyFailed
 from strategies.ema_crossover import EMACrossoverStrategy
 from tests.factories import random_bars
@@ -201,6 +204,7 @@ def test_a_door_that_raises_stops_the_sweep_and_its_threads():
         {"options": EngineOptions(delay=1)},
         {"costs": CostModel(bps=2.0)},
         {"bars": random_bars(2, 600, sessions=150)},
+        {"benchmark": random_bars(2, 600, sessions=150)},
     ],
 )
 def test_chunks_of_another_plan_are_refused(change):
@@ -217,6 +221,7 @@ def test_chunks_of_another_plan_are_refused(change):
             asked["options"],
             asked["costs"],
             code_hash=asked["code_hash"],
+            benchmark=asked.get("benchmark"),
             done=kept[:1],
         )
 
@@ -253,6 +258,21 @@ def test_a_killed_sweep_is_resumed_from_what_was_written(tmp_path):
     assert_same(resumed, sweep_job.sweep_with())
     assert len(fresh) > 0
     assert {each.number for each in fresh}.isdisjoint(each.number for each in kept)
+
+
+def test_lanes_are_measured_against_the_benchmark_that_is_named():
+    other = random_bars(2, 600, sessions=150)
+    named = run(SETS[:2], benchmark=other)
+    signals = EMACrossoverStrategy.build(SETS[1]).generate_signals(view_of(BARS))
+
+    expected = summarise(
+        [simulate(BARS, signals, OPTIONS, COSTS)], options=OPTIONS, costs=COSTS, benchmark=other
+    )
+
+    values, _ = named.metrics(1)
+    assert values["beta"] == pytest.approx(expected.values["beta"], rel=1e-12)
+    assert values["beta"] != run(SETS[:2]).metrics(1)[0]["beta"]
+    assert values["sharpe"] == run(SETS[:2]).metrics(1)[0]["sharpe"]
 
 
 # Ranking ----------------------------------------------------------------------------------------
