@@ -17,7 +17,7 @@ class _Flight:
 
     landed: threading.Event = field(default_factory=threading.Event)
     value: Any = None
-    failed: bool = False
+    failed: bool = True
 
 
 class Memo:
@@ -68,10 +68,7 @@ class Memo:
                 return computed
         try:
             computed = flight.value = make()
-        except BaseException:
-            flight.failed = True
-            raise
-        else:
+            flight.failed = False
             return computed
         finally:
             with self._lock:
