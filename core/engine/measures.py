@@ -21,9 +21,12 @@ from numba.extending import register_jitable
 from core.analytics import returns
 from core.analytics.benchmark import PAIRS_AT_LEAST
 from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST
+from core.analytics.summary import badges
 from core.analytics.undefined import NOISE
 from core.domain.bars import Bars, FloatArray, IntArray
-from core.domain.metrics import METRICS, REASONS
+from core.domain.costs import CostModel
+from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
+from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
 
 ReasonRow = npt.NDArray[np.uint8]
@@ -1003,6 +1006,41 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
     work = workspace(len(simulation.bars), len(cal.ends), count)
     measure(simulation.equity, table, bars, count, cal, figures, row, why, work.daily, work)
     return Measured(row, why, work.daily)
+
+
+def summarise_run(
+    simulation: Simulation,
+    *,
+    options: EngineOptions,
+    costs: CostModel,
+    synthetic: bool = False,
+    benchmark: Bars | None = None,
+) -> Metrics:
+    """Measure one symbol's run: what `core.analytics.summary.summarise` gives, in a third the time.
+
+    Args:
+        simulation: Of at least one bar.
+        options: As the engine was given; decides a badge only.
+        costs: Likewise.
+        synthetic: Whether the prices came from a generator.
+        benchmark: What to measure against; None for the symbol itself.
+    """
+    calendar = calendar_of(simulation.bars, benchmark)
+    found = measure_run(simulation, calendar)
+    values, reasons = values_of(found.row, found.why)
+    return Metrics(
+        values=values,
+        reasons=reasons,
+        counters={name: getattr(simulation.counters, name) for name in COUNTER_NAMES},
+        badges=badges(
+            values,
+            is_short=calendar.years < 1.0,
+            is_ruined=simulation.ruined,
+            options=options,
+            costs=costs,
+            synthetic=synthetic,
+        ),
+    )
 
 
 def values_of(row: FloatArray, why: ReasonRow) -> tuple[dict[str, float | None], dict[str, str]]:

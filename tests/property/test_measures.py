@@ -16,7 +16,7 @@ from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
 from core.engine import measures
-from core.engine.measures import calendar_of, measure_run, pairwise_sum, values_of
+from core.engine.measures import calendar_of, measure_run, pairwise_sum, summarise_run, values_of
 from core.engine.simulate import simulate
 from tests.factories import random_case
 from tests.unit.analytics.simulations import OPEN, closed, simulation_of
@@ -170,6 +170,26 @@ def test_every_edge_has_its_number_or_its_reason(case):
         else:
             assert values[name] == pytest.approx(wanted, rel=1e-12, abs=1e-15), name
             assert name not in reasons
+
+
+def test_a_run_is_summed_up_as_the_reference_sums_it_up():
+    for seed in range(120):
+        case = random_case(seed, count=60)
+        rules = {"options": case.options, "costs": case.costs, "synthetic": seed % 2 == 0}
+        run = simulate(case.bars, case.signals, case.options, case.costs)
+        benchmark = random_benchmark(np.random.default_rng(seed), run) if seed % 3 == 0 else None
+
+        expected = summarise([run], **rules, benchmark=benchmark)
+        found = summarise_run(run, **rules, benchmark=benchmark)
+
+        defined = {name for name, value in expected.values.items() if value is not None}
+        assert {name for name in METRICS if found[name] is not None} == defined
+        assert {name: found[name] for name in defined} == pytest.approx(
+            {name: expected[name] for name in defined}, rel=1e-12, abs=1e-12
+        )
+        assert found.reasons == expected.reasons
+        assert found.counters == expected.counters
+        assert found.badges == expected.badges
 
 
 def test_sums_have_the_bits_of_numpy():
