@@ -114,6 +114,7 @@ def measure_lane(bars: Bars, rounds: int) -> Iterator[Row]:
             figures = Figures(
                 OPTIONS.initial_cash, 1.0, drawdown, gross / len(bars),
                 int(np.count_nonzero(scratch.held)), fills, 0, ruined=False, folded=False,
+                notional=np.nan,
             )  # fmt: skip
             measures.measure(
                 scratch.equity, scratch.columns, scratch.places, n, track.calendar, figures,

@@ -36,9 +36,11 @@ from core.engine.kernels import (
     SCALED,
     SCALED_CASH,
     SHORT,
+    Charges,
     Config,
+    asked_size,
     fee_of,
-    sized,
+    fitted,
     worse,
 )
 from core.engine.measures import (
@@ -74,7 +76,6 @@ _OPTIONS = frozenset(
         "on_insufficient",
         "allow_short",
         "fill_on_touch",
-        "square_off",
     }
 )
 _COSTS = frozenset(
@@ -95,6 +96,8 @@ _COSTS = frozenset(
         "sell_charge_maximum",
         "changes",
         "slippage_bps",
+        "slippage_points",
+        "per_trade",
         "half_spread_bps",
         "tick",
     }
@@ -252,6 +255,7 @@ def _trade(
     codes: CodeArray,
     words: IntArray,
     cfg: Config,
+    charges: Charges,
     columns: FloatArray,
     places: IntArray,
     counts: IntArray,
@@ -264,7 +268,7 @@ def _trade(
     From bar `since[i]` on cash is `steps[0, i]` and the quantity `steps[1, i]`. No change at all
     (there is one at the start) means that a code is not known.
     """
-    mult = cfg.multiplier
+    mult = charges.multiplier
     total = len(codes)
     cash, q, way, side = cfg.cash, 0.0, 0, 0.0
     trades, fills, changes = 0, 0, 1
@@ -286,9 +290,9 @@ def _trade(
             op = prices.open[t]
             marked = cash + q * prices.close[row] * mult
             if q != 0.0:
-                px = worse(op, -side, cfg.slip, cfg.tick)
+                px = worse(op, -side, charges)
                 size = abs(q)
-                fee = fee_of(size, px, t, -q, cfg)
+                fee = fee_of(size, px, t, -q, charges) + charges.per_trade
                 cash = cash - -q * px * mult
                 cash = cash - fee
                 entry = columns[ENTRY, trades]
@@ -307,18 +311,19 @@ def _trade(
                     row = end
                 else:
                     s = float(code)
-                    px = worse(op, s, cfg.slip, cfg.tick)
+                    px = worse(op, s, charges)
                     base, at = (cash, px) if cfg.size_at_fill else (marked, prices.close[row])
                     size, outcome = 0.0, REJECTED
                     if 0.0 < px < inf:
-                        size, outcome = sized(base, at, px, cash, t, s, cfg)
+                        raw = asked_size(base, at, mult, cfg)
+                        size, outcome = fitted(raw, px, cfg.margin, cash, t, s, cfg, charges)
                     if outcome >= REJECTED:
                         counts[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
                     else:
                         counts[ENTRIES] += 1
                         if outcome == SCALED:
                             counts[SCALED_CASH] += 1
-                        fee = fee_of(size, px, t, s, cfg)
+                        fee = fee_of(size, px, t, s, charges)
                         q = s * size
                         cash = cash - q * px * mult
                         cash = cash - fee
@@ -379,6 +384,7 @@ def _mark(
     close: FloatArray,
     total: int,
     cfg: Config,
+    charges: Charges,
     ledger: Ledger,
     changes: int,
     work: Workspace,
@@ -386,7 +392,7 @@ def _mark(
     """Fill equity, blocks and sums; returns summed gross exposure and whether equity is above 0."""
     equity, share, steps, since = ledger.equity, ledger.share, ledger.steps, ledger.since
     bits = equity.view(np.int64)
-    mult = cfg.multiplier
+    mult = charges.multiplier
     sums, blocks = work.sums, work.blocks
     sums[:] = 0.0
     gross, previous = 0.0, cfg.cash
@@ -438,6 +444,7 @@ def _run(
     codes: CodeArray,
     words: IntArray,
     cfg: Config,
+    charges: Charges,
     columns: FloatArray,
     places: IntArray,
     counts: IntArray,
@@ -445,12 +452,12 @@ def _run(
     work: Workspace,
 ) -> Outcome:
     trades, fills, changes = _trade(
-        prices, codes, words, cfg, columns, places, counts,
+        prices, codes, words, cfg, charges, columns, places, counts,
         ledger.steps, ledger.since, ledger.rows,
     )  # fmt: skip
     if changes == 0:
         return Outcome(changes > 0, 0, 0, 0.0, 0)
-    gross, alive = _mark(prices.close, len(codes), cfg, ledger, changes, work)
+    gross, alive = _mark(prices.close, len(codes), cfg, charges, ledger, changes, work)
     held = _excursions(prices, columns, places, trades, ledger.rows) if alive else 0
     return Outcome(alive, trades, fills, gross, held)
 
@@ -464,6 +471,7 @@ def _cached(sources: str) -> Any:
         codes: CodeArray,
         words: IntArray,
         cfg: Config,
+        charges: Charges,
         columns: FloatArray,
         places: IntArray,
         counts: IntArray,
@@ -472,7 +480,7 @@ def _cached(sources: str) -> Any:
     ) -> Outcome:
         if len(sources) == 0:
             raise ValueError
-        return _run(prices, codes, words, cfg, columns, places, counts, ledger, work)
+        return _run(prices, codes, words, cfg, charges, columns, places, counts, ledger, work)
 
     return run_events
 

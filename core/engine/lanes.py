@@ -19,22 +19,11 @@ from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Signals
 from core.domain.simulation import BoolArray, ReasonArray
-from core.engine import events, kernels, measures, simulate
+from core.engine import convert, events, kernels, measures, simulate
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
 from core.errors import DataProblem
 
-_COUNTED = {
-    "entries": kernels.ENTRIES,
-    "dropped_lot": kernels.DROPPED_LOT,
-    "scaled_cash": kernels.SCALED_CASH,
-    "rejected": kernels.REJECTIONS,
-    "expired": kernels.EXPIRED,
-    "blocked": kernels.BLOCKED,
-    "ambiguous_bars": kernels.AMBIGUOUS,
-}
-_PLACES = [COUNTER_NAMES.index(name) for name in _COUNTED]
-_SLOTS = list(_COUNTED.values())
-_CONFLICTS = COUNTER_NAMES.index("conflicts")
+_NOTHING = Signals(codes=np.empty(0, dtype=np.int8))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,6 +40,7 @@ class Track:
     calendar: Calendar
     flags: ReasonArray
     config: kernels.Config
+    charges: kernels.Charges
     prices: events.Prices | None
 
 
@@ -88,7 +78,7 @@ class LaneRows:
         metrics: Shape (N, M) in the order of `METRICS`, NaN where undefined.
         why: Shape (N, M), indices into `REASON_CODES`.
         daily: Returns of sessions, shape (N, D), float32.
-        counters: Shape (N, 8) in the order of `COUNTER_NAMES`.
+        counters: Shape (N, C) in the order of `COUNTER_NAMES`.
         ruined: Shape (N,).
     """
 
@@ -131,8 +121,9 @@ def track_of(
         options,
         costs,
         measures.calendar_of(bars, benchmark),
-        simulate._flags(bars, options),  # noqa: SLF001 - the other door to the same kernel
-        simulate._config(options, costs, 0, bars.session),  # noqa: SLF001
+        convert.flags_of(bars, options),
+        convert.config_of(options, _NOTHING),
+        convert.charges_of(options, costs, bars.session),
         events.prices_of(bars) if events.rules_allow(options, costs) else None,
     )
 
@@ -151,7 +142,7 @@ def scratch_for(track: Track) -> Scratch:
         np.empty((most, 4), dtype=np.int64),
         np.empty(most, dtype=np.uint8),
         np.empty(most, dtype=np.bool_),
-        np.zeros(len(_SLOTS), dtype=np.int64),
+        np.zeros(kernels.COUNTERS, dtype=np.int64),
         np.empty((measures.TRADE_ROWS, most)),
         np.empty((2, most), dtype=np.int64),
         ledger,
@@ -165,11 +156,13 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     Raises:
         StrategyFailed: the signals make no sense, as in `simulate`.
     """
+    if simulate.needs_general_driver(track.options, track.costs):
+        _account(track, signals, rows, lane)
+        return
     trades, figures = _quick(track, signals, scratch) or _general(track, signals, scratch)
     _measure(track, scratch, trades, figures, rows, lane)
-    counts = rows.counters[lane]
-    counts[_PLACES] = scratch.counts[_SLOTS]
-    counts[_CONFLICTS] = signals.conflicts
+    counters = convert.counters_of(scratch.counts, signals.conflicts)
+    rows.counters[lane] = [getattr(counters, name) for name in COUNTER_NAMES]
     rows.ruined[lane] = figures.ruined
 
 
@@ -197,6 +190,7 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         codes,
         codes[: len(codes) // 8 * 8].view(np.int64),
         track.config,
+        track.charges,
         scratch.columns,
         scratch.places,
         scratch.counts,
@@ -207,7 +201,7 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         return None
     return outcome.trades, Figures(
         start=track.config.cash,
-        multiplier=track.config.multiplier,
+        multiplier=track.charges.multiplier,
         drawdown=np.nan,
         gross=outcome.gross / len(codes),
         held=outcome.held,
@@ -215,7 +209,17 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         ambiguous=0,
         ruined=False,
         folded=True,
+        notional=np.nan,
     )
+
+
+def _account(track: Track, signals: Signals, rows: LaneRows, lane: int) -> None:
+    """Run the lane as a run of its own, under rules that only the driver of accounts knows."""
+    run = simulate.simulate(track.bars, signals, track.options, track.costs)
+    found = measures.measure_run(run, track.calendar)
+    rows.metrics[lane], rows.why[lane], rows.daily[lane] = found
+    rows.counters[lane] = [getattr(run.counters, name) for name in COUNTER_NAMES]
+    rows.ruined[lane] = run.ruined
 
 
 def plainly_right(signals: Signals, total: int) -> bool:
@@ -223,7 +227,9 @@ def plainly_right(signals: Signals, total: int) -> bool:
     codes = signals.codes
     if codes.dtype != np.int8 or codes.shape != (total,) or signals.entry_price is not None:
         return False
-    if signals.max_bars < 0 or (signals.trail is not None and signals.trail.unit == "price"):
+    if signals.max_bars < 0 or signals.ttl < 1 or signals.priority is not None:
+        return False
+    if signals.trail is not None and signals.trail.unit == "price":
         return False
     levels = (signals.stop, signals.target, signals.trail)
     if not all(each is None or _is_distance(each.value) for each in levels):
@@ -247,7 +253,7 @@ def all_known(codes: CodeArray) -> bool:
 def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:
     """Run the lane through the kernel that knows every rule; raises as `run_lane`."""
     if not plainly_right(signals, len(track.bars)):
-        simulate._check(signals, len(track.bars))  # noqa: SLF001
+        convert.check_signals(signals, len(track.bars))
     scratch.counts[:] = 0
     trades, fills, drawdown, gross, ruined = kernels.run_scalar(
         *_arguments(track, signals, scratch)
@@ -256,7 +262,7 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
     total = len(track.bars)
     return trades, Figures(
         start=track.config.cash,
-        multiplier=track.config.multiplier,
+        multiplier=track.charges.multiplier,
         drawdown=float(drawdown),
         gross=float(gross) / total,
         held=int(np.count_nonzero(scratch.held)),
@@ -264,6 +270,7 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
         ambiguous=int(scratch.counts[kernels.AMBIGUOUS]),
         ruined=bool(ruined),
         folded=False,
+        notional=np.nan,
     )
 
 
@@ -278,10 +285,14 @@ def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, .
         bars.session,
         track.flags,
         signals.codes,
-        simulate._NO_ENTRY_PRICE if entry is None else entry,  # noqa: SLF001
+        simulate._NO_ENTRY_PRICE if entry is None else entry,  # noqa: SLF001 - the same array
         signals.entry_kind == "stop",
-        *(simulate._protection(level) for level in (signals.stop, signals.target, signals.trail)),  # noqa: SLF001
-        track.config._replace(max_bars=signals.max_bars),
+        convert.protection_of(signals.stop),
+        convert.protection_of(signals.target),
+        convert.protection_of(signals.trail),
+        convert.limits_of(track.options, 1) if convert.has_limits(track.options) else None,
+        track.config._replace(max_bars=signals.max_bars, ttl=signals.ttl),
+        track.charges,
         scratch.equity,
         scratch.cash,
         scratch.quantity,

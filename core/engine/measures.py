@@ -86,7 +86,8 @@ class Figures(NamedTuple):
     """What the bar loop counted on its way.
 
     `drawdown` is the worst, at most 0, or NaN if nobody looked; `gross` the mean gross exposure,
-    `held` the number of bars with a position. `folded` says that blocks are filled already.
+    `held` the number of bars with a position. `folded` says that blocks are filled already,
+    `notional` what fills were worth, NaN if every trade has one fill at either end.
     """
 
     start: float
@@ -98,6 +99,7 @@ class Figures(NamedTuple):
     ambiguous: int
     ruined: bool
     folded: bool
+    notional: float
 
 
 class Workspace(NamedTuple):
@@ -891,7 +893,9 @@ def _of_costs(
         if bars[EXIT_BAR, i] >= 0:
             traded[size] = abs(table[QUANTITY, i]) * table[EXIT, i]
             size += 1
-    notional = pairwise_sum(traded, size) * fig.multiplier
+    notional = fig.notional
+    if notional != notional:
+        notional = pairwise_sum(traded, size) * fig.multiplier
     fees = pairwise_sum(table[TRADE_FEES], count)
     slippage = pairwise_sum(table[TRADE_SLIPPAGE], count)
     costs = fees + slippage
@@ -976,6 +980,7 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
         What `core.analytics.summary.summarise` finds, in the order of `METRICS`.
     """
     trades, cal = simulation.trades, calendar or calendar_of(simulation.bars)
+    fills = simulation.fills
     count = len(trades)
     table = np.empty((TRADE_ROWS, count))
     table[:] = (
@@ -997,10 +1002,11 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
         drawdown=simulation.max_drawdown,
         gross=simulation.gross_exposure,
         held=int(np.count_nonzero(simulation.held)),
-        fills=len(simulation.fills),
+        fills=len(fills),
         ambiguous=simulation.counters.ambiguous_bars,
         ruined=simulation.ruined,
         folded=False,
+        notional=float((np.abs(fills.quantity) * fills.price).sum()) * simulation.multiplier,
     )
     row, why = np.empty(WIDTH), np.empty(WIDTH, dtype=np.uint8)
     work = workspace(len(simulation.bars), len(cal.ends), count)

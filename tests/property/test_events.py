@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, METRICS
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals
-from core.engine import lanes
+from core.engine import events, lanes
 from core.engine.events import rules_allow, signals_allow
 from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
 from core.engine.measures import SLOTS, measure_run
@@ -23,17 +25,21 @@ from tests.factories import Case, random_bars, random_case
 COUNTS = (1, 2, 7, 8, 9, 17, 120, 255, 256, 257, 700)
 
 
+def by_default(rules: type[BaseModel], known: frozenset[str]) -> dict[str, Any]:
+    """What is not among the rules it says it knows, as it is where nobody asks for it."""
+    return {
+        name: each.get_default(call_default_factory=True)
+        for name, each in rules.model_fields.items()
+        if name not in known
+    }
+
+
 def plain_case(seed: int, count: int) -> Case:
     """A case by chance without any rule the quick way does not know."""
     rng = np.random.default_rng(seed)
-    case = random_case(seed, count=max(count, 2)).with_options(
-        fill="next_open",
-        delay=0,
-        intraday=False,
-        square_off=None,
-        no_entry_after=None,
-        close_at_end=False,
-    )
+    case = random_case(seed, count=max(count, 2))
+    case = case.with_options(**by_default(EngineOptions, events._OPTIONS))
+    case = case.with_costs(**by_default(CostModel, events._COSTS))
     bars = case.bars.head(count)
     kind = rng.integers(4)
     if kind == 0:
@@ -99,6 +105,11 @@ def test_every_number_has_the_bits_of_the_scalar_driver(count):
         {"intraday": True},
         {"close_at_end": True},
         {"no_entry_after": "15:00"},
+        {"protection": "close"},
+        {"daily_target": 100.0},
+        {"cooldown_bars": 1},
+        {"pyramid": 1},
+        {"maintenance_margin": 0.3},
     ],
 )
 def test_rules_it_does_not_know_go_the_general_way(change):
@@ -125,7 +136,8 @@ def test_lanes_with_levels_prices_or_a_time_limit_go_the_general_way():
 
         allowed = signals_allow(signals)
 
-        assert allowed == (all(each is None for each in asks) and signals.max_bars == 0)
+        plain = all(each is None for each in asks) and signals.max_bars == 0
+        assert allowed == (plain and signals.ttl == 1 and signals.priority is None)
 
 
 def test_long_runs_have_the_bits_too():

@@ -11,7 +11,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -152,17 +152,33 @@ def test_progress_is_measured_and_ends_at_the_end():
     assert len(seen) == CHUNKS
 
 
+class Gated(EMACrossoverStrategy):
+    """Waits for a permit, so that the sweep cannot end before somebody cancels it."""
+
+    gate: ClassVar[threading.Semaphore]
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        assert self.gate.acquire(timeout=60)
+        return super().generate_signals(view)
+
+
 def test_a_cancelled_sweep_hands_out_what_it_finished_and_is_resumed_to_the_same_bits():
-    whole = run()
     kept: list[Chunk] = []
+    Gated.gate = threading.Semaphore(5 * 4)  # lanes of five chunks
+
+    def enough() -> bool:
+        if len(kept) < 3:
+            return False
+        Gated.gate.release(1_000)
+        return True
 
     with pytest.raises(Cancelled):
-        run(on_chunk=kept.append, cancelled=lambda: len(kept) >= 3)
+        run(strategy=Gated, on_chunk=kept.append, cancelled=enough)
     assert 3 <= len(kept) < CHUNKS
     fresh: list[Chunk] = []
-    again = run(done=kept, on_chunk=fresh.append)
+    again = run(strategy=Gated, done=kept, on_chunk=fresh.append)
 
-    assert_same(whole, again)
+    assert_same(run(strategy=Gated), again)
     assert {each.number for each in fresh}.isdisjoint(each.number for each in kept)
     assert len(fresh) + len(kept) == CHUNKS
 
