@@ -17,7 +17,7 @@ from importlib.metadata import version
 
 from benchmarks.timing import Measure, Row, readable
 
-PARTS = ("engine", "prices", "doors")
+PARTS = ("engine", "sweep", "prices", "doors")
 PACKAGES = ("numpy", "numba", "polars", "duckdb", "sqlalchemy", "fastapi", "streamlit")
 
 

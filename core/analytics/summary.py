@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 import numpy as np
@@ -54,7 +54,14 @@ def summarise(
             name: sum(getattr(simulation.counters, name) for simulation in simulations)
             for name in COUNTER_NAMES
         },
-        badges=_badges(account, values, options=options, costs=costs, synthetic=synthetic),
+        badges=badges(
+            values,
+            is_short=account is not None and account.years < 1.0,
+            is_ruined=account is not None and account.is_ruined,
+            options=options,
+            costs=costs,
+            synthetic=synthetic,
+        ),
     )
 
 
@@ -76,21 +83,32 @@ def _evaluate(account: Account) -> tuple[dict[str, float | None], dict[str, str]
     return values, reasons
 
 
-def _badges(
-    account: Account | None,
-    values: dict[str, float | None],
+def badges(
+    values: Mapping[str, float | None],
     *,
+    is_short: bool,
+    is_ruined: bool,
     options: EngineOptions,
     costs: CostModel,
     synthetic: bool,
 ) -> tuple[str, ...]:
+    """Name the cautions that travel with the values of a run.
+
+    Args:
+        values: Of every metric.
+        is_short: Whether the history is shorter than a year.
+        is_ruined: Whether the account, or a sleeve of it, was ruined.
+        options: As the engine was given.
+        costs: Likewise.
+        synthetic: Whether any of the prices came from a generator.
+    """
     ambiguous = values["ambiguous_pct"]
     claims = {
         "optimistic_fill": options.fill == "close",
         "zero_cost": costs.is_free,
-        "short_history": account is not None and account.years < 1.0,
+        "short_history": is_short,
         "coarse_bars": ambiguous is not None and ambiguous > COARSE_ABOVE,
-        "ruined": account is not None and account.is_ruined,
+        "ruined": is_ruined,
         "synthetic_data": synthetic,
     }
     return tuple(name for name, claim in claims.items() if claim)

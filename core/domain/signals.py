@@ -115,26 +115,14 @@ class Signals:
             "exit_long": exit_long,
             "exit_short": exit_short,
         }
-        flags = {name: _flags(name, value) for name, value in given.items() if value is not None}
-        if not flags:
+        given = {name: value for name, value in given.items() if value is not None}
+        if not given:
             raise StrategyFailed(
                 "signals without any condition", expected="at least one of long, short, exit"
             )
-        lengths = {name: len(value) for name, value in flags.items()}
-        if len(set(lengths.values())) != 1:
-            raise StrategyFailed(f"conditions differ in length: {lengths}")
-        length = next(iter(lengths.values()))
-        codes = np.full(length, Code.HOLD, dtype=np.int8)
-        off = np.zeros(length, dtype=np.bool_)
-        leave_long, leave_short = flags.get("exit_long", off), flags.get("exit_short", off)
-        codes[leave_long] = Code.CLOSE_LONG
-        codes[leave_short] = Code.CLOSE_SHORT
-        codes[(leave_long & leave_short) | flags.get("exit", off)] = Code.FLAT
-        up, down = flags.get("long", off), flags.get("short", off)
-        codes[up] = Code.LONG
-        codes[down] = Code.SHORT
-        both = up & down
-        codes[both] = Code.HOLD
+        fused = given["long"].side_codes(short) if _can_fuse(given) else None
+        codes, conflicts = _codes(given) if fused is None else fused
+        length = len(codes)
         resting = None if entry_price is None else np.asarray(_numbers(entry_price), np.float64)
         if resting is not None and resting.shape != (length,):
             raise StrategyFailed(
@@ -150,7 +138,7 @@ class Signals:
             entry_kind=entry_kind,
             ttl=ttl,
             priority=None if priority is None else np.asarray(priority, dtype=np.float64),
-            conflicts=int(np.count_nonzero(both)),
+            conflicts=conflicts,
         )
 
 
@@ -167,6 +155,57 @@ class Weights:
     stop: Level | None = None
     target: Level | None = None
     trail: Level | None = None
+
+
+def _can_fuse(given: dict[str, Any]) -> bool:
+    """Say whether the conditions may know a shorter way to their codes."""
+    return given.keys() == {"long", "short"} and hasattr(given["long"], "side_codes")
+
+
+def _codes(given: dict[str, Any]) -> tuple[CodeArray, int]:
+    """Give the codes of conditions and the number of conflicts.
+
+    Arithmetic of bytes, which the processor does 32 or 64 at a time: assignments through masks
+    take fifteen times as long.
+    """
+    flags = {name: _flags(name, value).view(np.int8) for name, value in given.items()}
+    lengths = {name: len(value) for name, value in flags.items()}
+    if len(set(lengths.values())) != 1:
+        raise StrategyFailed(f"conditions differ in length: {lengths}")
+    length = next(iter(lengths.values()))
+    codes = np.full(length, Code.HOLD, dtype=np.int8)
+    leave, leave_long, leave_short = (
+        flags.get(name) for name in ("exit", "exit_long", "exit_short")
+    )
+    if leave_long is not None:
+        codes += leave_long * np.int8(Code.CLOSE_LONG - Code.HOLD)
+    if leave_short is not None:
+        codes += leave_short * np.int8(Code.CLOSE_SHORT - Code.HOLD)
+    if leave_long is not None and leave_short is not None:
+        both = leave_long & leave_short
+        leave = both if leave is None else leave | both
+    if leave is not None:
+        codes *= leave ^ np.int8(1)  # FLAT is 0
+    long, short = flags.get("long"), flags.get("short")
+    conflicts = 0
+    if long is not None and short is not None:
+        both = long & short
+        conflicts = int(np.count_nonzero(both))
+        enter = long | short
+        if conflicts:
+            wanted = long * np.int8(Code.LONG) + short * np.int8(Code.SHORT)
+            wanted += both * np.int8(Code.HOLD)
+        else:
+            wanted = long - short
+    elif long is not None:
+        enter, wanted = long, long
+    elif short is not None:
+        enter, wanted = short, -short
+    else:
+        return codes, 0
+    codes *= enter ^ np.int8(1)
+    codes += wanted
+    return codes, conflicts
 
 
 def _flags(name: str, value: Any) -> npt.NDArray[np.bool_]:

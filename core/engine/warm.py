@@ -11,7 +11,9 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals
 from core.domain.timeframe import Timeframe
 from core.engine.account import simulate_account
-from core.engine.indicators import Indicators
+from core.engine.indicators import Indicators, cross_above
+from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
+from core.engine.measures import measure_run
 from core.engine.simulate import simulate
 
 
@@ -27,8 +29,14 @@ def warm_up() -> None:
     ind.obv()
     ind.vwap()
     fast, slow = ind.ema(3), ind.ema(5)
-    signals = Signals.side(long=fast > slow)
-    simulate(bars, signals, EngineOptions(), CostModel())
+    signals = Signals.side(long=fast > slow, short=fast < slow)
+    cross_above(fast, slow)
+    options, costs = EngineOptions(), CostModel()
+    measure_run(simulate(bars, signals, options, costs))
+    for rules in (options, EngineOptions(close_at_end=True)):  # the quick way, the general one
+        track = track_of(bars, rules, costs)
+        rows = LaneRows.empty(1, len(track.calendar.ends))
+        run_lane(track, signals, scratch_for(track), rows, 0)
     simulate(bars, signals, EngineOptions(cooldown_bars=1), CostModel())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from core.domain.bars import Bars, FloatArray
 from core.engine.indicators import averages, trend, volume, wilder, windows
 from core.engine.indicators.series import Indicator, Key
+from core.engine.memo import Memo
 from core.errors import StrategyFailed
 
 Column = Literal["open", "high", "low", "close", "volume"]
@@ -58,7 +59,7 @@ class Supertrend(NamedTuple):
 
 
 class Indicators:
-    """Indicators over one set of bars; equal calls give the same object.
+    """Indicators over one set of bars; equal calls give the same object while it is remembered.
 
     Every series is float64 of shape (T,). `of` names a column or another indicator; NaN at its
     start delays the first value by as many rows. Windows are bars, row t included.
@@ -68,10 +69,16 @@ class Indicators:
             that means nothing.
     """
 
-    def __init__(self, bars: Bars) -> None:
-        """Remember the bars; nothing is computed yet."""
+    def __init__(self, bars: Bars, memo: Memo | None = None) -> None:
+        """Compute nothing yet.
+
+        Args:
+            bars: Of one symbol.
+            memo: Where to remember, shared with others (see `shared_memo`); None: alone, all of it.
+        """
         self._bars = bars
-        self._memo: dict[Key, Any] = {}
+        self._memo = Memo(None, bytes_of) if memo is None else memo
+        self._scope = None if memo is None else bars.data_hash
 
     def column(self, name: Column) -> Indicator:
         """A column of the bars."""
@@ -361,10 +368,21 @@ class Indicators:
         return self._once(key, lambda: Indicator(key, compute()))
 
     def _once(self, key: Key, make: Callable[[], Made]) -> Made:
-        if key not in self._memo:
-            self._memo.setdefault(key, make())  # of two threads that raced, the first is kept
-        kept: Made = self._memo[key]
-        return kept
+        return self._memo.get((self._scope, key), make)
+
+
+def shared_memo(budget: int) -> Memo:
+    """Make a memo of at most `budget` bytes for the indicators of any number of bars and lanes."""
+    return Memo(budget, bytes_of)
+
+
+def bytes_of(made: Indicator | tuple[Indicator, ...]) -> int:
+    """Count what an indicator, or the lines of one, hold in memory; a column of the bars nothing.
+
+    A line that is remembered under a name of its own too is counted twice.
+    """
+    lines = made if isinstance(made, tuple) else (made,)
+    return sum(line.values.nbytes for line in lines if not isinstance(line.values.base, np.ndarray))
 
 
 def _from_first_value(

@@ -1,0 +1,497 @@
+"""One strategy, many parameter sets, one market: a row of metrics for each.
+
+A sweep is a plan of chunks, and a chunk is a run of lanes. The plan is a function of what is asked
+alone, never of threads, so a chunk that was finished elsewhere or yesterday is the same chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, fields
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
+from core.domain.costs import CostModel
+from core.domain.metrics import COUNTER_NAMES, METRICS
+from core.domain.options import EngineOptions
+from core.domain.parameters import ParamValue, clean_params
+from core.domain.signals import Signals
+from core.domain.strategy import MarketView, Strategy
+from core.engine import measures
+from core.engine.indicators import Indicators
+from core.engine.indicators.library import shared_memo
+from core.engine.lanes import LaneRows, Scratch, Track, run_lane, scratch_for, track_of
+from core.engine.simulate import ENGINE_VERSION
+from core.errors import Cancelled, Conflict, InvalidInput, StrategyFailed, WorkbenchError
+
+MEMORY = 256 * 1024 * 1024
+CHUNK_BYTES = 1_000_000  # codes of a chunk, one byte a bar: a chunk is some milliseconds of work
+LONGEST_CHUNK = 256
+PATIENCE = 0.05  # seconds between two looks whether the sweep was cancelled
+LONGEST_MESSAGE = 400
+# Annual growth over less than a year is shown, with its badge, and never ranked.
+_ANNUAL_GROWTH = frozenset({"cagr", "calmar", "upi"})
+
+Parameters = Mapping[str, ParamValue]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chunk:
+    """The finished lanes of one chunk of a plan; hand it back to another sweep to resume.
+
+    Attributes:
+        plan: Hash of the plan it belongs to.
+        number: Its place in that plan.
+        rows: One per lane of the chunk.
+        errors: Why lanes have no row, by place in the chunk.
+    """
+
+    plan: str
+    number: int
+    rows: LaneRows
+    errors: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep has come.
+
+    Attributes:
+        lanes: Finished ones, those handed in included.
+        total: All of them.
+        seconds: Since it began.
+        lane_seconds: Time a lane took, measured over the lanes of this call; 0 before the first.
+    """
+
+    lanes: int
+    total: int
+    seconds: float
+    lane_seconds: float
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the end, at the pace so far."""
+        return (self.total - self.lanes) * self.lane_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """What a lane must show before it may be ranked.
+
+    Attributes:
+        trades: Closed ones, at least.
+        sessions: Of history, at least.
+        ambiguous: `ambiguous_pct`, at most.
+    """
+
+    trades: int = 30
+    sessions: int = 120
+    ambiguous: float = 0.2
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SweepResult:
+    """What became of every lane, in the order in which parameter sets were first given.
+
+    Attributes:
+        plan: Hash of the plan.
+        params: Parameters of each lane, defaults filled in; as given where they are wrong.
+        lane_of: Lane of each parameter set given, shape (G,): equal sets share a lane.
+        rows: One per lane.
+        errors: Why lanes have no row: wrong parameters, a strategy that raised, bad signals.
+        sessions: Dates of the columns of `rows.daily`, days since 1970, shape (D,).
+        years: Calendar years of the data.
+    """
+
+    plan: str
+    params: Sequence[Parameters]
+    lane_of: IntArray
+    rows: LaneRows
+    errors: Mapping[int, str]
+    sessions: Int32Array
+    years: float
+
+    def __len__(self) -> int:
+        """Number of lanes."""
+        return len(self.params)
+
+    def column(self, metric: str) -> FloatArray:
+        """Give one metric of all lanes, NaN where it is not defined.
+
+        Raises:
+            InvalidInput: no such metric.
+        """
+        column: FloatArray = self.rows.metrics[:, _slot(metric)]
+        return column
+
+    def metrics(self, lane: int) -> tuple[dict[str, float | None], dict[str, str]]:
+        """Give the metrics of a lane, None where undefined, and the reasons of these.
+
+        Raises:
+            StrategyFailed: the lane has no row; the message is its error.
+        """
+        if lane in self.errors:
+            raise StrategyFailed(self.errors[lane])
+        return measures.values_of(self.rows.metrics[lane], self.rows.why[lane])
+
+    def counters(self, lane: int) -> dict[str, int]:
+        """Give what became of the intents of a lane."""
+        return dict(zip(COUNTER_NAMES, self.rows.counters[lane].tolist(), strict=True))
+
+    def ineligible(self, metric: str, rules: Eligibility | None = None) -> dict[int, str]:
+        """Say which lanes may not be ranked by a metric, and why; the first reason counts."""
+        need = rules or Eligibility()
+        slot = _slot(metric)
+        trades, ambiguous = self.column("trades"), self.column("ambiguous_pct")
+        found = dict(self.errors)
+        for lane in range(len(self)):
+            if lane in found:
+                continue
+            if self.rows.ruined[lane]:
+                found[lane] = "ruined"
+            elif len(self.sessions) < need.sessions:
+                found[lane] = f"{len(self.sessions)} sessions, {need.sessions} are needed"
+            elif not trades[lane] >= need.trades:
+                found[lane] = f"{trades[lane]:.0f} closed trades, {need.trades} are needed"
+            elif ambiguous[lane] > need.ambiguous:
+                found[lane] = f"{ambiguous[lane]:.0%} of its trades hung on ambiguous bars"
+            elif code := int(self.rows.why[lane, slot]):
+                found[lane] = measures.REASON_CODES[code]
+            elif metric in _ANNUAL_GROWTH and self.years < 1.0:
+                found[lane] = "less than a year of data"
+        return found
+
+    def ranked(self, metric: str, rules: Eligibility | None = None) -> IntArray:
+        """Rank lanes by a metric, the best first; equal ones in the order of lanes.
+
+        A lane whose metric is not defined, that failed, was ruined or traded too little is not in
+        it: it cannot win, and cannot lose either.
+
+        Args:
+            metric: A name of `METRICS` that has a better end.
+            rules: What a lane must show; None for the defaults.
+
+        Returns:
+            Lanes, int64; empty if none may be ranked.
+
+        Raises:
+            InvalidInput: no such metric, or one of which neither more nor less is better.
+        """
+        direction = METRICS[metric].direction if metric in METRICS else "none"
+        values = self.column(metric)
+        if direction == "none":
+            better = [name for name, each in METRICS.items() if each.direction != "none"]
+            raise InvalidInput(
+                f"neither more nor less {metric} is better",
+                expected="one of " + ", ".join(better),
+                field="metric",
+            )
+        out = self.ineligible(metric, rules)
+        lanes = np.array([lane for lane in range(len(self)) if lane not in out], dtype=np.int64)
+        keys = values[lanes] if direction == "lower" else -values[lanes]
+        best: IntArray = lanes[np.argsort(keys, kind="stable")]
+        return best
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Plan:
+    """Lanes, and the order in which they are run.
+
+    Attributes:
+        order: Lanes sorted by their parameters, so that neighbours share indicators.
+        size: Lanes of a chunk.
+        errors: Lanes whose parameters are wrong; they are in no chunk.
+    """
+
+    params: tuple[Parameters, ...]
+    lane_of: IntArray
+    order: IntArray
+    size: int
+    errors: Mapping[int, str]
+    hash: str
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return -(-len(self.order) // self.size)
+
+    def lanes(self, chunk: int) -> IntArray:
+        return self.order[chunk * self.size : (chunk + 1) * self.size]
+
+
+def sweep(
+    strategy: type[Strategy],
+    bars: Bars,
+    parameter_sets: Iterable[Mapping[str, Any]],
+    options: EngineOptions,
+    costs: CostModel,
+    *,
+    benchmark: Bars | None = None,
+    threads: int | None = None,
+    memory: int = MEMORY,
+    code_hash: str = "",
+    guard: Callable[[], AbstractContextManager[object]] = nullcontext,
+    on_chunk: Callable[[Chunk], object] | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    done: Iterable[Chunk] = (),
+) -> SweepResult:
+    """Run a strategy with every set of parameters.
+
+    Each lane has the bits of `simulate` and `measure_run` of its parameters alone, whatever the
+    threads, the memory and the order in which chunks end.
+
+    Args:
+        strategy: Its class; asked for signals in several threads at once.
+        bars: Of one symbol.
+        parameter_sets: Absent parameters have their defaults; equal sets are run once.
+        options: Account and fill rules.
+        costs: Fees and price concession.
+        benchmark: What lanes are measured against; None for holding the symbol itself.
+        threads: How many; None for one per processor.
+        memory: Bytes of indicators to remember for other lanes.
+        code_hash: Of the strategy's code; chunks of other code are not accepted.
+        guard: Entered around each call of strategy code.
+        on_chunk: Called in this thread with each chunk that was finished here.
+        on_progress: Called in this thread after each chunk.
+        cancelled: Asked a few times a second; true stops before the next chunk.
+        done: Chunks of an earlier sweep of the same plan.
+
+    Returns:
+        A row per lane. A lane that fails is an error and stops nobody else.
+
+    Raises:
+        Cancelled: `cancelled` said so; what was finished went to `on_chunk`.
+        Conflict: a chunk of `done` belongs to another plan.
+        DataProblem: there are no bars.
+        InvalidInput: `threads` or `memory` is below 1.
+    """
+    for name, value in (("threads", threads), ("memory", memory)):
+        if value is not None and value < 1:
+            raise InvalidInput(f"{name} is {value}", expected="at least 1", field=name)
+    track = track_of(bars, options, costs, benchmark)
+    data_hash = bars.data_hash + (benchmark.data_hash if benchmark is not None else "")
+    plan = _plan_of(strategy, track, parameter_sets, data_hash, code_hash)
+    rows = LaneRows.empty(len(plan.params), len(track.calendar.ends))
+    errors = dict(plan.errors)
+    finished: set[int] = set()
+
+    def take(chunk: Chunk) -> None:
+        lanes = plan.lanes(chunk.number)
+        for column in fields(LaneRows):
+            getattr(rows, column.name)[lanes] = getattr(chunk.rows, column.name)
+        errors.update({int(lanes[place]): text for place, text in chunk.errors.items()})
+        finished.add(chunk.number)
+
+    for chunk in done:
+        _accept(chunk, plan, len(track.calendar.ends))
+        take(chunk)
+    begun = time.perf_counter()
+    before = sum(len(plan.lanes(number)) for number in finished) + len(plan.errors)
+    lanes_done = before
+    to_do = [number for number in range(plan.chunks) if number not in finished]
+    crew = _Crew(strategy, track, plan, memory, guard)
+    for chunk in crew.run(to_do, threads or _processors(), cancelled or (lambda: False)):
+        take(chunk)
+        lanes_done += len(plan.lanes(chunk.number))
+        if on_chunk is not None:
+            on_chunk(chunk)
+        if on_progress is not None:
+            spent = time.perf_counter() - begun
+            pace = spent / (lanes_done - before)
+            on_progress(Progress(lanes_done, len(plan.params), spent, pace))
+    return SweepResult(
+        plan=plan.hash,
+        params=plan.params,
+        lane_of=plan.lane_of,
+        rows=rows,
+        errors=dict(sorted(errors.items())),
+        sessions=bars.session[track.calendar.ends],
+        years=track.calendar.years,
+    )
+
+
+def _slot(metric: str) -> int:
+    if metric not in METRICS:
+        raise InvalidInput(
+            f"metric {metric!r} is not known",
+            expected="one of " + ", ".join(METRICS),
+            field="metric",
+        )
+    return measures.SLOTS[metric]
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _plan_of(
+    strategy: type[Strategy],
+    track: Track,
+    parameter_sets: Iterable[Mapping[str, Any]],
+    data_hash: str,
+    code_hash: str,
+) -> _Plan:
+    specs, constraints = strategy.param_specs(), strategy.constraints
+    lanes: dict[tuple[Any, ...], int] = {}
+    params: list[Parameters] = []
+    errors: dict[int, str] = {}
+    lane_of: list[int] = []
+    for given in parameter_sets:
+        try:
+            values: Mapping[str, Any] = clean_params(specs, constraints, given)
+            key: tuple[Any, ...] = tuple(values.values())
+            problem = None
+        except InvalidInput as error:
+            values, problem = dict(given), error.sentence()
+            key = (InvalidInput, repr(sorted(given.items(), key=str)))
+        lane = lanes.setdefault(key, len(params))
+        if lane == len(params):
+            params.append(values)
+            if problem is not None:
+                errors[lane] = problem
+        lane_of.append(lane)
+    keys = {lane: key for key, lane in lanes.items() if lane not in errors}
+    order = sorted(keys, key=lambda lane: tuple(_sortable(value) for value in keys[lane]))
+    size = max(1, min(LONGEST_CHUNK, CHUNK_BYTES // len(track.bars)))
+    digest = hashlib.sha256()
+    for part in (
+        ENGINE_VERSION,
+        f"{strategy.__module__}.{strategy.__qualname__}",
+        code_hash,
+        data_hash,
+        track.options.model_dump_json(),
+        track.costs.model_dump_json(),
+        size,
+        *(keys[lane] for lane in order),
+    ):
+        digest.update(f"{part!r};".encode())
+    return _Plan(
+        params=tuple(params),
+        lane_of=np.array(lane_of, dtype=np.int64),
+        order=np.array(order, dtype=np.int64),
+        size=size,
+        errors=errors,
+        hash=digest.hexdigest(),
+    )
+
+
+def _sortable(value: ParamValue) -> tuple[str, ParamValue]:
+    """Let numbers and texts of one list of choices stand in one order."""
+    return ("", value) if isinstance(value, (int, float)) else ("text", value)
+
+
+def _accept(chunk: Chunk, plan: _Plan, sessions: int) -> None:
+    fits = (
+        chunk.plan == plan.hash
+        and 0 <= chunk.number < plan.chunks
+        and chunk.rows.metrics.shape == (len(plan.lanes(chunk.number)), measures.WIDTH)
+        and chunk.rows.daily.shape == (len(plan.lanes(chunk.number)), sessions)
+    )
+    if not fits:
+        raise Conflict(
+            f"chunk {chunk.number} of plan {chunk.plan[:12]} is handed in for another plan",
+            expected=f"chunks 0 to {plan.chunks - 1} of plan {plan.hash[:12]}",
+            hint="prices, code, options, costs or parameters have changed: run the sweep anew",
+        )
+
+
+class _Crew:
+    """Threads that run chunks, each with memory of its own, all with the same indicators."""
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        track: Track,
+        plan: _Plan,
+        memory: int,
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._track, self._plan, self._guard = track, plan, guard
+        self._build = _builder(strategy)
+        bars = track.bars
+        self._view = MarketView(bars=bars, ind=Indicators(bars, shared_memo(memory)))
+        self._idle: SimpleQueue[Scratch] = SimpleQueue()
+        self._stop = threading.Event()
+
+    def run(
+        self, numbers: Sequence[int], threads: int, cancelled: Callable[[], bool]
+    ) -> Iterator[Chunk]:
+        """Yield chunks as they are finished; when the caller leaves, none is begun any more."""
+        pool = ThreadPoolExecutor(max(1, min(threads, len(numbers))), "sweep")
+        try:
+            waiting: set[Future[Chunk | None]] = {
+                pool.submit(self._chunk, number) for number in numbers
+            }
+            while waiting:
+                if not self._stop.is_set() and cancelled():
+                    self._stop.set()
+                    # Chunks that were begun are finished and handed out.
+                    waiting = {future for future in waiting if not future.cancel()}
+                ready, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
+                for future in ready:
+                    if (chunk := future.result()) is not None:
+                        yield chunk
+            if self._stop.is_set():
+                raise Cancelled("the sweep was cancelled")
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _chunk(self, number: int) -> Chunk | None:
+        if self._stop.is_set():
+            return None
+        try:
+            scratch = self._idle.get_nowait()
+        except Empty:
+            scratch = scratch_for(self._track)
+        lanes = self._plan.lanes(number)
+        rows = LaneRows.empty(len(lanes), len(self._track.calendar.ends))
+        errors: dict[int, str] = {}
+        for place, lane in enumerate(lanes.tolist()):
+            try:
+                signals = self._signals(self._plan.params[lane])
+                run_lane(self._track, signals, scratch, rows, place)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
+                errors[place] = _sentence(error)
+        self._idle.put(scratch)
+        return Chunk(self._plan.hash, number, rows, errors)
+
+    def _signals(self, params: Parameters) -> Signals:
+        # What a strategy does to numpy's error handling must not outlive its call.
+        with self._guard(), np.errstate(all="ignore"):
+            signals: Any = self._build(params).generate_signals(self._view)
+        if not isinstance(signals, Signals):
+            raise StrategyFailed(
+                f"generate_signals gave {type(signals).__name__}",
+                expected="Signals, for instance Signals.side(long=..., short=...)",
+            )
+        return signals
+
+
+def _builder(strategy: type[Strategy]) -> Callable[[Parameters], Strategy]:
+    """Find the quickest way to make the strategy: parameters of a plan are checked already."""
+    found = strategy.__pydantic_decorators__
+    own = {name for each in fields(found) for name in getattr(found, each.name)} - {"_check"}
+    if own or strategy.__init__ is not Strategy.__init__:
+        return lambda params: strategy.build(dict(params))
+    construct: Callable[..., Strategy] = strategy.model_construct
+    return lambda params: construct(**params)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, WorkbenchError):
+        return error.sentence()
+    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
