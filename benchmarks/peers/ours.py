@@ -152,7 +152,7 @@ def w3(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
 
 
 def w2(columns: Mapping[str, np.ndarray], lanes: Sequence[tuple[int, int]] = ()) -> dict[str, Run]:
-    """Sweep: the floors written by hand."""
+    """Sweep, and the floors written by hand."""
     from benchmarks.peers import floors  # noqa: PLC0415 - a cold start pays for what it uses
 
     lanes = lanes or work.combinations()
@@ -163,8 +163,24 @@ def w2(columns: Mapping[str, np.ndarray], lanes: Sequence[tuple[int, int]] = ())
         return {"lanes": lanes, "equity": table[:, 0], "trades": table[:, 1], "best": lanes[best]}
 
     return {
+        "sweep": partial(_sweep, bars_of(columns), lanes),
         "floor scalar": partial(floor, partial(floors.sweep_scalar, columns, lanes)),
         "floor lanes": partial(floor, partial(floors.sweep_inner, columns)),
+    }
+
+
+def _sweep(bars: Bars, lanes: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    from core.engine.sweep import Eligibility, sweep  # noqa: PLC0415 - a cold start pays for what it uses
+    from strategies.ema_crossover import EMACrossoverStrategy  # noqa: PLC0415 - likewise
+
+    parameters = [{"fast": fast, "slow": slow} for fast, slow in lanes]
+    done = sweep(EMACrossoverStrategy, replace(bars), parameters, OPTIONS, COSTS)
+    best = done.ranked("sharpe", Eligibility(trades=0))
+    return {
+        "lanes": lanes,
+        "equity": done.column("final_equity"),
+        "trades": done.column("trades"),
+        "best": lanes[best[0]] if len(best) else None,
     }
 
 

@@ -138,6 +138,7 @@ _W2 = Block(
     "W2, 1,515 combinations on 100,000 bars",
     "W2: floor scalar",
     (
+        Line(OURS, "sweep", "ours: sweep, all metrics and daily returns of each", 9),
         Line(OURS, "floor scalar", "floor: one loop per lane, two threads", 9),
         Line(OURS, "floor lanes", "floor: 48 lanes abreast, two threads", 9),
         Line("vectorbt", "rust 48", "vectorbt, rust", 3, 10),
@@ -155,6 +156,7 @@ _W2_MANY = Block(
     "W2, 10,100 combinations on 100,000 bars",
     "W2 many: floor scalar",
     (
+        Line(OURS, "sweep", "ours: sweep, all metrics and daily returns of each", 3, 20),
         Line(OURS, "floor scalar", "floor: one loop per lane, two threads", 3, 20),
         Line("vectorbt", "rust 48", "vectorbt, rust", 3, 10),
     ),

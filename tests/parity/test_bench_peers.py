@@ -51,9 +51,12 @@ def test_lanes_abreast_are_the_lanes_one_by_one():
     assert run.disagreement(abreast, one_by_one) == ""
 
 
-def test_our_shared_account_is_what_the_loop_says():
-    accounts = ours.w4(work.days(300, 30))
+def test_our_sweep_and_our_shared_account_are_what_the_loops_say():
+    bars, days = work.minutes(2_000), work.days(300, 30)
 
+    sweeps, accounts = ours.w2(bars), ours.w4(days)
+
+    assert run.disagreement(sweeps["sweep"](), sweeps["floor scalar"]()) == ""
     assert run.disagreement(accounts["bare"](), accounts["floor decision"]()) == ""
 
 
