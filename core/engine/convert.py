@@ -19,8 +19,7 @@ _EPOCH = date(1970, 1, 1)
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 _NO_LEVEL = kernels.Protection(np.array([np.nan]), 0, kernels.PERCENT)
-_CODE_IS_KNOWN = np.zeros(256, dtype=np.bool_)
-_CODE_IS_KNOWN[np.array([1, -1, 0, 2, 3, -3], dtype=np.int8).view(np.uint8)] = True
+KNOWN_CODES = np.array([1, -1, 0, 2, 3, -3], dtype=np.int8)
 
 
 def check_signals(signals: Signals, total: int) -> None:
@@ -35,9 +34,8 @@ def check_signals(signals: Signals, total: int) -> None:
             f"signal codes have dtype {codes.dtype} and shape {codes.shape}",
             expected=f"int8 of shape ({total},), one per bar",
         )
-    known = _CODE_IS_KNOWN[codes.view(np.uint8)]
-    if not known.all():
-        row = int(np.argmin(known))
+    if not kernels.all_known(np.ascontiguousarray(codes)):
+        row = int(np.argmin(np.isin(codes, KNOWN_CODES)))
         raise StrategyFailed(
             f"signal code {int(codes[row])} at bar {row} is not known",
             expected="1, -1, 0 (flat), 2 (hold), 3 or -3 (close long or short)",

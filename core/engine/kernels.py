@@ -336,6 +336,31 @@ def run_scalar_python(
 
     for t in range(total):
         op, hi, lo, cl = o[t], h[t], l[t], c[t]
+        if t < calm_until:
+            code = codes[t - 1 - cfg.delay]
+            adverse, favourable = lo, hi
+            if side < 0:
+                adverse, favourable = -hi, -lo
+            marked = cash + q * cl * mult
+            if (
+                adverse > stop
+                and favourable <= trigger
+                and (code == HOLD or code == way)
+                and flags[t] == 0
+                and marked > 0.0
+            ):
+                gross += abs(q) * cl * mult / marked
+                worst_seen = min(worst_seen, adverse)
+                best_seen = max(best_seen, favourable)
+                held[t] = True
+                equity[t] = marked
+                cash_out[t] = cash
+                q_out[t] = q
+                if marked > peak:
+                    peak = marked
+                else:
+                    drawdown = min(drawdown, marked / peak - 1.0)
+                continue
         flag = flags[t]
         opened = BEFORE
         was_held = q != 0.0
@@ -380,237 +405,225 @@ def run_scalar_python(
             adverse, favourable, signed = lo, hi, cl
             if side < 0:
                 adverse, favourable, signed = -hi, -lo, -cl
-        calm = (
-            t < calm_until
-            and adverse > stop
-            and favourable <= trigger
-            and (code == HOLD or code == way)
-            and flag == 0
-        )
-        if not calm:
-            stopped_out = False
-            # Steps 1 and 2: gaps, forced exits, signal exits, all at the open.
-            if was_held:
-                reason = 0
-                at_limit = False
-                at_open = side * op
-                if at_open <= stop and not cfg.at_close:
-                    reason = STOP_GAP
-                elif at_open > trigger and not cfg.at_close:
-                    reason = TARGET_GAP
-                    at_limit = True
-                elif halted == session[t]:
-                    reason = halt_reason
-                elif cfg.intraday and flag & SQUARE_OFF_DUE and not cfg.fill_at_close:
-                    reason = SQUARE_OFF
-                elif t >= leave_bar:
-                    reason = MAX_BARS
-                elif code != HOLD:
-                    if code == FLAT or code == 3 * way:
-                        reason = EXIT_SIGNAL
-                    elif code == -way and not rests:
-                        reason = REVERSE
-                if reason != 0:
-                    px = op if at_limit else worse(op, -side, charges)
-                    cash = _close(
-                        cash, q, px, op, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
-                    )  # fmt: skip
-                    fills += 1
-                    trades += 1
-                    q, calm_until = 0.0, 0
-
-            # Steps 3 and 4: entries at the open, then resting ones.
-            if code == LONG or code == SHORT:
-                if q != 0.0:
-                    if rests and code == -way:
-                        if lives_on:
-                            pending = row
-                        else:
-                            counters[EXPIRED] += 1
-                elif code == SHORT and not cfg.shorts:
-                    counters[REJECTIONS] += 1
-                elif flag & NO_ENTRY:
-                    counters[BLOCKED] += 1
-                else:
-                    s = float(code)
-                    ref = op
-                    at_limit = False
-                    opened = AT_OPEN
-                    if rests:
-                        ref = entry_px[row]
-                        signed_open, signed_ref = s * op, s * ref
-                        if entry_is_stop:
-                            if signed_open >= signed_ref:
-                                ref = op
-                            elif (hi if s > 0 else -lo) >= signed_ref:
-                                opened = BY_STOP
-                            else:
-                                opened = BEFORE
-                        else:
-                            at_limit = True
-                            reach = lo if s > 0 else -hi
-                            if signed_open < signed_ref or (
-                                cfg.touch and signed_open <= signed_ref
-                            ):
-                                ref = op
-                            elif reach < signed_ref or (cfg.touch and reach <= signed_ref):
-                                opened = BY_LIMIT
-                            else:
-                                opened = BEFORE
-                    if opened == BEFORE:
-                        if lives_on:
-                            pending = row
-                        else:
-                            counters[EXPIRED] += 1
-                    elif is_limited(limits, halted == session[t], t, 0):
-                        opened = BEFORE
-                        counters[LIMITED] += 1
-                    else:
-                        px = ref if at_limit else worse(ref, s, charges)
-                        base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
-                        q, cash, stop, target, trail = _enter(
-                            row, s, px, ref, base, at, cash, t, fills, trades, stops, targets,
-                            trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
-                            charges,
-                        )  # fmt: skip
-                        if q == 0.0:
-                            opened = BEFORE
-                        else:
-                            way, side, fills = code, s, fills + 1
-                            trigger = np.nextafter(target, -inf) if cfg.touch else target
-                            leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
-                            calm_until = leave_bar if may_be_calm and trail != trail else 0
-                            best, trailed = s * px, False
-                            worst_seen = best_seen = best
-
-            # Step 5: protection inside the bar.
-            if opened != BEFORE:
-                adverse, favourable, signed = lo, hi, cl
-                if side < 0:
-                    adverse, favourable, signed = -hi, -lo, -cl
-            low, high = adverse, favourable
-            if cfg.at_close:
-                low, high = signed, signed
-            if q != 0.0 and (low <= stop or high > trigger or trail == trail):
-                beyond = high > trigger
-                reason = 0
-                ambiguous = False
-                level = 0.0
-                if low <= stop:
-                    ambiguous = beyond or (opened == BY_STOP and signed > stop)
-                    reason = TRAIL if trailed else STOP
-                    level = stop
-                elif beyond and (opened != BY_LIMIT or signed > trigger):
-                    reason = TARGET
-                    level = target
-                else:
-                    ambiguous = beyond
-                    if trail == trail:
-                        best = max(best, signed if opened == BY_LIMIT else high)
-                        moved = best - trail
-                        if trail_unit == PERCENT:
-                            moved = best * (1.0 - side * (trail / 100.0))
-                        moved = max(stop, moved)
-                        if signed <= moved:
-                            reason = TRAIL
-                            level = moved
-                        else:
-                            ambiguous = ambiguous or (low <= moved and moved > stop)
-                            trailed = trailed or moved > stop
-                            stop = moved
-                if ambiguous:
-                    counters[AMBIGUOUS] += 1
-                    trade_ambiguous[trades] = True
-                if reason != 0:
-                    ref = cl if cfg.at_close else side * level
-                    px = (
-                        ref if reason == TARGET and not cfg.at_close else worse(ref, -side, charges)
-                    )
-                    cash = _close(
-                        cash, q, px, ref, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
-                    )  # fmt: skip
-                    fills += 1
-                    trades += 1
-                    q, calm_until = 0.0, 0
-                    stopped_out = True
-
-            # Step 6: orders at the close, the session's end, the end of data.
-            if q != 0.0 and cfg.fill_at_close and cfg.intraday and flag & SQUARE_OFF_DUE:
-                px = worse(cl, -side, charges)
+        stopped_out = False
+        # Steps 1 and 2: gaps, forced exits, signal exits, all at the open.
+        if was_held:
+            reason = 0
+            at_limit = False
+            at_open = side * op
+            if at_open <= stop and not cfg.at_close:
+                reason = STOP_GAP
+            elif at_open > trigger and not cfg.at_close:
+                reason = TARGET_GAP
+                at_limit = True
+            elif halted == session[t]:
+                reason = halt_reason
+            elif cfg.intraday and flag & SQUARE_OFF_DUE and not cfg.fill_at_close:
+                reason = SQUARE_OFF
+            elif t >= leave_bar:
+                reason = MAX_BARS
+            elif code != HOLD:
+                if code == FLAT or code == 3 * way:
+                    reason = EXIT_SIGNAL
+                elif code == -way and not rests:
+                    reason = REVERSE
+            if reason != 0:
+                px = op if at_limit else worse(op, -side, charges)
                 cash = _close(
-                    cash, q, px, cl, min(worst_seen, side * px), best_seen,
-                    SQUARE_OFF, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                    cash, q, px, op, min(worst_seen, side * px), best_seen,
+                    reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
                 )  # fmt: skip
                 fills += 1
                 trades += 1
                 q, calm_until = 0.0, 0
-            if cfg.fill_at_close and t - cfg.delay >= 0:
-                row = t - cfg.delay
-                code = codes[row]
-                entering = rests_exist and (code == LONG or code == SHORT)
-                if entering and entry_px[row] == entry_px[row]:
-                    code = HOLD
-                if code != HOLD and pending >= 0:
-                    counters[EXPIRED] += 1
-                    pending = -1
-                if code != HOLD and cfg.intraday and session[row] != session[t]:
-                    if code == LONG or code == SHORT:
-                        counters[EXPIRED] += 1
-                    code = HOLD
-                if q != 0.0 and (code == FLAT or code == 3 * way or code == -way):
-                    px = worse(cl, -side, charges)
-                    cash = _close(
-                        cash, q, px, cl, min(worst_seen, side * px), best_seen,
-                        REVERSE if code == -way else EXIT_SIGNAL,
-                        t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
-                    )  # fmt: skip
-                    fills += 1
-                    trades += 1
-                    q, calm_until = 0.0, 0
-                if q == 0.0 and (code == LONG or code == SHORT):
-                    over = flag & NO_ENTRY or (cfg.intraday and flag & SESSION_LAST)
-                    if code == SHORT and not cfg.shorts:
-                        counters[REJECTIONS] += 1
-                    elif over or stopped_out:
-                        counters[BLOCKED] += 1
-                    elif is_limited(limits, halted == session[t], t, 0):
-                        counters[LIMITED] += 1
+
+        # Steps 3 and 4: entries at the open, then resting ones.
+        if code == LONG or code == SHORT:
+            if q != 0.0:
+                if rests and code == -way:
+                    if lives_on:
+                        pending = row
                     else:
-                        s = float(code)
-                        px = worse(cl, s, charges)
-                        base, at = cash, px
-                        if not cfg.size_at_fill:
-                            base, at = (equity[row] if row < t else cash), c[row]
-                        q, cash, stop, target, trail = _enter(
-                            row, s, px, cl, base, at, cash, t, fills, trades, stops, targets,
-                            trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
-                            charges,
-                        )  # fmt: skip
-                        if q != 0.0:
-                            opened = AT_CLOSE
-                            way, side, fills = code, s, fills + 1
-                            trigger = np.nextafter(target, -inf) if cfg.touch else target
-                            leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
-                            calm_until = leave_bar if may_be_calm and trail != trail else 0
-                            best, trailed = s * px, False
-                            worst_seen = best_seen = best
-            if q != 0.0 and (cfg.intraday or cfg.close_at_end):
-                reason = 0
-                if cfg.intraday and flag & SESSION_LAST:
-                    reason = SQUARE_OFF
-                elif cfg.close_at_end and t == total - 1:
-                    reason = END
-                if reason != 0:
-                    px = worse(cl, -side, charges)
-                    cash = _close(
-                        cash, q, px, cl, min(worst_seen, side * px), best_seen,
-                        reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                        counters[EXPIRED] += 1
+            elif code == SHORT and not cfg.shorts:
+                counters[REJECTIONS] += 1
+            elif flag & NO_ENTRY:
+                counters[BLOCKED] += 1
+            else:
+                s = float(code)
+                ref = op
+                at_limit = False
+                opened = AT_OPEN
+                if rests:
+                    ref = entry_px[row]
+                    signed_open, signed_ref = s * op, s * ref
+                    if entry_is_stop:
+                        if signed_open >= signed_ref:
+                            ref = op
+                        elif (hi if s > 0 else -lo) >= signed_ref:
+                            opened = BY_STOP
+                        else:
+                            opened = BEFORE
+                    else:
+                        at_limit = True
+                        reach = lo if s > 0 else -hi
+                        if signed_open < signed_ref or (cfg.touch and signed_open <= signed_ref):
+                            ref = op
+                        elif reach < signed_ref or (cfg.touch and reach <= signed_ref):
+                            opened = BY_LIMIT
+                        else:
+                            opened = BEFORE
+                if opened == BEFORE:
+                    if lives_on:
+                        pending = row
+                    else:
+                        counters[EXPIRED] += 1
+                elif is_limited(limits, halted == session[t], t, 0):
+                    opened = BEFORE
+                    counters[LIMITED] += 1
+                else:
+                    px = ref if at_limit else worse(ref, s, charges)
+                    base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
+                    q, cash, stop, target, trail = _enter(
+                        row, s, px, ref, base, at, cash, t, fills, trades, stops, targets,
+                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                        charges,
                     )  # fmt: skip
-                    fills += 1
-                    trades += 1
-                    q, calm_until = 0.0, 0
+                    if q == 0.0:
+                        opened = BEFORE
+                    else:
+                        way, side, fills = code, s, fills + 1
+                        trigger = np.nextafter(target, -inf) if cfg.touch else target
+                        leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
+                        calm_until = leave_bar if may_be_calm and trail != trail else 0
+                        best, trailed = s * px, False
+                        worst_seen = best_seen = best
+
+        # Step 5: protection inside the bar.
+        if opened != BEFORE:
+            adverse, favourable, signed = lo, hi, cl
+            if side < 0:
+                adverse, favourable, signed = -hi, -lo, -cl
+        low, high = adverse, favourable
+        if cfg.at_close:
+            low, high = signed, signed
+        if q != 0.0 and (low <= stop or high > trigger or trail == trail):
+            beyond = high > trigger
+            reason = 0
+            ambiguous = False
+            level = 0.0
+            if low <= stop:
+                ambiguous = beyond or (opened == BY_STOP and signed > stop)
+                reason = TRAIL if trailed else STOP
+                level = stop
+            elif beyond and (opened != BY_LIMIT or signed > trigger):
+                reason = TARGET
+                level = target
+            else:
+                ambiguous = beyond
+                if trail == trail:
+                    best = max(best, signed if opened == BY_LIMIT else high)
+                    moved = best - trail
+                    if trail_unit == PERCENT:
+                        moved = best * (1.0 - side * (trail / 100.0))
+                    moved = max(stop, moved)
+                    if signed <= moved:
+                        reason = TRAIL
+                        level = moved
+                    else:
+                        ambiguous = ambiguous or (low <= moved and moved > stop)
+                        trailed = trailed or moved > stop
+                        stop = moved
+            if ambiguous:
+                counters[AMBIGUOUS] += 1
+                trade_ambiguous[trades] = True
+            if reason != 0:
+                ref = cl if cfg.at_close else side * level
+                px = ref if reason == TARGET and not cfg.at_close else worse(ref, -side, charges)
+                cash = _close(
+                    cash, q, px, ref, min(worst_seen, side * px), best_seen,
+                    reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                )  # fmt: skip
+                fills += 1
+                trades += 1
+                q, calm_until = 0.0, 0
+                stopped_out = True
+
+        # Step 6: orders at the close, the session's end, the end of data.
+        if q != 0.0 and cfg.fill_at_close and cfg.intraday and flag & SQUARE_OFF_DUE:
+            px = worse(cl, -side, charges)
+            cash = _close(
+                cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                SQUARE_OFF, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+            )  # fmt: skip
+            fills += 1
+            trades += 1
+            q, calm_until = 0.0, 0
+        if cfg.fill_at_close and t - cfg.delay >= 0:
+            row = t - cfg.delay
+            code = codes[row]
+            entering = rests_exist and (code == LONG or code == SHORT)
+            if entering and entry_px[row] == entry_px[row]:
+                code = HOLD
+            if code != HOLD and pending >= 0:
+                counters[EXPIRED] += 1
+                pending = -1
+            if code != HOLD and cfg.intraday and session[row] != session[t]:
+                if code == LONG or code == SHORT:
+                    counters[EXPIRED] += 1
+                code = HOLD
+            if q != 0.0 and (code == FLAT or code == 3 * way or code == -way):
+                px = worse(cl, -side, charges)
+                cash = _close(
+                    cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                    REVERSE if code == -way else EXIT_SIGNAL,
+                    t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                )  # fmt: skip
+                fills += 1
+                trades += 1
+                q, calm_until = 0.0, 0
+            if q == 0.0 and (code == LONG or code == SHORT):
+                over = flag & NO_ENTRY or (cfg.intraday and flag & SESSION_LAST)
+                if code == SHORT and not cfg.shorts:
+                    counters[REJECTIONS] += 1
+                elif over or stopped_out:
+                    counters[BLOCKED] += 1
+                elif is_limited(limits, halted == session[t], t, 0):
+                    counters[LIMITED] += 1
+                else:
+                    s = float(code)
+                    px = worse(cl, s, charges)
+                    base, at = cash, px
+                    if not cfg.size_at_fill:
+                        base, at = (equity[row] if row < t else cash), c[row]
+                    q, cash, stop, target, trail = _enter(
+                        row, s, px, cl, base, at, cash, t, fills, trades, stops, targets,
+                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                        charges,
+                    )  # fmt: skip
+                    if q != 0.0:
+                        opened = AT_CLOSE
+                        way, side, fills = code, s, fills + 1
+                        trigger = np.nextafter(target, -inf) if cfg.touch else target
+                        leave_bar = t + cfg.max_bars if cfg.max_bars > 0 else total
+                        calm_until = leave_bar if may_be_calm and trail != trail else 0
+                        best, trailed = s * px, False
+                        worst_seen = best_seen = best
+        if q != 0.0 and (cfg.intraday or cfg.close_at_end):
+            reason = 0
+            if cfg.intraday and flag & SESSION_LAST:
+                reason = SQUARE_OFF
+            elif cfg.close_at_end and t == total - 1:
+                reason = END
+            if reason != 0:
+                px = worse(cl, -side, charges)
+                cash = _close(
+                    cash, q, px, cl, min(worst_seen, side * px), best_seen,
+                    reason, t, fills, trades, trade_f, trade_i, trade_reason, limits, charges,
+                )  # fmt: skip
+                fills += 1
+                trades += 1
+                q, calm_until = 0.0, 0
 
         # Step 7: mark, excursions, ruin.
         held[t] = was_held | (opened != BEFORE)
@@ -629,10 +642,7 @@ def run_scalar_python(
             ruined = True
         if q != 0.0:
             gross += abs(q) * cl * mult / marked
-            if calm:
-                worst_seen = min(worst_seen, adverse)
-                best_seen = max(best_seen, favourable)
-            elif opened != AT_CLOSE:
+            if opened != AT_CLOSE:
                 worst_seen = min(worst_seen, signed if opened == BY_STOP else adverse)
                 best_seen = max(best_seen, signed if opened == BY_LIMIT else favourable)
         if limits is not None:  # noqa: SIM102 - likewise
@@ -814,3 +824,12 @@ def _record_exit(
 # error_model: every divisor is checked or positive by construction, so Python's own zero checks
 # would only cost time (2.5 ns a bar, measured).
 run_scalar = njit(cache=True, nogil=True, error_model="numpy")(run_scalar_python)
+
+
+@njit(cache=True, nogil=True)
+def all_known(codes: CodeArray) -> bool:
+    """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
+    strange = False
+    for code in codes:
+        strange |= (code < CLOSE_SHORT) | (code > CLOSE_LONG) | (code == -HOLD)
+    return not strange

@@ -234,20 +234,11 @@ def plainly_right(signals: Signals, total: int) -> bool:
     levels = (signals.stop, signals.target, signals.trail)
     if not all(each is None or _is_distance(each.value) for each in levels):
         return False
-    return bool(all_known(_contiguous(codes)))
+    return bool(kernels.all_known(_contiguous(codes)))
 
 
 def _is_distance(value: float | FloatArray) -> bool:
     return isinstance(value, float) and 0.0 < value < np.inf
-
-
-@njit(cache=True, nogil=True)
-def all_known(codes: CodeArray) -> bool:
-    """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
-    strange = False
-    for code in codes:
-        strange |= (code < -3) | (code > 3) | (code == -2)  # noqa: PLR2004 - nothing between
-    return not strange
 
 
 def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures]:

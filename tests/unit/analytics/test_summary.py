@@ -10,7 +10,7 @@ from core.analytics.summary import summarise
 from core.domain.costs import CostModel
 from core.domain.market import MARKETS
 from core.domain.metrics import BADGES, COUNTER_NAMES, METRICS, REASONS
-from core.domain.options import EngineOptions
+from core.domain.options import EngineOptions, OptionProxy
 from core.domain.simulation import Counters
 from core.domain.timeframe import Timeframe
 from tests.factories import US_PER_DAY, ZERO
@@ -395,6 +395,9 @@ def test_counters_are_summed_over_sleeves():
         "rejected": 1,
         "expired": 5,
         "blocked": 0,
+        "limited": 0,
+        "volume_capped": 0,
+        "margin_calls": 0,
         "ambiguous_bars": 2,
     }
 
@@ -412,7 +415,7 @@ def test_more_than_one_ambiguous_bar_in_twenty_trades_is_too_coarse(ambiguous, i
 def test_badges_come_in_the_order_of_their_list():
     found = metrics_of(
         simulation_of([100.0, -1.0], trades=closed(-1.0), ambiguous_bars=1),
-        options=EngineOptions(fill="close"),
+        options=EngineOptions(fill="close", option=OptionProxy()),
         costs=ZERO,
         synthetic=True,
     )
