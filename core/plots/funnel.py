@@ -42,6 +42,7 @@ NOTES: tuple[tuple[str, str, str], ...] = (
     ("conflicts", "Conflicts", "Rows that asked for long and short at once and did nothing."),
     ("ambiguous_bars", "Ambiguous bars", "Bars in which prices cannot say what came first (R6)."),
 )
+SELDOM = frozenset({"volume_capped", "margin_calls"})
 
 
 def funnel_info(counters: Mapping[str, int], *, closed: int, still_open: int) -> FunnelInfo:
@@ -62,5 +63,9 @@ def funnel_info(counters: Mapping[str, int], *, closed: int, still_open: int) ->
         step("Trades closed", closed, "Round trips from flat to flat."),
         *([step("Still open", still_open, "Marked at the last close (R19).")] * bool(still_open)),
     )
-    notes = tuple(step(label, counters[name], text) for name, label, text in NOTES)
+    notes = tuple(
+        step(label, counters[name], text)
+        for name, label, text in NOTES
+        if counters[name] or name not in SELDOM
+    )
     return FunnelInfo(wanted, steps, notes)
