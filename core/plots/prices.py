@@ -24,7 +24,12 @@ REASONS: dict[str, str] = {
     "trail": "trailing stop",
     "max_bars": "time limit",
     "square_off": "end of session",
+    "daily_target": "day's target",
+    "daily_loss": "day's loss",
+    "margin": "margin call",
     "ruin": "ruin",
+    "delist": "delisting",
+    "rebalance": "rebalancing",
     "end": "end of run",
 }
 

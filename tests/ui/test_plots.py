@@ -274,6 +274,9 @@ class TestFunnel:
         "rejected": 8,
         "expired": 0,
         "blocked": 12,
+        "limited": 0,
+        "volume_capped": 0,
+        "margin_calls": 0,
         "ambiguous_bars": 2,
     }
 
