@@ -1,4 +1,4 @@
-"""Rules that one symbol shares with the general driver, computed by hand, through both judges."""
+"""Rules that one symbol shares with the general driver, computed by hand, through both drivers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Signals, pct, points
 from core.domain.simulation import Reason
-from tests.factories import ZERO, codes, make_bars
-from tests.reference import naive
+from tests.factories import ZERO, Case, codes, make_bars
+from tests.reference import compare
 from tests.reference.compare_shared import SHARED_ENGINES
 
 LONG, SHORT, FLAT, HOLD = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD
 NONE = np.nan
 
-JUDGES = {"one symbol": naive.run} | {
+JUDGES = {
+    name: lambda *case, run=run: run(Case(*case)) for name, run in compare.ENGINES.items()
+} | {
     f"general {name}": lambda bars, signals, options, costs, run=run: run(
         [bars], [signals], options, costs
     )
