@@ -156,6 +156,16 @@ def test_r2_at_the_close_a_row_with_an_entry_price_rests_from_the_next_bar_on(en
     assert [(f.bar, f.price) for f in run.fills] == [(1, 99)]
 
 
+def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
+    bars = of_minutes([REST] * 4, [2, 2])
+    options = EngineOptions(sizing="units", size=1, intraday=True, fill="close", delay=1)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {1: LONG}), options, ZERO))
+
+    assert run.fills == []
+    assert run.counters["expired"] == 1
+
+
 def test_r3_a_size_that_is_not_above_zero_is_dropped(engine):
     """50 bought with 1,000 lose 1,500 at the open of 70: there is less than nothing to size by."""
     options = {"sizing": "percent_of_equity", "size": 500, "initial_margin": 0.1, "lot_size": 0}
@@ -236,6 +246,19 @@ def test_r4_limits_and_targets_pay_no_slippage(engine):
     run = DRIVERS[engine](case(rows, LONG, signals=signals, costs=costs))
 
     assert [(fill.price, fill.slippage) for fill in run.fills] == [(99.0, 0.0), (104.0, 0.0)]
+
+
+def test_r5_a_limit_met_by_the_open_is_bought_there_where_touching_is_enough(engine):
+    """At the open, so that the high of the bar comes after it and the target is sure."""
+    rows = [REST, (100.0, 103.0, 100.0, 101.0)]
+    signals = {"entry_price": np.array([100.0, np.nan]), "target": points(2)}
+
+    run = DRIVERS[engine](case(rows, LONG, signals=signals, fill_on_touch=True))
+    less = DRIVERS[engine](case(rows, LONG, signals=signals))
+
+    assert [(f.price, f.reason) for f in run.fills] == [(100, Reason.ENTRY), (102, Reason.TARGET)]
+    assert run.counters["ambiguous_bars"] == 0
+    assert less.fills == []
 
 
 def test_r8_both_fills_of_a_reversal_are_at_one_price_and_each_pays(engine):
@@ -369,6 +392,21 @@ def test_r12_nothing_left_is_ruin(engine, close, ruined):
     assert reasons(run)[1:] == ([(1, Reason.RUIN)] if ruined else [])
 
 
+def test_r12_what_is_left_is_after_the_costs_of_the_ruin(engine):
+    """-100 at the close; selling there costs a point a unit and 7."""
+    rows = [REST, (100, 100, 80, 89), REST]
+    costs = CostModel(fixed=7)
+
+    run = DRIVERS[engine](
+        case(rows, LONG, size=99, initial_cash=1000, initial_margin=0.1, costs=costs)
+    )
+
+    left = 1000 - 99 * 11 - 14
+    assert run.ruined
+    assert run.equity == [1000, left, left]
+    assert run.max_drawdown == left / 1000 - 1
+
+
 # R13 session -----------------------------------------------------------------------------------
 
 
@@ -403,6 +441,40 @@ def test_r13_nothing_is_opened_from_no_entry_after_on(engine, intraday):
 
     assert run.fills == []
     assert run.counters["blocked"] == 2
+
+
+@pytest.mark.parametrize("fill", ["next_open", "close"])
+def test_r13_a_reversal_when_nothing_may_be_opened_still_closes(engine, fill):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(sizing="units", size=1, fill=fill, no_entry_after=time(10, 0))
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 2: SHORT}), options, ZERO))
+
+    assert [reason for _, reason in reasons(run)] == [Reason.ENTRY, Reason.REVERSE]
+    assert run.counters["blocked"] == 1
+
+
+def test_r14_a_days_limit_refuses_entries_at_the_close_too(engine):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(sizing="units", size=1, fill="close", max_trades_per_day=1)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 1: FLAT, 2: LONG}), options, ZERO))
+
+    assert reasons(run) == [(0, Reason.ENTRY), (1, Reason.EXIT_SIGNAL)]
+    assert run.counters["limited"] == 1
+
+
+@pytest.mark.parametrize(("limit", "limited"), [(3.0, 1), (3.5, 0)])
+def test_r14_points_of_a_short_are_those_it_falls(engine, limit, limited):
+    """Sold at 100, bought at 97: 3 points, whatever the 10 units and the multiplier make of it."""
+    bars = of_minutes([REST, REST, *[(97.0, 97.0, 97.0, 97.0)] * 3], [5])
+    options = {"daily_unit": "points", "daily_action": "entries", "daily_target": limit}
+    rules = EngineOptions(sizing="units", size=10, multiplier=2, **options)
+
+    run = DRIVERS[engine](Case(bars, signals_at(5, {0: SHORT, 1: FLAT, 2: SHORT}), rules, ZERO))
+
+    assert run.counters["limited"] == limited
+    assert len(run.fills) == 3 - limited
 
 
 def test_r13_no_entry_at_the_sessions_last_close(engine):

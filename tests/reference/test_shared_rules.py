@@ -307,6 +307,22 @@ def test_r10_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
 
 
+def test_r10_a_trade_bears_the_costs_of_all_its_parts(engine):
+    """A point of slippage and 1 an order: 30 bought, 10 and 20 sold."""
+    bars = days(100, 100, 101, 102, volume=[1, 300, 100, 300])
+
+    run = engine(
+        [bars],
+        [wants(LONG, FLAT, FLAT, HOLD)],
+        units(30, max_participation=0.1),
+        CostModel(fixed=1, slippage_points=1),
+    )
+
+    (trade,) = run.trades
+    assert [(f.quantity, f.price) for f in run.fills] == [(30, 101), (-10, 100), (-20, 101)]
+    assert (trade.slippage, trade.fees, trade.pnl) == (30 + 10 + 20, 3, -10 - 3)
+
+
 def test_r10_the_rest_of_a_signal_exit_stays_until_asked_again(engine):
     bars = days(100, 100, 101, 102, 103, volume=[1, 300, 100, 300, 300])
 
@@ -421,6 +437,21 @@ def test_r12_maintenance_below_the_initial_margin_decides_when_and_not_how_much(
     )
 
     assert deals(run)[1:] == [(3, 0, -5, 70, Reason.MARGIN)]
+
+
+def test_r12_what_a_cut_leaves_obeys_the_signal_of_the_same_open(engine):
+    """As above: 5 of 10 stay after the cut, and row 2 wants them gone."""
+    run = engine(
+        [days(100, 100, 70, 70)],
+        [wants(LONG, HOLD, FLAT, HOLD)],
+        units(10, initial_cash=500, initial_margin=0.5, maintenance_margin=0.3),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [
+        (3, 0, -5, 70, Reason.MARGIN),
+        (3, 0, -5, 70, Reason.EXIT_SIGNAL),
+    ]
 
 
 def test_r12_a_margin_cut_knows_no_volume_cap(engine):
@@ -707,6 +738,20 @@ def test_r9_the_factor_is_repeated_until_the_sum_fits(engine):
     )
 
     assert [f.quantity for f in run.fills] == pytest.approx([4.9, 4.9], rel=1e-11)
+
+
+def test_r3_an_increase_sized_at_the_fill_is_computed_after_all_reductions(engine):
+    """5 and 5 at 100. Selling the second costs half of it: 0.6 of 750 is 4.5, less than is held."""
+    run = engine(
+        [days(100, 100, 100), days(100, 100, 100)],
+        weigh([0.5, 0.5], [0.6, 0.0], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, size_ref="fill", lot_size=0),
+        CostModel(sell_charge_bps=5_000),
+    )
+
+    assert deals(run)[2:] == [(2, 1, -5, 100, Reason.EXIT_SIGNAL)]
+    assert list(run.quantity[-1]) == [5, 0]
+    assert counted(run) == {}
 
 
 def test_r9_reject_refuses_all_increases(engine):
