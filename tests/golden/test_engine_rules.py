@@ -152,8 +152,12 @@ def test_r2_at_the_close_a_row_with_an_entry_price_rests_from_the_next_bar_on(en
     signals = {"entry_price": np.array([99.0, np.nan, np.nan])}
 
     run = DRIVERS[engine](case(rows, LONG, fill="close", signals=signals))
+    alone = DRIVERS[engine](
+        case([REST], LONG, fill="close", signals={"entry_price": np.array([99.0])})
+    )
 
     assert [(f.bar, f.price) for f in run.fills] == [(1, 99)]
+    assert alone.fills == []
 
 
 def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
@@ -443,6 +447,21 @@ def test_r13_nothing_is_opened_from_no_entry_after_on(engine, intraday):
     assert run.counters["blocked"] == 2
 
 
+@pytest.mark.parametrize("code", [FLAT, SHORT, HOLD])
+@pytest.mark.parametrize("fill", ["next_open", "close"])
+def test_r13_square_off_comes_before_what_the_row_says(engine, fill, code):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(
+        sizing="units", size=1, fill=fill, intraday=True, square_off=time(10, 0)
+    )
+    row = 2 if fill == "close" else 1
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, row: code}), options, ZERO))
+
+    assert reasons(run)[1:] == [(2, Reason.SQUARE_OFF)]
+    assert run.counters["blocked"] == (code == SHORT)
+
+
 @pytest.mark.parametrize("fill", ["next_open", "close"])
 def test_r13_a_reversal_when_nothing_may_be_opened_still_closes(engine, fill):
     bars = of_minutes([REST] * 4, [4])
@@ -485,6 +504,36 @@ def test_r13_no_entry_at_the_sessions_last_close(engine):
 
     assert reasons(run) == [(2, Reason.ENTRY), (3, Reason.SQUARE_OFF)]
     assert run.counters["blocked"] == 1
+
+
+# Everything that could close a position at one open, and which does as the others go.
+LEAVING: list[tuple[Reason, dict[str, Any]]] = [
+    (Reason.STOP_GAP, {}),
+    (Reason.DAILY_TARGET, {"stop": None}),
+    (Reason.SQUARE_OFF, {"daily_target": None}),
+    (Reason.MAX_BARS, {"square_off": None}),
+    (Reason.EXIT_SIGNAL, {"max_bars": 0}),
+]
+
+
+@pytest.mark.parametrize("gone", range(len(LEAVING)))
+def test_r13_r14_the_first_of_many_reasons_to_leave_at_an_open_is_the_one(engine, gone):
+    """Bought at 100 at 09:45, three points up at its close, 97 at the open of 10:00."""
+    given: dict[str, Any] = {
+        "stop": points(2),
+        "daily_target": 3.0,
+        "square_off": time(10, 0),
+        "max_bars": 1,
+    }
+    for _, fewer in LEAVING[: gone + 1]:
+        given |= fewer
+    bars = of_minutes([REST, (100, 103, 100, 103), (97.0,) * 4, (97.0,) * 4], [4])
+    levels = {"stop": given.pop("stop"), "max_bars": given.pop("max_bars")}
+    options = EngineOptions(sizing="units", size=1, intraday=True, **given)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 1: FLAT}, **levels), options, ZERO))
+
+    assert [(f.bar, f.price, f.reason) for f in run.fills][1:] == [(2, 97, LEAVING[gone][0])]
 
 
 # R19 end and R20 one at a time -----------------------------------------------------------------

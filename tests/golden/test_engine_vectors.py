@@ -273,9 +273,13 @@ def signals_on_every_row(count: int, **rest: Any) -> Signals:
 
 
 @pytest.mark.parametrize("engine", DRIVERS)
-def test_r6_protection_on_the_wrong_side_of_the_fill_voids_the_entry(engine):
+@pytest.mark.parametrize(
+    "levels",
+    [{"stop": price(100)}, {"target": price(100)}, {"stop": price(101)}, {"target": price(99)}],
+)
+def test_r6_protection_on_the_wrong_side_of_the_fill_voids_the_entry(engine, levels):
     bars = bars_of(FLAT_BAR, FLAT_BAR, FLAT_BAR)
-    case = Case(bars, signals_on_every_row(3, stop=price(100)), OPTIONS, ZERO)
+    case = Case(bars, signals_on_every_row(3, **levels), OPTIONS, ZERO)
 
     outcome = DRIVERS[engine](case)
 

@@ -133,6 +133,17 @@ def test_r19_close_at_end_is_at_each_symbols_own_last_bar(engine):
     assert deals(run)[2:] == [(2, 0, -1, 51, Reason.END), (3, 1, -1, 104, Reason.END)]
 
 
+def test_r19_a_delisted_symbol_is_gone_before_the_end_of_the_run_asks(engine):
+    ended = days(50, 50, 51)
+    other = days(100, 100, 100, 100, on=[0, 1, 2, 9])
+
+    run = engine(
+        [ended, other], [wants(LONG, HOLD, HOLD), silent(4)], units(close_at_end=True), ZERO
+    )
+
+    assert deals(run)[1:] == [(2, 0, -1, 51, Reason.DELIST)]
+
+
 # Sums ------------------------------------------------------------------------------------------
 
 
@@ -168,6 +179,21 @@ def test_r9_priority_decides_in_the_only_row_there_is(engine):
     run = engine(one, wishes, units(10, initial_cash=1_000, fill="close"), ZERO)
 
     assert [(f.symbol, f.quantity) for f in run.fills] == [(1, 10)]
+
+
+def test_r9_what_is_bought_at_the_open_comes_before_what_is_met_later(engine):
+    """The first rests at 99 and is met; the second has taken the cash at the open."""
+    resting = wants(LONG, HOLD, entry_price=np.array([99.0, NONE]))
+
+    run = engine(
+        [days(100, (100, 100, 98, 98)), days(100, 100)],
+        [resting, wants(LONG, HOLD)],
+        units(10, initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 1, 10, 100, Reason.ENTRY)]
+    assert counted(run) == {"rejected": 1}
 
 
 def test_r9_what_a_short_sale_brings_is_not_free(engine):
@@ -307,6 +333,34 @@ def test_r10_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
 
 
+def test_r10_what_is_left_over_goes_first_and_under_the_reason_that_left_it(engine):
+    """30 held, 10 a bar: the stop of 10:00 goes on at 10:15, when square-off asks for the rest."""
+    bars = days(
+        100,
+        100,
+        (100, 100, 97, 99),
+        99,
+        99,
+        on=[0] * 5,
+        minute=[570, 585, 600, 615, 630],
+        volume=[1, 300, 100, 100, 100],
+    )
+    signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, stop=points(2))
+
+    run = engine(
+        [bars],
+        [signals],
+        units(30, max_participation=0.1, intraday=True, square_off=time(10, 15)),
+        ZERO,
+    )
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.STOP),
+        (3, -10, Reason.STOP),
+        (4, -10, Reason.SQUARE_OFF),
+    ]
+
+
 def test_r10_a_trade_bears_the_costs_of_all_its_parts(engine):
     """A point of slippage and 1 an order: 30 bought, 10 and 20 sold."""
     bars = days(100, 100, 101, 102, volume=[1, 300, 100, 300])
@@ -382,6 +436,16 @@ def test_r11_a_short_pays_borrow_for_the_calendar_days_of_a_roll(engine):
     assert run.borrow == pytest.approx(3 + 1, rel=1e-15)
     assert run.cash[-1] == pytest.approx(101_000 - 4, rel=1e-15)
     assert run.trades[0].pnl == 0  # borrow is no part of a trade
+
+
+def test_r11_borrow_is_due_before_the_open_can_take_the_position_away(engine):
+    """10 short, close 100, a gap over the stop at the open of the next day."""
+    signals = wants(SHORT, HOLD, HOLD, stop=points(2))
+
+    run = engine([days(100, 100, 105)], [signals], units(10, borrow_rate=0.36), ZERO)
+
+    assert deals(run)[1:] == [(2, 0, 10, 105, Reason.STOP_GAP)]
+    assert run.borrow == pytest.approx(1, rel=1e-15)
 
 
 def test_r11_a_long_position_borrows_nothing(engine):
@@ -738,6 +802,18 @@ def test_r9_the_factor_is_repeated_until_the_sum_fits(engine):
     )
 
     assert [f.quantity for f in run.fills] == pytest.approx([4.9, 4.9], rel=1e-11)
+
+
+def test_r3_of_less_than_nothing_every_weight_is_nothing(engine):
+    """50 bought with 1,000 lose 1,500 at the open of 70: five times that is no position."""
+    run = engine(
+        [days(100, 100, 70)],
+        weigh([5.0], [5.0], [NONE]),
+        EngineOptions(initial_cash=1_000, initial_margin=0.1, lot_size=0, size_ref="fill"),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 50, 100, Reason.ENTRY), (2, 0, -50, 70, Reason.EXIT_SIGNAL)]
 
 
 def test_r3_an_increase_sized_at_the_fill_is_computed_after_all_reductions(engine):
