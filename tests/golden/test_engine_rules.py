@@ -635,28 +635,33 @@ def test_r22_a_refused_row_is_counted_once_and_for_the_first_reason(engine, done
 
 
 def test_r23_arithmetic_is_done_in_the_written_order(engine):
-    """Every line below is one of the page, and another order would give another last bit."""
-    buy, sell, quantity, multiplier = 0.7, 1.1, 3.0, 0.1
+    """Every line below is one of the page; another order would give another last bit."""
+    given, buy, sell, quantity, multiplier = 146.17, 7.3, 8.7, 3.0, 0.7
     rows = [(buy,) * 4, (buy,) * 4, (sell,) * 4]
-    costs = CostModel(fixed=0.1, per_unit=0.01, bps=7)
+    costs = CostModel(fixed=0.7, per_unit=0.01, bps=7)
+
     run = DRIVERS[engine](
-        case(rows, LONG, FLAT, size=3, multiplier=multiplier, initial_cash=1000.1, costs=costs)
+        case(rows, LONG, FLAT, size=3, multiplier=multiplier, initial_cash=given, costs=costs)
     )
 
     def fee(at):
         value = quantity * at * multiplier
-        return 0.1 + 0.01 * quantity + (7 / 10000) * value
+        return 0.7 + 0.01 * quantity + (7 / 10000) * value
 
-    cash = 1000.1 - quantity * buy * multiplier
-    cash = cash - fee(buy)
-    assert run.cash[1] == cash
-    assert run.equity[1] == cash + quantity * buy * multiplier
-    cash = cash - -quantity * sell * multiplier
-    cash = cash - fee(sell)
-    assert run.cash[2] == cash
-    (trade,) = run.trades
-    assert trade.pnl == (sell - buy) * quantity * multiplier - fee(buy) - fee(sell)
-    assert cash != 1000.1 + trade.pnl
+    bought = given - quantity * buy * multiplier
+    bought = bought - fee(buy)
+    sold = bought - -quantity * sell * multiplier
+    sold = sold - fee(sell)
+    pnl = (sell - buy) * quantity * multiplier - fee(buy) - fee(sell)
+    assert [fill.fee for fill in run.fills] == [fee(buy), fee(sell)]
+    assert run.cash == [given, bought, sold]
+    assert run.equity[1] == bought + quantity * buy * multiplier
+    assert [trade.pnl for trade in run.trades] == [pnl]
+    assert fee(buy) != 0.7 + (0.01 * quantity + (7 / 10000) * (quantity * buy * multiplier))
+    assert bought != given - fee(buy) - quantity * buy * multiplier
+    assert bought != given - (quantity * buy * multiplier + fee(buy))
+    assert sold != bought - fee(sell) - -quantity * sell * multiplier
+    assert pnl != (sell - buy) * quantity * multiplier - (fee(buy) + fee(sell))
 
 
 # Per trade -------------------------------------------------------------------------------------

@@ -25,10 +25,14 @@ from core.domain.signals import Code, Level, Signals, Weights
 from core.engine import account, kernels, portfolio
 from core.engine.account import simulate_account
 from core.engine.indicators import Indicators, volume
+from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
+from core.engine.measures import measure_run
 from core.engine.simulate import simulate
 from tests.factories import ZERO, Case, make_bars, random_case
 from tests.property.shared_cases import SharedCase, random_shared_case
+from tests.property.test_events import plain_case, quick
 from tests.property.test_indicators import LIBRARY, NO_TIES, grid_bars, smooth_bars
+from tests.property.test_measures import differences as wrong_metrics
 from tests.reference.compare import by_reference, compiled, differences
 from tests.reference.compare_shared import compiled as compiled_account
 from tests.reference.compare_shared import shared_differences
@@ -116,9 +120,30 @@ def account_cases() -> Iterator[SharedCase]:
         yield random_shared_case(seed, count=(12, 40)[seed % 2])
 
 
+def lane_cases() -> Iterator[Case]:
+    """Lengths around the words and blocks of the quick way, and any rules."""
+    for count, seed in product((1, 2, 7, 8, 9, 255, 257, 600), range(8)):
+        yield plain_case(seed, count)
+    for seed in range(40):
+        yield random_case(seed, count=(2, 9, 120)[seed % 3])
+
+
+def run_lanes() -> int:
+    """Lanes of a sweep have the numbers of their runs, and those the metrics of the reference."""
+    count = 0
+    for case in lane_cases():
+        run = simulate(case.bars, case.signals, case.options, case.costs)
+        expected = measure_run(run)
+        _, rows = quick(case)
+        assert rows.metrics[0].tobytes() == expected.row.tobytes(), case
+        assert wrong_metrics(run) == [], case
+        count += 1
+    return count
+
+
 def run_cases() -> dict[str, int]:
     """Everything equals its reference; an index beyond its array would end the program."""
-    done = {"single": 0, "account": 0, "indicator": 0, "fills": 0}
+    done = {"single": 0, "account": 0, "indicator": 0, "fills": 0, "lane": run_lanes()}
     for case in single_cases():
         run = compiled(case)
         assert differences(by_reference(case), run) == [], case
@@ -211,6 +236,12 @@ def run_overruns() -> dict[str, bool]:
                 noticed[name] = True
             else:
                 noticed[name] = False
+    track = track_of(bars, EngineOptions(), ZERO)
+    scratch = scratch_for(track_of(bars.head(5), EngineOptions(), ZERO))
+    try:
+        run_lane(track, signals, scratch, LaneRows.empty(1, len(track.calendar.ends)), 0)
+    except IndexError:
+        noticed["a lane"] = True
     try:
         volume.obv(bars.close, bars.volume[:2])
     except IndexError:
