@@ -553,6 +553,16 @@ def test_r19_the_last_position_is_marked_or_closed(engine, close_at_end):
     assert run.equity[-1] == 100_000.0 + trade.pnl
 
 
+def test_r19_the_end_of_a_session_comes_before_the_end_of_the_run(engine):
+    options = EngineOptions(sizing="units", size=1, intraday=True, close_at_end=True)
+
+    run = DRIVERS[engine](
+        Case(of_minutes([REST] * 3, [3]), signals_at(3, {0: LONG}), options, ZERO)
+    )
+
+    assert reasons(run) == [(1, Reason.ENTRY), (2, Reason.SQUARE_OFF)]
+
+
 def test_r20_a_resting_order_closes_nothing_and_expires_before_a_position(engine):
     rows = [REST, REST, (100, 105, 99, 100)]
     signals = {"entry_price": np.array([np.nan, 104, np.nan])}
@@ -601,26 +611,36 @@ MENDED: list[tuple[str, dict[str, Any]]] = [
     ("blocked", {"allow_short": True}),
     ("limited", {"no_entry_after": None}),
     ("rejected", {"max_trades_per_day": None}),  # its stop lies at its fill
-    ("dropped_lot", {"stop": 101.0}),
+    ("dropped_lot", {"stop": 300.0}),
     ("", {"close": 100.0}),
 ]
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "at the open": {},
+    "at the close": {"fill": "close"},
+    "resting": {"entry_price": np.array([np.nan, np.nan, 100.0, np.nan]), "fill_on_touch": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("done", range(len(MENDED)))
-def test_r22_a_refused_row_is_counted_once_and_for_the_first_reason(engine, done):
-    """One long trade is over at 10:00; row 2 would be short at 10:15, 100 of money for 200."""
+def test_r22_a_refused_row_is_counted_once_and_for_the_first_reason(engine, done, way):
+    """One long trade is over at 10:00; row 2 would be short from there on, a tenth of 1,000."""
     wrong: dict[str, Any] = {
         "allow_short": False,
-        "no_entry_after": time(10, 10),
+        "no_entry_after": time(9, 55),
         "max_trades_per_day": 1,
         "stop": 100.0,
         "close": 200.0,
+        **WAYS[way],
     }
     for _, mended in MENDED[: done + 1]:
         wrong |= mended
     close, stop = wrong.pop("close"), price(np.array([np.nan, np.nan, wrong.pop("stop"), np.nan]))
+    entry = wrong.pop("entry_price", None)
     bars = of_minutes([REST, REST, (100, 200, 100, close), REST], [4])
-    signals = Signals(codes=codes(LONG, FLAT, SHORT, HOLD), stop=stop)
+    signals = Signals(codes=codes(LONG, FLAT, SHORT, HOLD), stop=stop, entry_price=entry)
     options = EngineOptions(initial_cash=1000, size=10, **wrong)
 
     run = DRIVERS[engine](Case(bars, signals, options, ZERO))

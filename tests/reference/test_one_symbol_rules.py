@@ -72,6 +72,15 @@ def test_r4_points_of_slippage_come_before_the_tick(engine):
     assert [f.price for f in run.fills] == [100.75, 99.25]
 
 
+def test_r4_points_of_slippage_come_after_its_share(engine):
+    """100 · 1.25 + 2 and 100 · 0.75 - 2: the share is of the price, not of the points."""
+    costs = CostModel(slippage_bps=2_500, slippage_points=2)
+
+    run = engine(day_of(100, 100, 100), wants(LONG, FLAT, HOLD), units(), costs)
+
+    assert [f.price for f in run.fills] == [127, 73]
+
+
 def test_r4_a_fee_per_trade_is_paid_once_with_the_exit(engine):
     costs = CostModel(fixed=1, per_trade=7)
 

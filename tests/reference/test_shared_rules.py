@@ -333,6 +333,20 @@ def test_r10_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
 
 
+def test_r10_a_weight_on_the_other_side_opens_when_the_rest_is_gone(engine):
+    """30 held, 10 a bar may go at row 2 and 100 at row 3."""
+    bars = days(*[100] * 4, volume=[1, 300, 100, 1_000])
+    options = EngineOptions(initial_cash=10_000, max_participation=0.1)
+
+    run = engine([bars], weigh([0.3], [-0.3], [NONE], [NONE]), options, ZERO)
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.REVERSE),
+        (3, -20, Reason.REVERSE),
+        (3, -30, Reason.ENTRY),
+    ]
+
+
 def test_r10_what_is_left_over_goes_first_and_under_the_reason_that_left_it(engine):
     """30 held, 10 a bar: the stop of 10:00 goes on at 10:15, when square-off asks for the rest."""
     bars = days(
