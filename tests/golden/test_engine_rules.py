@@ -13,11 +13,11 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Code, Signals, pct, points, price
 from core.domain.simulation import Reason
 from core.domain.timeframe import Timeframe
-from tests.factories import ZERO, Case, bars_of, codes, make_bars, signals_at
-from tests.reference.compare import ENGINES
+from tests.factories import ZERO, Case, bars_of, codes, make_bars, mirrored, signals_at
+from tests.reference.compare import DRIVERS
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=DRIVERS)
 def engine(request):
     return request.param
 
@@ -56,7 +56,28 @@ def reasons(run: Any) -> list[tuple[int, Reason]]:
     return [(fill.bar, Reason(fill.reason)) for fill in run.fills]
 
 
-# R2 clock and R3 size --------------------------------------------------------------------------
+# R1 and R2 clock, R3 size ------------------------------------------------------------------------
+
+
+def test_r1_a_row_is_known_at_its_close_and_acts_on_that_alone(engine):
+    """All of 1,100 at the row's close of 110 are 10; the next open of 50 would have given 22."""
+    rows = [(100.0, 120.0, 90.0, 110.0), (50.0, 50.0, 50.0, 50.0)]
+
+    run = DRIVERS[engine](case(rows, LONG, initial_cash=1100, sizing="percent_of_equity", size=100))
+
+    assert [(f.bar, f.quantity, f.price) for f in run.fills] == [(1, 10, 50)]
+
+
+def test_r1_a_bar_is_labelled_by_its_opening(engine):
+    """The bar of 10:00 lasts until 10:15 and is not yet at 10:15; the next one is."""
+    options = EngineOptions(sizing="units", size=1, intraday=True, square_off=time(10, 15))
+
+    run = DRIVERS[engine](
+        Case(of_minutes([REST] * 5, [5]), signals_at(5, {1: LONG, 3: LONG}), options, ZERO)
+    )
+
+    assert reasons(run) == [(2, Reason.ENTRY), (3, Reason.SQUARE_OFF)]
+    assert run.counters["blocked"] == 1
 
 
 @pytest.mark.parametrize(
@@ -71,7 +92,7 @@ def reasons(run: Any) -> list[tuple[int, Reason]]:
 def test_r2_a_row_acts_at_the_next_open_or_at_a_close(engine, fill, delay, bar, at):
     rows = [(100.0 + t, 101.0 + t, 99.0 + t, 100.5 + t) for t in range(5)]
 
-    run = ENGINES[engine](case(rows, LONG, fill=fill, delay=delay))
+    run = DRIVERS[engine](case(rows, LONG, fill=fill, delay=delay))
 
     assert [(f.bar, f.price) for f in run.fills] == [(bar, at)]
 
@@ -94,13 +115,93 @@ def test_r2_a_row_acts_at_the_next_open_or_at_a_close(engine, fill, delay, bar, 
 def test_r3_sizes_are_whole_lots_rounded_toward_zero(engine, options, quantity):
     rows = [(100.0, 110.0, 100.0, 110.0), REST]
 
-    run = ENGINES[engine](case(rows, LONG, initial_cash=1000, **options))
+    run = DRIVERS[engine](case(rows, LONG, initial_cash=1000, **options))
 
     assert [fill.quantity for fill in run.fills] == ([] if quantity is None else [quantity])
     assert run.counters["dropped_lot"] == int(quantity is None)
 
 
+@pytest.mark.parametrize(("fill", "first"), [("next_open", 1), ("close", 0)])
+@pytest.mark.parametrize(
+    ("side", "code", "reason"),
+    [
+        (LONG, FLAT, Reason.EXIT_SIGNAL),
+        (LONG, Code.CLOSE_LONG, Reason.EXIT_SIGNAL),
+        (LONG, Code.CLOSE_SHORT, None),
+        (LONG, LONG, None),
+        (LONG, SHORT, Reason.REVERSE),
+        (SHORT, FLAT, Reason.EXIT_SIGNAL),
+        (SHORT, Code.CLOSE_SHORT, Reason.EXIT_SIGNAL),
+        (SHORT, Code.CLOSE_LONG, None),
+        (SHORT, SHORT, None),
+        (SHORT, LONG, Reason.REVERSE),
+    ],
+)
+def test_r2_a_position_leaves_on_what_is_said_to_its_side(  # noqa: PLR0917
+    engine, fill, first, side, code, reason
+):
+    run = DRIVERS[engine](case([REST] * 3, side, code, fill=fill))
+
+    left = [] if reason is None else [(first + 1, reason)]
+    turned = [(first + 1, Reason.ENTRY)] if reason == Reason.REVERSE else []
+    assert reasons(run) == [(first, Reason.ENTRY), *left, *turned]
+
+
+def test_r2_at_the_close_a_row_with_an_entry_price_rests_from_the_next_bar_on(engine):
+    rows = [REST, (100.0, 100.0, 98.0, 98.0), REST]
+    signals = {"entry_price": np.array([99.0, np.nan, np.nan])}
+
+    run = DRIVERS[engine](case(rows, LONG, fill="close", signals=signals))
+    alone = DRIVERS[engine](
+        case([REST], LONG, fill="close", signals={"entry_price": np.array([99.0])})
+    )
+
+    assert [(f.bar, f.price) for f in run.fills] == [(1, 99)]
+    assert alone.fills == []
+
+
+def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
+    bars = of_minutes([REST] * 4, [2, 2])
+    options = EngineOptions(sizing="units", size=1, intraday=True, fill="close", delay=1)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {1: LONG}), options, ZERO))
+
+    assert run.fills == []
+    assert run.counters["expired"] == 1
+
+
+def test_r3_a_size_that_is_not_above_zero_is_dropped(engine):
+    """50 bought with 1,000 lose 1,500 at the open of 70: there is less than nothing to size by."""
+    options = {"sizing": "percent_of_equity", "size": 500, "initial_margin": 0.1, "lot_size": 0}
+    fall = (70.0, 70.0, 70.0, 70.0)
+
+    run = DRIVERS[engine](
+        case([REST, REST, fall], LONG, SHORT, size_ref="fill", initial_cash=1000, **options)
+    )
+
+    assert reasons(run) == [(1, Reason.ENTRY), (2, Reason.REVERSE)]
+    assert run.cash[-1] == -500
+    assert run.counters["dropped_lot"] == 1
+    assert run.counters["rejected"] == 0
+
+
 # R4 price and fees -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "pnl"), [(LONG, 50), (SHORT, -50)])
+def test_r4_money_is_counted_by_the_multiplier(engine, side, pnl):
+    """2 units at 5 a point: 5 points are 50. Fees of 1 % and one point of slippage likewise."""
+    rows = [REST, REST, (105.0, 105.0, 105.0, 105.0), REST]
+    free = case(rows, side, HOLD, FLAT, size=2, multiplier=5)
+    dear = free.with_costs(bps=100, slippage_points=1)
+
+    run, paid = DRIVERS[engine](free), DRIVERS[engine](dear)
+
+    assert run.equity == [100_000, 100_000, 100_000 + pnl, 100_000]
+    assert run.cash[1] == 100_000 - side * 1000
+    assert [fill.fee for fill in paid.fills] == [10 + side * 0.1, 10 - side * 0.1]
+    assert [fill.slippage for fill in paid.fills] == [10, 10]
+    assert paid.trades[0].pnl == pytest.approx(-20 - 20, rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +216,7 @@ def test_r3_sizes_are_whole_lots_rounded_toward_zero(engine, options, quantity):
 def test_r4_market_fills_pay_and_are_rounded_against_us(engine, opens, costs, bought, sold):
     rows = [(opens, opens, opens, opens)] * 3
 
-    run = ENGINES[engine](case(rows, LONG, FLAT, costs=costs))
+    run = DRIVERS[engine](case(rows, LONG, FLAT, costs=costs))
 
     assert [fill.price for fill in run.fills] == [bought, sold]
     assert [fill.slippage for fill in run.fills] == [abs(bought - opens), abs(sold - opens)]
@@ -134,7 +235,7 @@ def test_r4_market_fills_pay_and_are_rounded_against_us(engine, opens, costs, bo
     ],
 )
 def test_r4_fees_of_an_order_of_a_hundred_at_a_hundred(engine, costs, fee):
-    run = ENGINES[engine](case([REST] * 3, LONG, FLAT, size=100, costs=costs))
+    run = DRIVERS[engine](case([REST] * 3, LONG, FLAT, size=100, costs=costs))
 
     assert [fill.fee for fill in run.fills] == [fee, fee]
     assert run.cash == [100_000.0, 100_000.0 - 10_000.0 - fee, 100_000.0 - 2 * fee]
@@ -146,9 +247,35 @@ def test_r4_limits_and_targets_pay_no_slippage(engine):
     signals = {"entry_price": np.array([99, np.nan, np.nan]), "target": points(5)}
     costs = CostModel(slippage_bps=50, tick=0.3)
 
-    run = ENGINES[engine](case(rows, LONG, signals=signals, costs=costs))
+    run = DRIVERS[engine](case(rows, LONG, signals=signals, costs=costs))
 
     assert [(fill.price, fill.slippage) for fill in run.fills] == [(99.0, 0.0), (104.0, 0.0)]
+
+
+def test_r5_a_limit_met_by_the_open_is_bought_there_where_touching_is_enough(engine):
+    """At the open, so that the high of the bar comes after it and the target is sure."""
+    rows = [REST, (100.0, 103.0, 100.0, 101.0)]
+    signals = {"entry_price": np.array([100.0, np.nan]), "target": points(2)}
+
+    run = DRIVERS[engine](case(rows, LONG, signals=signals, fill_on_touch=True))
+    less = DRIVERS[engine](case(rows, LONG, signals=signals))
+
+    assert [(f.price, f.reason) for f in run.fills] == [(100, Reason.ENTRY), (102, Reason.TARGET)]
+    assert run.counters["ambiguous_bars"] == 0
+    assert less.fills == []
+
+
+def test_r8_both_fills_of_a_reversal_are_at_one_price_and_each_pays(engine):
+    """Two sales at 101 less 2 %, of 300 and 300, with 3 and a sale's tenth of a percent each."""
+    rows = [REST, REST, (101.0, 101.0, 101.0, 101.0)]
+    costs = CostModel(fixed=3, slippage_bps=200, sell_charge_bps=10)
+
+    run = DRIVERS[engine](case(rows, LONG, SHORT, costs=costs, size=3))
+
+    price = 101 * 0.98
+    assert [(f.bar, f.quantity, f.price) for f in run.fills[1:]] == [(2, -3, price), (2, -3, price)]
+    assert [f.fee for f in run.fills] == [3] + [pytest.approx(3 + 0.001 * 3 * price)] * 2
+    assert run.quantity[-1] == -3
 
 
 # R7 trailing -----------------------------------------------------------------------------------
@@ -163,7 +290,7 @@ def test_r6_a_bar_is_counted_as_ambiguous_once(engine):
         "trail": points(1),
     }
 
-    run = ENGINES[engine](case(rows, LONG, signals=signals))
+    run = DRIVERS[engine](case(rows, LONG, signals=signals))
 
     assert run.counters["ambiguous_bars"] == 1
     assert run.quantity[-1] == 1.0
@@ -174,7 +301,7 @@ def test_r7_after_a_limit_entry_only_fill_and_close_move_the_stop(engine):
     rows = [REST, (100, 110, 98.5, 101), (101, 101, 99, 100)]
     signals = {"entry_price": np.array([99, np.nan, np.nan]), "trail": points(2)}
 
-    run = ENGINES[engine](case(rows, LONG, signals=signals))
+    run = DRIVERS[engine](case(rows, LONG, signals=signals))
 
     assert [(f.bar, f.price, f.reason) for f in run.fills] == [
         (1, 99.0, Reason.ENTRY),
@@ -185,7 +312,7 @@ def test_r7_after_a_limit_entry_only_fill_and_close_move_the_stop(engine):
 def test_r7_a_first_stop_set_by_the_trail_is_still_a_stop(engine):
     rows = [REST, (100, 100, 98, 98)]
 
-    run = ENGINES[engine](case(rows, LONG, signals={"trail": points(2), "stop": points(5)}))
+    run = DRIVERS[engine](case(rows, LONG, signals={"trail": points(2), "stop": points(5)}))
 
     assert reasons(run) == [(1, Reason.ENTRY), (1, Reason.STOP)]
     assert run.trades[0].risk == 2.0
@@ -216,15 +343,24 @@ def test_r7_a_first_stop_set_by_the_trail_is_still_a_stop(engine):
     ],
 )
 def test_r9_an_entry_is_scaled_to_what_cash_covers(engine, options, costs, quantity, counter):
-    run = ENGINES[engine](case([REST] * 2, LONG, initial_cash=1000, costs=costs, **options))
+    run = DRIVERS[engine](case([REST] * 2, LONG, initial_cash=1000, costs=costs, **options))
 
     assert [fill.quantity for fill in run.fills] == ([] if quantity is None else [quantity])
     counted = {name: n for name, n in run.counters.items() if n and name != "entries"}
     assert counted == ({} if counter is None else {counter: 1})
 
 
+def test_r9_what_the_fee_takes_to_the_last_cent_buys_nothing(engine):
+    costs = CostModel(fixed=1000)
+
+    run = DRIVERS[engine](case([REST] * 2, LONG, initial_cash=1000, lot_size=0, costs=costs))
+
+    assert run.fills == []
+    assert run.counters["rejected"] == 1
+
+
 def test_r9_shorts_that_are_not_allowed_still_close_the_long(engine):
-    run = ENGINES[engine](case([REST] * 3, LONG, SHORT, allow_short=False))
+    run = DRIVERS[engine](case([REST] * 3, LONG, SHORT, allow_short=False))
 
     assert reasons(run) == [(1, Reason.ENTRY), (2, Reason.REVERSE)]
     assert run.counters["rejected"] == 1
@@ -239,13 +375,40 @@ def test_r12_a_ruined_run_is_closed_and_stays_as_it_is(engine):
     signals = Signals(codes=codes(LONG, LONG, LONG, LONG))
     options = EngineOptions(initial_cash=1000, sizing="units", size=100, initial_margin=0.1)
 
-    run = ENGINES[engine](Case(bars_of(*rows), signals, options, ZERO))
+    run = DRIVERS[engine](Case(bars_of(*rows), signals, options, ZERO))
 
     assert reasons(run) == [(1, Reason.ENTRY), (1, Reason.RUIN)]
     assert run.equity == [1000.0, -100.0, -100.0, -100.0]
     assert run.ruined
     assert run.max_drawdown == -1.1
     assert (run.trades[0].mae, run.trades[0].mfe) == (-11 / 100, 0.0)
+
+
+@pytest.mark.parametrize(("close", "ruined"), [(90.01, False), (90.0, True)])
+def test_r12_nothing_left_is_ruin(engine, close, ruined):
+    """A hundred units on 1,000: ten points down is exactly nothing."""
+    rows = [REST, (100, 100, 80, close), REST]
+
+    run = DRIVERS[engine](case(rows, LONG, size=100, initial_cash=1000, initial_margin=0.1))
+
+    assert run.ruined == ruined
+    assert run.equity[1] == pytest.approx(0 if ruined else 1, abs=1e-9)
+    assert reasons(run)[1:] == ([(1, Reason.RUIN)] if ruined else [])
+
+
+def test_r12_what_is_left_is_after_the_costs_of_the_ruin(engine):
+    """-100 at the close; selling there costs a point a unit and 7."""
+    rows = [REST, (100, 100, 80, 89), REST]
+    costs = CostModel(fixed=7)
+
+    run = DRIVERS[engine](
+        case(rows, LONG, size=99, initial_cash=1000, initial_margin=0.1, costs=costs)
+    )
+
+    left = 1000 - 99 * 11 - 14
+    assert run.ruined
+    assert run.equity == [1000, left, left]
+    assert run.max_drawdown == left / 1000 - 1
 
 
 # R13 session -----------------------------------------------------------------------------------
@@ -258,8 +421,8 @@ def test_r13_positions_are_closed_at_square_off_or_at_the_last_close(engine):
         sizing="units", size=1, intraday=True, square_off=time(10, 15), no_entry_after=time(12)
     )
 
-    run = ENGINES[engine](Case(bars, signals, options, ZERO))
-    to_the_end = ENGINES[engine](
+    run = DRIVERS[engine](Case(bars, signals, options, ZERO))
+    to_the_end = DRIVERS[engine](
         Case(bars, signals, options.model_copy(update={"square_off": None}), ZERO)
     )
 
@@ -278,20 +441,99 @@ def test_r13_nothing_is_opened_from_no_entry_after_on(engine, intraday):
     bars = of_minutes([REST] * 5, [5])
     options = EngineOptions(sizing="units", size=1, intraday=intraday, no_entry_after=time(10, 0))
 
-    run = ENGINES[engine](Case(bars, signals_at(5, {1: LONG, 2: LONG}), options, ZERO))
+    run = DRIVERS[engine](Case(bars, signals_at(5, {1: LONG, 2: LONG}), options, ZERO))
 
     assert run.fills == []
     assert run.counters["blocked"] == 2
+
+
+@pytest.mark.parametrize("code", [FLAT, SHORT, HOLD])
+@pytest.mark.parametrize("fill", ["next_open", "close"])
+def test_r13_square_off_comes_before_what_the_row_says(engine, fill, code):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(
+        sizing="units", size=1, fill=fill, intraday=True, square_off=time(10, 0)
+    )
+    row = 2 if fill == "close" else 1
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, row: code}), options, ZERO))
+
+    assert reasons(run)[1:] == [(2, Reason.SQUARE_OFF)]
+    assert run.counters["blocked"] == (code == SHORT)
+
+
+@pytest.mark.parametrize("fill", ["next_open", "close"])
+def test_r13_a_reversal_when_nothing_may_be_opened_still_closes(engine, fill):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(sizing="units", size=1, fill=fill, no_entry_after=time(10, 0))
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 2: SHORT}), options, ZERO))
+
+    assert [reason for _, reason in reasons(run)] == [Reason.ENTRY, Reason.REVERSE]
+    assert run.counters["blocked"] == 1
+
+
+def test_r14_a_days_limit_refuses_entries_at_the_close_too(engine):
+    bars = of_minutes([REST] * 4, [4])
+    options = EngineOptions(sizing="units", size=1, fill="close", max_trades_per_day=1)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 1: FLAT, 2: LONG}), options, ZERO))
+
+    assert reasons(run) == [(0, Reason.ENTRY), (1, Reason.EXIT_SIGNAL)]
+    assert run.counters["limited"] == 1
+
+
+@pytest.mark.parametrize(("limit", "limited"), [(3.0, 1), (3.5, 0)])
+def test_r14_points_of_a_short_are_those_it_falls(engine, limit, limited):
+    """Sold at 100, bought at 97: 3 points, whatever the 10 units and the multiplier make of it."""
+    bars = of_minutes([REST, REST, *[(97.0, 97.0, 97.0, 97.0)] * 3], [5])
+    options = {"daily_unit": "points", "daily_action": "entries", "daily_target": limit}
+    rules = EngineOptions(sizing="units", size=10, multiplier=2, **options)
+
+    run = DRIVERS[engine](Case(bars, signals_at(5, {0: SHORT, 1: FLAT, 2: SHORT}), rules, ZERO))
+
+    assert run.counters["limited"] == limited
+    assert len(run.fills) == 3 - limited
 
 
 def test_r13_no_entry_at_the_sessions_last_close(engine):
     bars = of_minutes([REST] * 4, [2, 2])
     options = EngineOptions(sizing="units", size=1, intraday=True, fill="close")
 
-    run = ENGINES[engine](Case(bars, signals_at(4, {1: LONG, 2: LONG}), options, ZERO))
+    run = DRIVERS[engine](Case(bars, signals_at(4, {1: LONG, 2: LONG}), options, ZERO))
 
     assert reasons(run) == [(2, Reason.ENTRY), (3, Reason.SQUARE_OFF)]
     assert run.counters["blocked"] == 1
+
+
+# Everything that could close a position at one open, and which does as the others go.
+LEAVING: list[tuple[Reason, dict[str, Any]]] = [
+    (Reason.STOP_GAP, {}),
+    (Reason.DAILY_TARGET, {"stop": None}),
+    (Reason.SQUARE_OFF, {"daily_target": None}),
+    (Reason.MAX_BARS, {"square_off": None}),
+    (Reason.EXIT_SIGNAL, {"max_bars": 0}),
+]
+
+
+@pytest.mark.parametrize("gone", range(len(LEAVING)))
+def test_r13_r14_the_first_of_many_reasons_to_leave_at_an_open_is_the_one(engine, gone):
+    """Bought at 100 at 09:45, three points up at its close, 97 at the open of 10:00."""
+    given: dict[str, Any] = {
+        "stop": points(2),
+        "daily_target": 3.0,
+        "square_off": time(10, 0),
+        "max_bars": 1,
+    }
+    for _, fewer in LEAVING[: gone + 1]:
+        given |= fewer
+    bars = of_minutes([REST, (100, 103, 100, 103), (97.0,) * 4, (97.0,) * 4], [4])
+    levels = {"stop": given.pop("stop"), "max_bars": given.pop("max_bars")}
+    options = EngineOptions(sizing="units", size=1, intraday=True, **given)
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG, 1: FLAT}, **levels), options, ZERO))
+
+    assert [(f.bar, f.price, f.reason) for f in run.fills][1:] == [(2, 97, LEAVING[gone][0])]
 
 
 # R19 end and R20 one at a time -----------------------------------------------------------------
@@ -302,7 +544,7 @@ def test_r19_the_last_position_is_marked_or_closed(engine, close_at_end):
     rows = [REST, (100, 103, 100, 103)]
     costs = CostModel(fixed=1)
 
-    run = ENGINES[engine](case(rows, LONG, costs=costs, close_at_end=close_at_end))
+    run = DRIVERS[engine](case(rows, LONG, costs=costs, close_at_end=close_at_end))
 
     (trade,) = run.trades
     assert (trade.exit_bar, trade.exit_reason) == ((1, Reason.END) if close_at_end else (-1, 0))
@@ -311,11 +553,21 @@ def test_r19_the_last_position_is_marked_or_closed(engine, close_at_end):
     assert run.equity[-1] == 100_000.0 + trade.pnl
 
 
+def test_r19_the_end_of_a_session_comes_before_the_end_of_the_run(engine):
+    options = EngineOptions(sizing="units", size=1, intraday=True, close_at_end=True)
+
+    run = DRIVERS[engine](
+        Case(of_minutes([REST] * 3, [3]), signals_at(3, {0: LONG}), options, ZERO)
+    )
+
+    assert reasons(run) == [(1, Reason.ENTRY), (2, Reason.SQUARE_OFF)]
+
+
 def test_r20_a_resting_order_closes_nothing_and_expires_before_a_position(engine):
     rows = [REST, REST, (100, 105, 99, 100)]
     signals = {"entry_price": np.array([np.nan, 104, np.nan])}
 
-    run = ENGINES[engine](case(rows, LONG, SHORT, signals=signals))
+    run = DRIVERS[engine](case(rows, LONG, SHORT, signals=signals))
 
     assert reasons(run) == [(1, Reason.ENTRY)]
     assert run.counters["expired"] == 1
@@ -326,7 +578,7 @@ def test_r20_a_resting_order_acts_once_the_open_has_emptied_the_position(engine)
     rows = [REST, REST, (97, 98, 95, 97)]
     signals = {"entry_price": np.array([np.nan, 96, np.nan]), "stop": points(2)}
 
-    run = ENGINES[engine](case(rows, LONG, LONG, signals=signals))
+    run = DRIVERS[engine](case(rows, LONG, LONG, signals=signals))
 
     assert [(f.price, f.reason) for f in run.fills][1:3] == [
         (97.0, Reason.STOP_GAP),
@@ -338,17 +590,98 @@ def test_r20_nothing_is_opened_at_the_close_of_a_bar_that_stopped_out(engine):
     rows = [REST, (100, 100, 97, 99), REST]
     signals = {"stop": points(2)}
 
-    run = ENGINES[engine](case(rows, LONG, LONG, fill="close", signals=signals))
+    run = DRIVERS[engine](case(rows, LONG, LONG, fill="close", signals=signals))
 
     assert reasons(run) == [(0, Reason.ENTRY), (1, Reason.STOP)]
     assert run.counters["blocked"] == 1
 
 
 def test_max_bars_counts_the_entry_bar(engine):
-    run = ENGINES[engine](case([REST] * 5, LONG, signals={"max_bars": 2}))
+    run = DRIVERS[engine](case([REST] * 5, LONG, signals={"max_bars": 2}))
 
     assert reasons(run) == [(1, Reason.ENTRY), (3, Reason.MAX_BARS)]
     assert run.held == [False, True, True, True, False]
+
+
+# R22 counters ----------------------------------------------------------------------------------
+
+# A short for which everything is wrong, and what is counted as one thing after the other is mended.
+MENDED: list[tuple[str, dict[str, Any]]] = [
+    ("rejected", {}),
+    ("blocked", {"allow_short": True}),
+    ("limited", {"no_entry_after": None}),
+    ("rejected", {"max_trades_per_day": None}),  # its stop lies at its fill
+    ("dropped_lot", {"stop": 300.0}),
+    ("", {"close": 100.0}),
+]
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "at the open": {},
+    "at the close": {"fill": "close"},
+    "resting": {"entry_price": np.array([np.nan, np.nan, 100.0, np.nan]), "fill_on_touch": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("done", range(len(MENDED)))
+def test_r22_a_refused_row_is_counted_once_and_for_the_first_reason(engine, done, way):
+    """One long trade is over at 10:00; row 2 would be short from there on, a tenth of 1,000."""
+    wrong: dict[str, Any] = {
+        "allow_short": False,
+        "no_entry_after": time(9, 55),
+        "max_trades_per_day": 1,
+        "stop": 100.0,
+        "close": 200.0,
+        **WAYS[way],
+    }
+    for _, mended in MENDED[: done + 1]:
+        wrong |= mended
+    close, stop = wrong.pop("close"), price(np.array([np.nan, np.nan, wrong.pop("stop"), np.nan]))
+    entry = wrong.pop("entry_price", None)
+    bars = of_minutes([REST, REST, (100, 200, 100, close), REST], [4])
+    signals = Signals(codes=codes(LONG, FLAT, SHORT, HOLD), stop=stop, entry_price=entry)
+    options = EngineOptions(initial_cash=1000, size=10, **wrong)
+
+    run = DRIVERS[engine](Case(bars, signals, options, ZERO))
+
+    counted = {name: n for name, n in run.counters.items() if n and name != "entries"}
+    counter = MENDED[done][0]
+    assert counted == ({counter: 1} if counter else {})
+    assert len(run.fills) == (2 if counter else 3)
+
+
+# R23 order of arithmetic -----------------------------------------------------------------------
+
+
+def test_r23_arithmetic_is_done_in_the_written_order(engine):
+    """Every line below is one of the page; another order would give another last bit."""
+    given, buy, sell, quantity, multiplier = 146.17, 7.3, 8.7, 3.0, 0.7
+    rows = [(buy,) * 4, (buy,) * 4, (sell,) * 4]
+    costs = CostModel(fixed=0.7, per_unit=0.01, bps=7)
+
+    run = DRIVERS[engine](
+        case(rows, LONG, FLAT, size=3, multiplier=multiplier, initial_cash=given, costs=costs)
+    )
+
+    def fee(at):
+        value = quantity * at * multiplier
+        return 0.7 + 0.01 * quantity + (7 / 10000) * value
+
+    bought = given - quantity * buy * multiplier
+    bought = bought - fee(buy)
+    sold = bought - -quantity * sell * multiplier
+    sold = sold - fee(sell)
+    pnl = (sell - buy) * quantity * multiplier - fee(buy) - fee(sell)
+    assert [fill.fee for fill in run.fills] == [fee(buy), fee(sell)]
+    assert run.cash == [given, bought, sold]
+    assert run.equity[1] == bought + quantity * buy * multiplier
+    assert [trade.pnl for trade in run.trades] == [pnl]
+    assert fee(buy) != 0.7 + (0.01 * quantity + (7 / 10000) * (quantity * buy * multiplier))
+    assert bought != given - fee(buy) - quantity * buy * multiplier
+    assert bought != given - (quantity * buy * multiplier + fee(buy))
+    assert sold != bought - fee(sell) - -quantity * sell * multiplier
+    assert pnl != (sell - buy) * quantity * multiplier - (fee(buy) + fee(sell))
 
 
 # Per trade -------------------------------------------------------------------------------------
@@ -364,19 +697,23 @@ def test_max_bars_counts_the_entry_bar(engine):
     ids=["open", "limit", "stop"],
 )
 def test_excursions_count_what_is_certain_of_the_entry_bar(engine, signals, close, seen):
-    rows = [REST, (100, 104, 97, close)]
     worst, entry, best = seen
+    long = case([REST, (100, 104, 97, close)], LONG, signals=signals)
 
-    (trade,) = ENGINES[engine](case(rows, LONG, signals=signals)).trades
+    (trade,) = DRIVERS[engine](long).trades
+    (short,) = DRIVERS[engine](mirrored(long)).trades
 
     assert trade.entry_price == entry
     assert (trade.mae, trade.mfe) == ((worst - entry) / entry, (best - entry) / entry)
+    sold = 200 - entry
+    assert short.entry_price == sold
+    assert (short.mae, short.mfe) == ((worst - entry) / sold, (best - entry) / sold)
 
 
 def test_in_the_exit_bar_only_the_exit_price_counts(engine):
     rows = [REST, (100, 101, 99.5, 100), (100, 120, 98, 99)]
 
-    (trade,) = ENGINES[engine](case(rows, LONG, signals={"stop": pct(2)})).trades
+    (trade,) = DRIVERS[engine](case(rows, LONG, signals={"stop": pct(2)})).trades
 
     assert (trade.mae, trade.mfe) == (-0.02, 0.01)
 
@@ -384,7 +721,7 @@ def test_in_the_exit_bar_only_the_exit_price_counts(engine):
 def test_an_entry_at_the_close_counts_nothing_of_its_bar(engine):
     rows = [(100, 130, 70, 100), (100, 101, 99, 100)]
 
-    (trade,) = ENGINES[engine](case(rows, LONG, fill="close")).trades
+    (trade,) = DRIVERS[engine](case(rows, LONG, fill="close")).trades
 
     assert (trade.mae, trade.mfe) == (-0.01, 0.01)
 
@@ -392,7 +729,7 @@ def test_an_entry_at_the_close_counts_nothing_of_its_bar(engine):
 def test_gross_exposure_is_the_mean_share_of_equity_at_work(engine):
     rows = [REST, REST, (100, 100, 50, 50), (50, 50, 50, 50)]
 
-    run = ENGINES[engine](case(rows, LONG, HOLD, FLAT, size=500))
+    run = DRIVERS[engine](case(rows, LONG, HOLD, FLAT, size=500))
 
     assert run.equity == [100_000.0, 100_000.0, 75_000.0, 75_000.0]
     assert run.gross_exposure == (0.5 + 25_000 / 75_000) / 4

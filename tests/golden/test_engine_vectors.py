@@ -18,7 +18,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals, pct, points, price
 from core.domain.simulation import Reason
 from tests.factories import ZERO, Case, bars_of, mirrored, signals_at
-from tests.reference.compare import ENGINES
+from tests.reference.compare import DRIVERS
 
 FLAT_BAR = (100.0, 100.0, 100.0, 100.0)
 OPTIONS = EngineOptions(sizing="units", size=1)
@@ -211,14 +211,14 @@ def reflected(vector: Vector) -> Vector:
     )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", DRIVERS)
 @pytest.mark.parametrize("image", ["as written", "mirrored"])
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_a_golden_vector_gives_its_fills_and_its_ambiguity(vector, image, engine):
+def test_r5_r6_r7_r8_a_golden_vector_gives_its_fills_and_its_ambiguity(vector, image, engine):
     if image == "mirrored":
         vector = reflected(vector)
 
-    outcome = ENGINES[engine](vector.case)
+    outcome = DRIVERS[engine](vector.case)
 
     filled = [(fill.bar, fill.quantity, fill.price, fill.reason) for fill in outcome.fills]
     assert filled == [
@@ -233,7 +233,7 @@ def test_a_golden_vector_gives_its_fills_and_its_ambiguity(vector, image, engine
     assert outcome.counters["entries"] == sum(fill[3] == IN for fill in vector.fills)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", DRIVERS)
 @pytest.mark.parametrize(
     ("side", "bar", "expected"),
     [
@@ -243,25 +243,25 @@ def test_a_golden_vector_gives_its_fills_and_its_ambiguity(vector, image, engine
         (-1, (100, 100.5, 90, 93), 90 * (1 + 0.02)),
     ],
 )
-def test_a_trailing_stop_of_two_percent_follows_the_best_price(engine, side, bar, expected):
+def test_r7_a_trailing_stop_of_two_percent_follows_the_best_price(engine, side, bar, expected):
     signals = signals_at(3, {0: side}, trail=pct(2))
     case = Case(bars_of(FLAT_BAR, FLAT_BAR, bar), signals, OPTIONS, ZERO)
 
-    outcome = ENGINES[engine](case)
+    outcome = DRIVERS[engine](case)
 
     exits = [(fill.price, fill.reason) for fill in outcome.fills[1:]]
     assert exits == ([] if expected is None else [(expected, Reason.TRAIL)])
     assert outcome.counters["ambiguous_bars"] == (1 if expected is None else 0)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_protection_in_percent_is_anchored_to_the_actual_fill(engine):
+@pytest.mark.parametrize("engine", DRIVERS)
+def test_r4_r6_protection_in_percent_is_anchored_to_the_actual_fill(engine):
     """R4 and R6: the fill at 100 + 1 % slippage is 101; two percent below it is 98.98."""
     bars = bars_of(FLAT_BAR, (100, 101, 98.98, 99), FLAT_BAR)
     signals = signals_at(3, {0: 1}, stop=pct(2))
     case = Case(bars, signals, OPTIONS, ZERO.model_copy(update={"slippage_bps": 100.0}))
 
-    trade = ENGINES[engine](case).trades[0]
+    trade = DRIVERS[engine](case).trades[0]
 
     stop = 101.0 * (1 - 0.02)
     assert (trade.entry_price, trade.exit_price) == (101.0, stop * (1 - 0.01))
@@ -272,22 +272,26 @@ def signals_on_every_row(count: int, **rest: Any) -> Signals:
     return Signals(codes=np.ones(count, dtype=np.int8), **rest)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_protection_on_the_wrong_side_of_the_fill_voids_the_entry(engine):
+@pytest.mark.parametrize("engine", DRIVERS)
+@pytest.mark.parametrize(
+    "levels",
+    [{"stop": price(100)}, {"target": price(100)}, {"stop": price(101)}, {"target": price(99)}],
+)
+def test_r6_protection_on_the_wrong_side_of_the_fill_voids_the_entry(engine, levels):
     bars = bars_of(FLAT_BAR, FLAT_BAR, FLAT_BAR)
-    case = Case(bars, signals_on_every_row(3, stop=price(100)), OPTIONS, ZERO)
+    case = Case(bars, signals_on_every_row(3, **levels), OPTIONS, ZERO)
 
-    outcome = ENGINES[engine](case)
+    outcome = DRIVERS[engine](case)
 
     assert (outcome.fills, outcome.counters["rejected"]) == ([], 2)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_target_met_by_the_open_is_a_gap_also_when_touching_is_enough(engine):
+@pytest.mark.parametrize("engine", DRIVERS)
+def test_r5_a_target_met_by_the_open_is_a_gap_also_when_touching_is_enough(engine):
     """R5 holds for step 1 too: the open comes before the low, so the stop is never reached."""
     vector = held((104, 105, 97, 100), (104, Reason.TARGET_GAP), fill_on_touch=True)
 
-    outcome = ENGINES[engine](vector.case)
+    outcome = DRIVERS[engine](vector.case)
 
     assert [(fill.price, fill.reason) for fill in outcome.fills[1:]] == [(104, Reason.TARGET_GAP)]
     assert outcome.counters["ambiguous_bars"] == 0

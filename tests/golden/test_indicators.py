@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.bars import Bars
-from core.engine.indicators import Indicators
+from core.engine.indicators import Indicators, averages
 from core.errors import StrategyFailed
 from tests.factories import make_bars, random_bars
 from tests.shared import golden, shared
@@ -132,6 +132,24 @@ def test_11_talib_macd_on_aapl_once_the_seeds_are_forgotten():
         assert len(late) >= 4
         for row, value in late.items():
             assert ours[line][int(row)] == pytest.approx(value, rel=1e-9)
+
+
+def test_11_talib_macd_on_aapl_row_by_row_with_a_late_fast_average():
+    """The same averages, the fast one begun with the mean of rows 14 to 25."""
+    case = golden("11_talib_aapl")["MACD12_26_9"]
+    close = bars_of(case["inputs"]["data"]).close
+
+    by_mean = True
+    fast = np.r_[np.full(14, np.nan), averages.ema(close[14:], 12, by_mean)]
+    macd = fast - averages.ema(close, 26, by_mean)
+    signal = np.r_[np.full(25, np.nan), averages.ema(macd[25:], 9, by_mean)]
+    ours = {"macd": macd, "signal": signal, "hist": macd - signal}
+
+    assert set(ours) == set(case["expected"])
+    for line, given_line in case["expected"].items():
+        for row, value in given_line["values"].items():
+            # The published figures are differences of numbers near 100.
+            assert ours[line][int(row)] == pytest.approx(value, rel=1e-9, abs=1e-11)
 
 
 # Facts from Stock.Indicators (Apache-2.0), commit d5c66604, tests/indicators/_testdata/results,

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
@@ -26,6 +27,7 @@ from core.domain.signals import Code, Signals, pct, price
 from core.domain.simulation import Reason
 from tests.factories import ZERO, Case, bars_of, make_bars, signals_at
 from tests.reference.compare import ENGINES
+from tests.reference.compare_shared import SHARED_ENGINES
 from tests.shared import golden, shared
 
 
@@ -327,6 +329,18 @@ def test_06_limit_and_stop_fills(name, engine):
     assert (published == ours.price) == (ours.differs == "")
 
 
+def test_06_what_a_stop_order_with_a_limit_leaves_is_a_limit_order(engine):
+    """The bar opens beyond the stop of 15, so all that is left of that order is buying at 17."""
+    (_, step) = golden("06_order_fills")["stoplimit_buy_gap"]["steps"]
+    row = tuple(step["bar"][k] for k in ("open", "high", "low", "close"))
+    signals = signals_at(2, {0: 1}, entry_price=np.array([17.0, math.nan]))
+
+    run = ENGINES[engine](Case(bars_of(row, row), signals, ONE_UNIT, ZERO))
+
+    assert row[0] >= 15
+    assert [fill.price for fill in run.fills] == [step["price"]]
+
+
 def test_06_covers_every_published_case():
     assert set(golden("06_order_fills")) == set(ORDERS)
 
@@ -338,8 +352,9 @@ def test_06_covers_every_published_case():
 class Candles:
     """Our trades (reason, opened, closed) on a published case.
 
-    `differs` names the rule that makes them others than published; `follows` says in numbers, from
-    the candles, that the rule is indeed what parts the two.
+    `differs` names the rule that makes them others than published, which with `intrabar="path"`
+    they are not; `follows` says in numbers, from the candles, that the rule is indeed what parts
+    the two.
     """
 
     trades: list[tuple[Reason, int, int]]
@@ -358,16 +373,18 @@ def tc9_waits_one_bar(candles: list[dict[str, float]], run: Any) -> None:
     assert run.trades[0].exit_price == level  # the published price, one candle later
 
 
-def tc12_has_no_offset(candles: list[dict[str, float]], run: Any) -> None:
-    """We trail from the fill; there, trailing sleeps until a profit of 5 % is reached."""
+def tc12_waits_for_the_close(candles: list[dict[str, float]], run: Any) -> None:
+    """Candle 2 falls through the level of candle 1's high; through its own only on one path."""
     ours = candles[1]["high"] * (1 - 0.03)
     assert candles[2]["low"] <= ours
     assert run.trades[0].exit_price == ours
-    assert candles[1]["high"] < 5000 * 1.05 <= candles[2]["high"]
-    # And inside candle 2 the published level lies below its close, where R7 would wait.
     published = candles[2]["high"] * (1 - 0.03)
     assert round(published / 5000 - 1, 3) == 0.019
     assert candles[2]["close"] > published
+    # There, trailing sleeps until a profit of 5 % is reached; here it begins at the fill. On these
+    # candles that is the same: what it follows before is never met.
+    assert candles[1]["high"] < 5000 * 1.05 <= candles[2]["high"]
+    assert candles[1]["low"] > candles[1]["open"] * (1 - 0.03)
 
 
 CANDLES = {
@@ -394,9 +411,8 @@ CANDLES = {
     "tc12": Candles(
         [(Reason.TRAIL, 1, 2)],
         trail=3,
-        differs="levels are set when a position opens: trailing begins at the fill, there is no"
-        " profit from which it starts; and R7",
-        follows=tc12_has_no_offset,
+        differs="R7, as tc9",
+        follows=tc12_waits_for_the_close,
     ),
     "tc13": Candles([(Reason.TARGET, 1, 1)]),
     "tc14": Candles([(Reason.STOP, 1, 1)]),
@@ -412,12 +428,9 @@ THEIR_WORDS = {
 }
 
 
-@pytest.mark.parametrize("name", CANDLES)
-def test_07_stops_targets_and_trails_candle_by_candle(name, engine):
-    published = golden("07_freqtrade_intrabar")[name]
-    given, expected, ours = published["inputs"], published["expected"], CANDLES[name]
+def case_of_candles(name: str) -> Case:
+    given, ours = golden("07_freqtrade_intrabar")[name]["inputs"], CANDLES[name]
     candles = given["candles"]
-    rows = [(c["open"], c["high"], c["low"], c["close"]) for c in candles]
     signals = Signals.side(
         long=np.array([c["enter_long"] == 1 for c in candles]),
         exit_long=np.array([c["exit_long"] == 1 for c in candles]),
@@ -426,21 +439,57 @@ def test_07_stops_targets_and_trails_candle_by_candle(name, engine):
         trail=None if ours.trail is None else pct(ours.trail),
         max_bars=ours.max_bars,
     )
+    rows = [(c["open"], c["high"], c["low"], c["close"]) for c in candles]
+    return Case(bars_of(*rows), signals, ONE_UNIT, ZERO)
 
-    run = ENGINES[engine](Case(bars_of(*rows), signals, ONE_UNIT, ZERO))
+
+def is_as_published(name: str, trades: list[Any]) -> bool:
+    expected = golden("07_freqtrade_intrabar")[name]["expected"]
+    total = round(sum(t.exit_price / t.entry_price - 1 for t in trades), 3)
+    return total == expected["sum_of_trade_returns"] and all(
+        ours.exit_reason in THEIR_WORDS[theirs["exit_reason"]]
+        and (ours.entry_bar, ours.exit_bar) == (theirs["open_tick"], theirs["close_tick"])
+        for ours, theirs in zip(trades, expected["trades"], strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", CANDLES)
+def test_07_stops_targets_and_trails_candle_by_candle(name, engine):
+    ours = CANDLES[name]
+
+    run = ENGINES[engine](case_of_candles(name))
 
     trades = [(t.exit_reason, t.entry_bar, t.exit_bar) for t in run.trades]
-    total = round(sum(t.exit_price / t.entry_price - 1 for t in run.trades), 3)
-    reproduced = total == expected["sum_of_trade_returns"] and all(
-        reason in THEIR_WORDS[theirs["exit_reason"]]
-        and (opened, closed) == (theirs["open_tick"], theirs["close_tick"])
-        for (reason, opened, closed), theirs in zip(trades, expected["trades"], strict=True)
-    )
     assert trades == ours.trades
     assert run.counters["ambiguous_bars"] == ours.ambiguous
-    assert reproduced == (ours.differs == "")
+    assert is_as_published(name, run.trades) == (ours.differs == "")
     if ours.follows is not None:
-        ours.follows(candles, run)
+        ours.follows(golden("07_freqtrade_intrabar")[name]["inputs"]["candles"], run)
+
+
+@pytest.mark.parametrize("name", [name for name in CANDLES if name != "tc15"])
+def test_07_along_the_path_they_are_as_published(name, engine):
+    """Their favourable extreme moves the stop first: in these candles it is the nearer one."""
+    case = case_of_candles(name).with_options(intrabar="path")
+
+    run = SHARED_ENGINES[engine]([case.bars], [case.signals], case.options, case.costs)
+
+    assert is_as_published(name, run.trades)
+    assert run.counters["ambiguous_bars"] == 0
+
+
+def test_07_along_the_path_the_last_candle_of_tc15_meets_its_target_first(engine):
+    """Path: the high is nearer to the open, theirs and our default let the stop win."""
+    case = case_of_candles("tc15").with_options(intrabar="path")
+    last = golden("07_freqtrade_intrabar")["tc15"]["inputs"]["candles"][2]
+
+    run = SHARED_ENGINES[engine]([case.bars], [case.signals], case.options, case.costs)
+
+    assert last["high"] - last["open"] < last["open"] - last["low"]
+    assert [(t.exit_reason, t.entry_bar, t.exit_bar) for t in run.trades] == [
+        (Reason.TARGET, 1, 1),
+        (Reason.TARGET, 2, 2),
+    ]
 
 
 def test_07_covers_every_published_case():
@@ -492,6 +541,26 @@ def test_08_fees_slippage_stops_and_targets_at_the_close(name, engine):
 
     rebates = {column for _, column, value in columns_of(name) if value < 0}
     assert reproduced == [order for order in orders if order["column"] not in rebates]
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("fees_2", "bps"), ("fixed_fees_2", "fixed")])
+def test_08_a_rebate_is_refused_and_never_paid(name, parameter, engine):
+    """R4: a fee is at least the minimum, which is 0 or more. The orders are as published."""
+    published = golden("08_vectorbt_stops_fees")[name]
+    (_, column, value) = columns_of(name)[0]
+    orders = [order for order in published["expected"]["orders"] if order["column"] == column]
+
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        CostModel(**{parameter: value})
+    unchecked = ZERO.model_copy(update={parameter: value})
+    case = replace(vectorbt_case(published["inputs"], "", math.nan), costs=unchecked)
+    run = ENGINES[engine](case)
+
+    assert value < 0 > max(order["fees"] for order in orders)
+    assert [(f.bar, abs(f.quantity), f.price) for f in run.fills] == [
+        (order["bar"], order["size"], order["price"]) for order in orders
+    ]
+    assert [fill.fee for fill in run.fills] == [0.0, 0.0]
 
 
 def vectorbt_case(given: dict[str, Any], parameter: str, value: float) -> Case:

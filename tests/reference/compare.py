@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.domain.simulation import Simulation
+from core.engine.account import simulate_account
 from core.engine.simulate import simulate
 from tests.factories import Case
 from tests.reference import naive
@@ -44,7 +45,19 @@ def twin(case: Case) -> naive.Outcome:
     return outcome_of(simulate(case.bars, case.signals, case.options, case.costs, compiled=False))
 
 
+def account_of_one(case: Case, *, compile_it: bool = True) -> naive.Outcome:
+    """The general driver with one symbol, which has to follow the same rules."""
+    account = simulate_account(
+        [case.bars], [case.signals], case.options, case.costs, compiled=compile_it
+    )
+    return outcome_of(account.alone())
+
+
 ENGINES = {"reference": by_reference, "compiled": compiled, "twin": twin}
+DRIVERS = ENGINES | {
+    "general compiled": account_of_one,
+    "general twin": lambda case: account_of_one(case, compile_it=False),
+}
 
 
 def outcome_of(simulation: Simulation) -> naive.Outcome:

@@ -1,4 +1,4 @@
-"""Rules that one symbol shares with the general driver, computed by hand, through both judges."""
+"""Rules that one symbol shares with the general driver, computed by hand, through both drivers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Signals, pct, points
 from core.domain.simulation import Reason
-from tests.factories import ZERO, codes, make_bars
-from tests.reference import naive
+from tests.factories import ZERO, Case, codes, make_bars
+from tests.reference import compare
 from tests.reference.compare_shared import SHARED_ENGINES
 
 LONG, SHORT, FLAT, HOLD = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD
 NONE = np.nan
 
-JUDGES = {"one symbol": naive.run} | {
+JUDGES = {
+    name: lambda *case, run=run: run(Case(*case)) for name, run in compare.ENGINES.items()
+} | {
     f"general {name}": lambda bars, signals, options, costs, run=run: run(
         [bars], [signals], options, costs
     )
@@ -61,7 +63,7 @@ def counted(run: Any) -> dict[str, int]:
 # R4, R9 ----------------------------------------------------------------------------------------
 
 
-def test_points_of_slippage_come_before_the_tick(engine):
+def test_r4_points_of_slippage_come_before_the_tick(engine):
     """100 · 1.001 + 0.5 = 100.6, up to 100.75; 100 · 0.999 - 0.5 = 99.4, down to 99.25."""
     costs = CostModel(slippage_bps=10, slippage_points=0.5, tick=0.25)
 
@@ -70,7 +72,16 @@ def test_points_of_slippage_come_before_the_tick(engine):
     assert [f.price for f in run.fills] == [100.75, 99.25]
 
 
-def test_a_fee_per_trade_is_paid_once_with_the_exit(engine):
+def test_r4_points_of_slippage_come_after_its_share(engine):
+    """100 · 1.25 + 2 and 100 · 0.75 - 2: the share is of the price, not of the points."""
+    costs = CostModel(slippage_bps=2_500, slippage_points=2)
+
+    run = engine(day_of(100, 100, 100), wants(LONG, FLAT, HOLD), units(), costs)
+
+    assert [f.price for f in run.fills] == [127, 73]
+
+
+def test_r4_a_fee_per_trade_is_paid_once_with_the_exit(engine):
     costs = CostModel(fixed=1, per_trade=7)
 
     run = engine(day_of(100, 100, 100), wants(LONG, SHORT, HOLD), units(), costs)
@@ -78,7 +89,7 @@ def test_a_fee_per_trade_is_paid_once_with_the_exit(engine):
     assert [f.fee for f in run.fills] == [1, 8, 1]
 
 
-def test_without_margin_capital_is_not_modelled(engine):
+def test_r9_without_margin_capital_is_not_modelled(engine):
     """Neither 5,000 of value nor a fee of 200 are asked of the 100 there are."""
     run = engine(
         day_of(100, (100, 110, 100, 110)),
@@ -105,7 +116,7 @@ def test_without_margin_capital_is_not_modelled(engine):
         ((100, 106, 99, 105), (105, Reason.TARGET)),
     ],
 )
-def test_only_closes_count_where_that_is_asked_for(engine, row, leave):
+def test_r6_only_closes_count_where_that_is_asked_for(engine, row, leave):
     signals = wants(LONG, HOLD, HOLD, stop=points(2), target=points(4))
 
     run = engine(day_of(100, 100, row), signals, units(protection="close"), ZERO)
@@ -114,7 +125,7 @@ def test_only_closes_count_where_that_is_asked_for(engine, row, leave):
     assert counted(run) == {}
 
 
-def test_an_exit_at_the_close_by_a_target_is_a_market_order(engine):
+def test_r6_an_exit_at_the_close_by_a_target_is_a_market_order(engine):
     signals = wants(LONG, HOLD, HOLD, target=points(4))
 
     run = engine(
@@ -127,7 +138,7 @@ def test_an_exit_at_the_close_by_a_target_is_a_market_order(engine):
     assert [f.price for f in run.fills] == [100.5, 104.5]
 
 
-def test_a_trailing_stop_by_closes_follows_closes(engine):
+def test_r7_a_trailing_stop_by_closes_follows_closes(engine):
     """Closes 110 and 100: best 110, stop 99; the high of 130 is not looked at. Then 98."""
     bars = day_of(100, 100, (100, 130, 100, 110), (110, 110, 90, 100), (100, 100, 98, 98))
     signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, trail=pct(10))
@@ -143,7 +154,7 @@ FALLING = ((100, 100, 96, 97), (97, 98, 96, 97), (97, 97, 94, 95), 95)
 
 
 @pytest.mark.parametrize(("ttl", "filled"), [(1, False), (2, False), (3, True), (9, True)])
-def test_a_resting_entry_lives_for_so_many_bars(engine, ttl, filled):
+def test_r20_a_resting_entry_lives_for_so_many_bars(engine, ttl, filled):
     signals = wants(LONG, *[HOLD] * 4, entry=[95, NONE, NONE, NONE, NONE], ttl=ttl)
 
     run = engine(day_of(100, *FALLING), signals, units(), ZERO)
@@ -153,7 +164,7 @@ def test_a_resting_entry_lives_for_so_many_bars(engine, ttl, filled):
 
 
 @pytest.mark.parametrize("newer", [FLAT, Code.CLOSE_SHORT, LONG])
-def test_any_newer_row_but_hold_cancels_it(engine, newer):
+def test_r20_any_newer_row_but_hold_cancels_it(engine, newer):
     signals = wants(LONG, newer, *[HOLD] * 3, entry=[95, 90, NONE, NONE, NONE], ttl=9)
 
     run = engine(day_of(100, *FALLING), signals, units(), ZERO)
@@ -162,7 +173,7 @@ def test_any_newer_row_but_hold_cancels_it(engine, newer):
     assert run.counters["expired"] == 1  # the newer one is alive at the end of the data
 
 
-def test_it_does_not_outlive_its_session(engine):
+def test_r20_it_does_not_outlive_its_session(engine):
     signals = wants(LONG, *[HOLD] * 4, entry=[95, NONE, NONE, NONE, NONE], ttl=9)
 
     run = engine(day_of(100, *FALLING, sessions=[2, 3]), signals, units(intraday=True), ZERO)
@@ -171,7 +182,7 @@ def test_it_does_not_outlive_its_session(engine):
     assert counted(run) == {"expired": 1}
 
 
-def test_it_waits_for_a_position_on_the_other_side_to_go(engine):
+def test_r20_it_waits_for_a_position_on_the_other_side_to_go(engine):
     """Short until max_bars lets go at bar 3; the buy limit of row 1 is three bars old then."""
     signals = wants(SHORT, LONG, *[HOLD] * 3, entry=[NONE, 95, NONE, NONE, NONE], ttl=3, max_bars=2)
 
@@ -185,7 +196,7 @@ def test_it_waits_for_a_position_on_the_other_side_to_go(engine):
     assert counted(run) == {}
 
 
-def test_in_the_way_of_its_own_side_it_is_forgotten(engine):
+def test_r20_in_the_way_of_its_own_side_it_is_forgotten(engine):
     signals = wants(LONG, LONG, *[HOLD] * 3, entry=[NONE, 95, NONE, NONE, NONE], ttl=3, max_bars=2)
 
     run = engine(day_of(100, *FALLING), signals, units(), ZERO)
@@ -200,7 +211,7 @@ def test_in_the_way_of_its_own_side_it_is_forgotten(engine):
 @pytest.mark.parametrize(
     "limit", [{"daily_target": 30}, {"daily_target": 3, "daily_unit": "points"}]
 )
-def test_a_days_target_closes_and_blocks_until_the_next_session(engine, limit):
+def test_r14_a_days_target_closes_and_blocks_until_the_next_session(engine, limit):
     """10 units and 3 points at bar 1; sold at 102, row 2 is refused, row 3 is a new day's."""
     bars = day_of(100, (100, 104, 100, 103), 102, 101, 101, sessions=[4, 1])
 
@@ -214,7 +225,7 @@ def test_a_days_target_closes_and_blocks_until_the_next_session(engine, limit):
     assert counted(run) == {"limited": 1}
 
 
-def test_a_days_loss_counts_from_the_close_before_it_and_its_last_bar_needs_nothing(engine):
+def test_r14_a_days_loss_counts_from_the_close_before_it_and_its_last_bar_needs_nothing(engine):
     """Bar 2 ends its session 10 down: nothing to do. Bar 3 is up from there, bar 4 is not."""
     bars = day_of(
         100, 100, (100, 100, 90, 90), (90, 92, 90, 92), (92, 92, 84, 85), 85, sessions=[3, 3]
@@ -228,7 +239,7 @@ def test_a_days_loss_counts_from_the_close_before_it_and_its_last_bar_needs_noth
 @pytest.mark.parametrize(
     "limit", [{"daily_target": 50}, {"daily_target": 5, "daily_unit": "points"}]
 )
-def test_limits_on_entries_close_nothing_and_count_what_is_realised(engine, limit):
+def test_r14_limits_on_entries_close_nothing_and_count_what_is_realised(engine, limit):
     """10 units are up 9 points at bar 2 and stay; 5 realised at bar 3 refuse the next entry."""
     bars = day_of(100, 100, (100, 109, 100, 109), 105, 105)
 
@@ -243,7 +254,7 @@ def test_limits_on_entries_close_nothing_and_count_what_is_realised(engine, limi
     assert counted(run) == {"limited": 1}
 
 
-def test_points_are_counted_whatever_the_size(engine):
+def test_r14_points_are_counted_whatever_the_size(engine):
     """10 units and 3 points are 30 of money, and no limit of 5 points."""
     bars = day_of(100, 100, 103, 103, 103)
 
@@ -257,7 +268,7 @@ def test_points_are_counted_whatever_the_size(engine):
     assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3]
 
 
-def test_so_many_trades_a_day(engine):
+def test_r14_so_many_trades_a_day(engine):
     bars = day_of(*[100] * 7, sessions=[5, 2])
 
     run = engine(
@@ -281,7 +292,7 @@ def test_so_many_trades_a_day(engine):
         (1, 100, [1, 4]),  # nothing lost, nothing to cool down from
     ],
 )
-def test_a_cooldown_follows_losses(engine, losses, last, opened):
+def test_r14_a_cooldown_follows_losses(engine, losses, last, opened):
     bars = day_of(100, 100, last, last, last, last, last)
     signals = wants(LONG, FLAT, HOLD, LONG, LONG, HOLD, HOLD)
 
@@ -290,7 +301,7 @@ def test_a_cooldown_follows_losses(engine, losses, last, opened):
     assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == opened
 
 
-def test_a_reversal_out_of_a_loss_waits_for_the_cooldown(engine):
+def test_r14_a_reversal_out_of_a_loss_waits_for_the_cooldown(engine):
     run = engine(
         day_of(100, 100, 99, 99), wants(LONG, SHORT, HOLD, HOLD), units(cooldown_bars=1), ZERO
     )

@@ -76,7 +76,7 @@ def counted(run: Any) -> dict[str, int]:
 # Time ------------------------------------------------------------------------------------------
 
 
-def test_rows_are_the_union_and_an_absent_symbol_is_marked_at_its_last_close(engine):
+def test_r16_rows_are_the_union_and_an_absent_symbol_is_marked_at_its_last_close(engine):
     first = days(100, 100, 102, 103)
     second = days(50, (50, 56, 50, 55), 60, on=[0, 1, 3])
 
@@ -90,7 +90,7 @@ def test_rows_are_the_union_and_an_absent_symbol_is_marked_at_its_last_close(eng
     assert list(run.held) == [False, True, True, True]
 
 
-def test_delay_and_max_bars_count_a_symbols_own_bars(engine):
+def test_r2_delay_and_max_bars_count_a_symbols_own_bars(engine):
     long_lived = days(*[100] * 9)
     gappy = days(50, 51, 52, 53, 54, on=[0, 2, 4, 6, 8])
 
@@ -120,7 +120,7 @@ def test_a_symbol_that_ends_more_than_five_days_before_the_rest_is_sold_there(
     assert run.equity[-1] == 100_001
 
 
-def test_close_at_end_is_at_each_symbols_own_last_bar(engine):
+def test_r19_close_at_end_is_at_each_symbols_own_last_bar(engine):
     ended, other = days(50, 50, 51), days(100, 100, 100, 104)
 
     run = engine(
@@ -131,6 +131,17 @@ def test_close_at_end_is_at_each_symbols_own_last_bar(engine):
     )
 
     assert deals(run)[2:] == [(2, 0, -1, 51, Reason.END), (3, 1, -1, 104, Reason.END)]
+
+
+def test_r19_a_delisted_symbol_is_gone_before_the_end_of_the_run_asks(engine):
+    ended = days(50, 50, 51)
+    other = days(100, 100, 100, 100, on=[0, 1, 2, 9])
+
+    run = engine(
+        [ended, other], [wants(LONG, HOLD, HOLD), silent(4)], units(close_at_end=True), ZERO
+    )
+
+    assert deals(run)[1:] == [(2, 0, -1, 51, Reason.DELIST)]
 
 
 # Sums ------------------------------------------------------------------------------------------
@@ -145,7 +156,7 @@ def test_close_at_end_is_at_each_symbols_own_last_bar(engine):
         (None, 0.5, [(0, 6), (1, 6)]),  # 1,000 - 300 leaves more than 300
     ],
 )
-def test_entries_share_the_free_cash_by_priority(engine, priority, margin, bought):
+def test_r9_entries_share_the_free_cash_by_priority(engine, priority, margin, bought):
     def wish(n):
         return wants(LONG, HOLD, priority=np.full(2, priority[n]) if priority else None)
 
@@ -160,7 +171,32 @@ def test_entries_share_the_free_cash_by_priority(engine, priority, margin, bough
     assert run.counters["scaled_cash"] == (margin == 1.0)
 
 
-def test_what_a_short_sale_brings_is_not_free(engine):
+def test_r9_priority_decides_in_the_only_row_there_is(engine):
+    """At the close of its own row: the second takes all."""
+    one = [days(100), days(100)]
+    wishes = [wants(LONG, priority=np.array([rank])) for rank in (2.0, 1.0)]
+
+    run = engine(one, wishes, units(10, initial_cash=1_000, fill="close"), ZERO)
+
+    assert [(f.symbol, f.quantity) for f in run.fills] == [(1, 10)]
+
+
+def test_r9_what_is_bought_at_the_open_comes_before_what_is_met_later(engine):
+    """The first rests at 99 and is met; the second has taken the cash at the open."""
+    resting = wants(LONG, HOLD, entry_price=np.array([99.0, NONE]))
+
+    run = engine(
+        [days(100, (100, 100, 98, 98)), days(100, 100)],
+        [resting, wants(LONG, HOLD)],
+        units(10, initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 1, 10, 100, Reason.ENTRY)]
+    assert counted(run) == {"rejected": 1}
+
+
+def test_r9_what_a_short_sale_brings_is_not_free(engine):
     """E = 1,600 - 600 = 1,000 and 600 of it is tied up by the short."""
     run = engine(
         [days(100, 100), days(100, 100)],
@@ -172,7 +208,7 @@ def test_what_a_short_sale_brings_is_not_free(engine):
     assert [(f.symbol, f.quantity) for f in run.fills] == [(0, -6), (1, 4)]
 
 
-def test_free_cash_is_taken_at_the_opens_of_the_moment(engine):
+def test_r9_free_cash_is_taken_at_the_opens_of_the_moment(engine):
     """Held: 6 at 150 now. E = 400 + 900 = 1,300, less 900 of margin: 400, for 4 at 100."""
     run = engine(
         [days(100, 100, (150, 150, 90, 90)), days(100, 100, 100)],
@@ -200,7 +236,7 @@ def test_an_exit_pays_for_an_entry_at_the_same_open_whatever_their_order(engine)
 
 
 @pytest.mark.parametrize(("ref", "quantity"), [("decision", 5), ("fill", 6)])
-def test_a_share_of_equity_is_of_the_whole_account(engine, ref, quantity):
+def test_r3_a_share_of_equity_is_of_the_whole_account(engine, ref, quantity):
     """With 5 held: decided at E = 500 + 5 · 100, filled at 500 + 5 · 150, half of it is 6.25."""
     options = EngineOptions(
         account="shared", size=50, size_ref=ref, initial_cash=1_000, initial_margin=0.1
@@ -212,7 +248,7 @@ def test_a_share_of_equity_is_of_the_whole_account(engine, ref, quantity):
     assert deals(run) == [(1, 0, 5, 100, Reason.ENTRY), (2, 1, quantity, 100, Reason.ENTRY)]
 
 
-def test_ruin_closes_everything_and_stops(engine):
+def test_r12_ruin_closes_everything_and_stops(engine):
     """Short 10 at 100 with 500: at 160 E = 1,500 - 1,600 + (B) 0 < 0."""
     run = engine(
         [days(100, 100, 160, 100), days(50, 50, 50, 50)],
@@ -247,7 +283,7 @@ def test_gross_exposure_is_the_mean_over_rows_of_the_whole_account(engine):
 # R10 volume ------------------------------------------------------------------------------------
 
 
-def test_an_entry_takes_what_volume_leaves(engine):
+def test_r10_an_entry_takes_what_volume_leaves(engine):
     """A tenth of 105 is 10.5, in lots of one 10."""
     run = engine(
         [days(100, 100, volume=[1, 105])],
@@ -260,7 +296,7 @@ def test_an_entry_takes_what_volume_leaves(engine):
     assert counted(run) == {"volume_capped": 1}
 
 
-def test_without_volume_nothing_is_bought(engine):
+def test_r10_without_volume_nothing_is_bought(engine):
     run = engine(
         [days(100, 100, volume=[1, 9])], [wants(LONG, HOLD)], units(25, max_participation=0.1), ZERO
     )
@@ -269,7 +305,7 @@ def test_without_volume_nothing_is_bought(engine):
     assert counted(run) == {"volume_capped": 1}
 
 
-def test_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
+def test_r10_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     """30 held; a stop at 98 sells 10 of volume 100, then 15 at 96, then 5 at 97."""
     bars = days(
         100,
@@ -297,7 +333,65 @@ def test_the_rest_of_a_stop_is_sold_at_the_next_opens(engine):
     assert (trade.quantity, trade.exit_bar, trade.exit_reason) == (30, 4, Reason.STOP)
 
 
-def test_the_rest_of_a_signal_exit_stays_until_asked_again(engine):
+def test_r10_a_weight_on_the_other_side_opens_when_the_rest_is_gone(engine):
+    """30 held, 10 a bar may go at row 2 and 100 at row 3."""
+    bars = days(*[100] * 4, volume=[1, 300, 100, 1_000])
+    options = EngineOptions(initial_cash=10_000, max_participation=0.1)
+
+    run = engine([bars], weigh([0.3], [-0.3], [NONE], [NONE]), options, ZERO)
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.REVERSE),
+        (3, -20, Reason.REVERSE),
+        (3, -30, Reason.ENTRY),
+    ]
+
+
+def test_r10_what_is_left_over_goes_first_and_under_the_reason_that_left_it(engine):
+    """30 held, 10 a bar: the stop of 10:00 goes on at 10:15, when square-off asks for the rest."""
+    bars = days(
+        100,
+        100,
+        (100, 100, 97, 99),
+        99,
+        99,
+        on=[0] * 5,
+        minute=[570, 585, 600, 615, 630],
+        volume=[1, 300, 100, 100, 100],
+    )
+    signals = wants(LONG, HOLD, HOLD, HOLD, HOLD, stop=points(2))
+
+    run = engine(
+        [bars],
+        [signals],
+        units(30, max_participation=0.1, intraday=True, square_off=time(10, 15)),
+        ZERO,
+    )
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.STOP),
+        (3, -10, Reason.STOP),
+        (4, -10, Reason.SQUARE_OFF),
+    ]
+
+
+def test_r10_a_trade_bears_the_costs_of_all_its_parts(engine):
+    """A point of slippage and 1 an order: 30 bought, 10 and 20 sold."""
+    bars = days(100, 100, 101, 102, volume=[1, 300, 100, 300])
+
+    run = engine(
+        [bars],
+        [wants(LONG, FLAT, FLAT, HOLD)],
+        units(30, max_participation=0.1),
+        CostModel(fixed=1, slippage_points=1),
+    )
+
+    (trade,) = run.trades
+    assert [(f.quantity, f.price) for f in run.fills] == [(30, 101), (-10, 100), (-20, 101)]
+    assert (trade.slippage, trade.fees, trade.pnl) == (30 + 10 + 20, 3, -10 - 3)
+
+
+def test_r10_the_rest_of_a_signal_exit_stays_until_asked_again(engine):
     bars = days(100, 100, 101, 102, 103, volume=[1, 300, 100, 300, 300])
 
     run = engine(
@@ -313,7 +407,7 @@ def test_the_rest_of_a_signal_exit_stays_until_asked_again(engine):
     ]
 
 
-def test_a_reversal_that_could_not_close_does_not_open(engine):
+def test_r10_a_reversal_that_could_not_close_does_not_open(engine):
     bars = days(100, 100, 101, 102, volume=[1, 300, 100, 300])
 
     run = engine([bars], [wants(LONG, SHORT, HOLD, HOLD)], units(30, max_participation=0.1), ZERO)
@@ -322,7 +416,7 @@ def test_a_reversal_that_could_not_close_does_not_open(engine):
     assert list(run.quantity)[-1] == [20]
 
 
-def test_all_fills_of_a_bar_share_its_volume(engine):
+def test_r10_all_fills_of_a_bar_share_its_volume(engine):
     """A reversal closes 30 and has 20 of 50 left to open."""
     bars = days(100, 100, 101, volume=[1, 300, 500])
 
@@ -331,7 +425,7 @@ def test_all_fills_of_a_bar_share_its_volume(engine):
     assert deals(run)[1:] == [(2, 0, -30, 101, Reason.REVERSE), (2, 0, -20, 101, Reason.ENTRY)]
 
 
-def test_the_end_of_a_run_knows_no_cap(engine):
+def test_r10_the_end_of_a_run_knows_no_cap(engine):
     bars = days(100, 100, 101, volume=[1, 300, 0])
 
     run = engine(
@@ -347,7 +441,7 @@ def test_the_end_of_a_run_knows_no_cap(engine):
 # R11, R12 --------------------------------------------------------------------------------------
 
 
-def test_a_short_pays_borrow_for_the_calendar_days_of_a_roll(engine):
+def test_r11_a_short_pays_borrow_for_the_calendar_days_of_a_roll(engine):
     """10 short, close 100, 36 % of 360: one day costs 1, a weekend of 3 days 3."""
     bars = days(100, 100, (104, 104, 100, 100), 100, on=[1, 2, 5, 6])
 
@@ -358,13 +452,23 @@ def test_a_short_pays_borrow_for_the_calendar_days_of_a_roll(engine):
     assert run.trades[0].pnl == 0  # borrow is no part of a trade
 
 
-def test_a_long_position_borrows_nothing(engine):
+def test_r11_borrow_is_due_before_the_open_can_take_the_position_away(engine):
+    """10 short, close 100, a gap over the stop at the open of the next day."""
+    signals = wants(SHORT, HOLD, HOLD, stop=points(2))
+
+    run = engine([days(100, 100, 105)], [signals], units(10, borrow_rate=0.36), ZERO)
+
+    assert deals(run)[1:] == [(2, 0, 10, 105, Reason.STOP_GAP)]
+    assert run.borrow == pytest.approx(1, rel=1e-15)
+
+
+def test_r11_a_long_position_borrows_nothing(engine):
     run = engine([days(100, 100, 100)], [wants(LONG, HOLD, HOLD)], units(borrow_rate=1.0), ZERO)
 
     assert run.borrow == 0
 
 
-def test_a_margin_call_cuts_every_position_by_one_factor(engine):
+def test_r12_a_margin_call_cuts_every_position_by_one_factor(engine):
     """20 of each at 100, half of it down, which is all of 2,000."""
     first, second = days(100, 100, 80, 70, 71), days(100, 100, 70, 60, 61)
     still = [wants(LONG, HOLD, HOLD, HOLD, HOLD)]
@@ -387,7 +491,7 @@ def test_a_margin_call_cuts_every_position_by_one_factor(engine):
     assert list(run.equity) == [2_000, 2_000, 1_000, 600, 626]
 
 
-def test_a_call_is_below_maintenance_and_not_at_it(engine):
+def test_r12_a_call_is_below_maintenance_and_not_at_it(engine):
     """10 at 100 with 600, half down: at 80 E = 400 = 0.5 · 800, at 79 E = 390 < 395."""
     run = engine(
         [days(100, 100, 80, 79, 79)],
@@ -401,7 +505,7 @@ def test_a_call_is_below_maintenance_and_not_at_it(engine):
     assert counted(run) == {"margin_calls": 1}
 
 
-def test_maintenance_below_the_initial_margin_decides_when_and_not_how_much(engine):
+def test_r12_maintenance_below_the_initial_margin_decides_when_and_not_how_much(engine):
     """10 at 100 with 500: at 70 E = 200 < 0.3 · 700 = 210; k = 200 / (0.5 · 700) = 0.57."""
     run = engine(
         [days(100, 100, 70, 70)],
@@ -413,7 +517,22 @@ def test_maintenance_below_the_initial_margin_decides_when_and_not_how_much(engi
     assert deals(run)[1:] == [(3, 0, -5, 70, Reason.MARGIN)]
 
 
-def test_a_margin_cut_knows_no_volume_cap(engine):
+def test_r12_what_a_cut_leaves_obeys_the_signal_of_the_same_open(engine):
+    """As above: 5 of 10 stay after the cut, and row 2 wants them gone."""
+    run = engine(
+        [days(100, 100, 70, 70)],
+        [wants(LONG, HOLD, FLAT, HOLD)],
+        units(10, initial_cash=500, initial_margin=0.5, maintenance_margin=0.3),
+        ZERO,
+    )
+
+    assert deals(run)[1:] == [
+        (3, 0, -5, 70, Reason.MARGIN),
+        (3, 0, -5, 70, Reason.EXIT_SIGNAL),
+    ]
+
+
+def test_r12_a_margin_cut_knows_no_volume_cap(engine):
     run = engine(
         [days(100, 100, 70, 70, volume=[1, 100, 100, 0])],
         [wants(LONG, HOLD, HOLD, HOLD)],
@@ -436,7 +555,7 @@ def test_a_margin_cut_knows_no_volume_cap(engine):
 QUARTERS = [570, 585, 600, 615]
 
 
-def test_a_day_limit_is_the_accounts_and_closes_all_symbols(engine):
+def test_r14_a_day_limit_is_the_accounts_and_closes_all_symbols(engine):
     """Row 1: 10 (103 - 100) + 10 (52 - 50) = 50 of 50."""
     first = days(100, (100, 103, 100, 103), 102, 101, on=[0] * 4, minute=QUARTERS)
     second = days(50, (50, 52, 50, 52), 51, 50, on=[0] * 4, minute=QUARTERS)
@@ -455,7 +574,7 @@ def test_a_day_limit_is_the_accounts_and_closes_all_symbols(engine):
     assert counted(run) == {"limited": 1}
 
 
-def test_an_absent_symbol_leaves_at_its_next_open_of_the_same_session(engine):
+def test_r14_an_absent_symbol_leaves_at_its_next_open_of_the_same_session(engine):
     first = days(100, (100, 100, 94, 94), 94, 93, on=[0, 0, 0, 1], minute=[570, 585, 600, 570])
     second = days(50, 50, 49, on=[0, 0, 1], minute=[570, 585, 570])
 
@@ -470,7 +589,7 @@ def test_an_absent_symbol_leaves_at_its_next_open_of_the_same_session(engine):
     assert deals(run)[2:] == [(2, 0, -1, 94, Reason.DAILY_LOSS)]
 
 
-def test_trades_of_a_day_are_counted_over_all_symbols(engine):
+def test_r14_trades_of_a_day_are_counted_over_all_symbols(engine):
     both = [days(100, 100, 100, on=[0] * 3, minute=QUARTERS[:3]) for _ in range(2)]
 
     run = engine(both, [wants(LONG, HOLD, HOLD)] * 2, units(max_trades_per_day=1), ZERO)
@@ -479,7 +598,7 @@ def test_trades_of_a_day_are_counted_over_all_symbols(engine):
     assert counted(run) == {"limited": 1}
 
 
-def test_a_cooldown_is_its_symbols_own(engine):
+def test_r14_a_cooldown_is_its_symbols_own(engine):
     """Both lose at row 2; the second only cools down."""
     lossy = days(100, 100, 99, 99, 99, 99)
     fine = days(100, 100, 101, 101, 101, 101)
@@ -498,7 +617,7 @@ def test_a_cooldown_is_its_symbols_own(engine):
 PROXY = OptionProxy(delta=0.5, gamma=0.1, theta=0.05, volatility=0.2, days_to_expiry=3.65)
 
 
-def test_a_call_moves_by_its_delta_and_pays_fees_on_its_premium(engine):
+def test_r18_a_call_moves_by_its_delta_and_pays_fees_on_its_premium(engine):
     """2 units at 10 a point. One percent of 2 · 0.8 · 10, later of 2 · (0.8 + 0.5 · 2) · 10."""
     bars = days(100, 100, 102)
     flat = PROXY.model_copy(update={"gamma": 0.0, "theta": 0.0})
@@ -515,7 +634,7 @@ def test_a_call_moves_by_its_delta_and_pays_fees_on_its_premium(engine):
     assert run.equity[-1] == pytest.approx(100_019.48, rel=1e-14)
 
 
-def test_a_put_gains_when_prices_fall_and_never_costs_less_than_the_floor(engine):
+def test_r18_a_put_gains_when_prices_fall_and_never_costs_less_than_the_floor(engine):
     """Short from 100: at 104 the premium would be 0.8 - 2, and is 0.05."""
     bars = days(100, 100, 104)
     flat = PROXY.model_copy(update={"gamma": 0.0, "theta": 0.0})
@@ -531,7 +650,7 @@ def test_a_put_gains_when_prices_fall_and_never_costs_less_than_the_floor(engine
     assert run.trades[0].pnl == pytest.approx(-2 * 4 * 5 - 0.17, rel=1e-14)
 
 
-def test_curvature_and_time_are_accrued_at_every_mark(engine):
+def test_r18_curvature_and_time_are_accrued_at_every_mark(engine):
     """Bought at 100, closes 101 (no day), 103 (three days), then sold at the open.
 
     2 · 10 · (½ · 0.1 · 1 - 0) = 1, then 2 · 10 · (½ · 0.1 · 4 - 0.05 · 3) = 1.
@@ -547,7 +666,7 @@ def test_curvature_and_time_are_accrued_at_every_mark(engine):
     assert run.trades[0].pnl == pytest.approx(30, rel=1e-14)
 
 
-def test_premium_is_what_cash_must_cover(engine):
+def test_r18_premium_is_what_cash_must_cover(engine):
     """One costs 0.8 · 10 = 8 and 20 buy two of three."""
     run = engine(
         [days(100, 100)],
@@ -563,7 +682,7 @@ def test_premium_is_what_cash_must_cover(engine):
 # R21 pyramiding --------------------------------------------------------------------------------
 
 
-def test_an_add_anchors_levels_to_the_average(engine):
+def test_r21_an_add_anchors_levels_to_the_average(engine):
     """1 at 100 and 1 at 104: 102, ten percent below it 91.8. Risk 10, then 104 - 91.8."""
     bars = days(100, 100, 104, 106, (100, 100, 91, 95))
     signals = wants(LONG, LONG, LONG, HOLD, HOLD, stop=pct(10))
@@ -586,7 +705,7 @@ def test_an_add_anchors_levels_to_the_average(engine):
     assert run.counters["entries"] == 1
 
 
-def test_an_add_whose_stop_lies_beyond_its_fill_is_void(engine):
+def test_r21_an_add_whose_stop_lies_beyond_its_fill_is_void(engine):
     """1 at 100, then at 90 with a stop of 1 point: 95 - 1 = 94 is above 90."""
     bars = days(100, 100, 90, 90)
     stops = np.array([20.0, 1.0, NONE, NONE])
@@ -602,7 +721,7 @@ def test_an_add_whose_stop_lies_beyond_its_fill_is_void(engine):
     assert counted(run) == {"rejected": 1}
 
 
-def test_a_trailing_stop_never_loosens_and_max_bars_runs_from_the_first_entry(engine):
+def test_r21_a_trailing_stop_never_loosens_and_max_bars_runs_from_the_first_entry(engine):
     """Best 120: stop 108. The add at 118 averages 109, 10 % below would be 98.1."""
     bars = days(100, 100, (110, 120, 110, 118), (118, 118, 107, 110), 110)
     signals = wants(LONG, HOLD, LONG, HOLD, HOLD, trail=pct(10), max_bars=3)
@@ -619,7 +738,7 @@ def test_a_trailing_stop_never_loosens_and_max_bars_runs_from_the_first_entry(en
 # Weights ---------------------------------------------------------------------------------------
 
 
-def test_weights_are_shares_of_the_equity_of_their_row(engine):
+def test_r3_weights_are_shares_of_the_equity_of_their_row(engine):
     """Row 0: half of 1,000 at 100 and 30 % at 50, filled at the next opens."""
     run = engine(
         [days(100, 110), days(50, 40)],
@@ -646,7 +765,7 @@ def test_reductions_come_before_increases(engine):
     ]
 
 
-def test_zero_sells_all_and_the_other_side_closes_first(engine):
+def test_r8_zero_sells_all_and_the_other_side_closes_first(engine):
     run = engine(
         [days(100, 100, 100), days(50, 50, 50)],
         weigh([0.5, 0.5], [0.0, -0.5], [NONE, NONE]),
@@ -661,7 +780,7 @@ def test_zero_sells_all_and_the_other_side_closes_first(engine):
     ]
 
 
-def test_increases_share_the_cash_by_one_factor(engine):
+def test_r9_increases_share_the_cash_by_one_factor(engine):
     """8 at 100 and 16 at 50 want 1,600 of 1,000: times 0.625 that is 5 and 10."""
     run = engine(
         [days(100, 100), days(50, 50)],
@@ -674,7 +793,7 @@ def test_increases_share_the_cash_by_one_factor(engine):
     assert counted(run) == {"scaled_cash": 2}
 
 
-def test_fractions_are_shrunk_until_fees_fit_too(engine):
+def test_r9_fractions_are_shrunk_until_fees_fit_too(engine):
     """8 and 8 at 100 with one percent: 1,616 of 1,000, so 8 · 1,000 / 1,616 each."""
     run = engine(
         [days(100, 100), days(100, 100)],
@@ -687,7 +806,7 @@ def test_fractions_are_shrunk_until_fees_fit_too(engine):
     assert run.cash[-1] == pytest.approx(0, abs=1e-9)
 
 
-def test_the_factor_is_repeated_until_the_sum_fits(engine):
+def test_r9_the_factor_is_repeated_until_the_sum_fits(engine):
     """With 10 an order, 1,600 f + 20 = 1,000 at f = 0.6125."""
     run = engine(
         [days(100, 100), days(100, 100)],
@@ -699,7 +818,33 @@ def test_the_factor_is_repeated_until_the_sum_fits(engine):
     assert [f.quantity for f in run.fills] == pytest.approx([4.9, 4.9], rel=1e-11)
 
 
-def test_reject_refuses_all_increases(engine):
+def test_r3_of_less_than_nothing_every_weight_is_nothing(engine):
+    """50 bought with 1,000 lose 1,500 at the open of 70: five times that is no position."""
+    run = engine(
+        [days(100, 100, 70)],
+        weigh([5.0], [5.0], [NONE]),
+        EngineOptions(initial_cash=1_000, initial_margin=0.1, lot_size=0, size_ref="fill"),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 50, 100, Reason.ENTRY), (2, 0, -50, 70, Reason.EXIT_SIGNAL)]
+
+
+def test_r3_an_increase_sized_at_the_fill_is_computed_after_all_reductions(engine):
+    """5 and 5 at 100. Selling the second costs half of it: 0.6 of 750 is 4.5, less than is held."""
+    run = engine(
+        [days(100, 100, 100), days(100, 100, 100)],
+        weigh([0.5, 0.5], [0.6, 0.0], [NONE, NONE]),
+        EngineOptions(initial_cash=1_000, size_ref="fill", lot_size=0),
+        CostModel(sell_charge_bps=5_000),
+    )
+
+    assert deals(run)[2:] == [(2, 1, -5, 100, Reason.EXIT_SIGNAL)]
+    assert list(run.quantity[-1]) == [5, 0]
+    assert counted(run) == {}
+
+
+def test_r9_reject_refuses_all_increases(engine):
     run = engine(
         [days(100, 100), days(50, 50)],
         weigh([0.8, 0.8], [NONE, NONE]),
@@ -711,7 +856,7 @@ def test_reject_refuses_all_increases(engine):
     assert counted(run) == {"rejected": 2}
 
 
-def test_who_gets_no_lot_is_rejected(engine):
+def test_r9_who_gets_no_lot_is_rejected(engine):
     """Three are held. One at 100 and 80 at 10 want 900 of 700: 0.78 and 62.2 lots."""
     run = engine(
         [days(100, 100, 100), days(10, 10, 10), days(100, 100, 100)],
@@ -734,7 +879,7 @@ def test_a_band_leaves_small_differences_alone(engine):
     assert [(f.bar, f.quantity) for f in run.fills] == [(1, 50), (3, 20), (4, -65), (5, -5)]
 
 
-def test_what_volume_cut_short_is_asked_for_again_with_the_old_numbers(engine):
+def test_r10_what_volume_cut_short_is_asked_for_again_with_the_old_numbers(engine):
     """50 wanted of row 0's 100; 10 trade in a bar, whatever the prices do meanwhile."""
     bars = days(100, 100, 120, 80, 90, volume=[100] * 5)
     options = EngineOptions(initial_cash=10_000, max_participation=0.2)
@@ -793,7 +938,7 @@ def test_after_a_stop_a_symbol_stays_flat_until_a_newer_weight(engine):
     ]
 
 
-def test_weights_below_one_lot_and_below_zero_are_counted(engine):
+def test_r3_weights_below_one_lot_and_below_zero_are_counted(engine):
     run = engine(
         [days(100, 100), days(100, 100)],
         weigh([0.05, -0.5], [NONE, NONE]),
@@ -805,7 +950,7 @@ def test_weights_below_one_lot_and_below_zero_are_counted(engine):
     assert counted(run) == {"dropped_lot": 1, "rejected": 1}
 
 
-def test_intraday_weights_expire_with_their_session(engine):
+def test_r2_intraday_weights_expire_with_their_session(engine):
     bars = days(100, 100, 100, on=[0, 0, 1], minute=[570, 585, 570])
 
     run = engine(
@@ -819,7 +964,7 @@ def test_intraday_weights_expire_with_their_session(engine):
 # Price impact ----------------------------------------------------------------------------------
 
 
-def test_volume_share_is_squared_and_capped(engine):
+def test_r4_volume_share_is_squared_and_capped(engine):
     """10 of 1,000 is 1 %: 100 · 30 · 0.0001 = 0.3. 10 of 100 counts as 2.5 %: 1.875."""
     bars = days(100, 100, 100, volume=[1, 1_000, 100])
 
@@ -829,7 +974,7 @@ def test_volume_share_is_squared_and_capped(engine):
     assert [f.slippage for f in run.fills] == pytest.approx([3, 18.75], rel=1e-12)
 
 
-def test_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
+def test_r4_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
     """Closes 100 and 110 in turn: nineteen returns, ten of 0.1 and nine of -1/11."""
     closes = [100.0, 110.0] * 11
     bars = days(*closes, volume=[400.0] * 22)
@@ -847,7 +992,7 @@ def test_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
     assert run.fills[2].price > 110
 
 
-def test_impact_is_not_part_of_the_cash_check(engine):
+def test_r9_impact_is_not_part_of_the_cash_check(engine):
     bars = days(100, 100, volume=[1, 100])
 
     run = engine(
@@ -858,7 +1003,7 @@ def test_impact_is_not_part_of_the_cash_check(engine):
     assert run.cash[-1] == pytest.approx(-18.75, rel=1e-12)
 
 
-def test_a_limit_fill_has_no_impact(engine):
+def test_r4_a_limit_fill_has_no_impact(engine):
     bars = days(100, (100, 100, 98, 99), volume=[1, 100])
     signals = wants(LONG, HOLD, entry_price=np.array([99.0, NONE]))
 
@@ -879,7 +1024,7 @@ def test_a_limit_fill_has_no_impact(engine):
         ((100, 104, 95, 96), 98, Reason.STOP),  # touched is not through
     ],
 )
-def test_along_the_path_the_level_met_first_decides(engine, row, price, reason):
+def test_r6_along_the_path_the_level_met_first_decides(engine, row, price, reason):
     run = engine(
         [days(100, 100, row)],
         [wants(LONG, HOLD, HOLD, stop=points(2), target=points(4))],
@@ -899,7 +1044,7 @@ def test_along_the_path_the_level_met_first_decides(engine, row, price, reason):
         ((100, 103, 90, 95), 103 * 0.98),  # high first
     ],
 )
-def test_along_the_path_a_trailing_stop_follows_at_once(engine, row, price):
+def test_r7_along_the_path_a_trailing_stop_follows_at_once(engine, row, price):
     run = engine(
         [days(100, 100, row)],
         [wants(LONG, HOLD, HOLD, trail=pct(2))],
@@ -924,7 +1069,7 @@ def test_along_the_path_a_trailing_stop_follows_at_once(engine, row, price):
         ((100, 101.5, 97, 100), ("stop", 101), (98, Reason.STOP)),  # fill, then the low
     ],
 )
-def test_along_the_path_only_what_follows_an_entry_counts(engine, row, entry, leave):
+def test_r6_along_the_path_only_what_follows_an_entry_counts(engine, row, entry, leave):
     kind, level = entry
     signals = wants(
         LONG,
@@ -944,7 +1089,7 @@ def test_along_the_path_only_what_follows_an_entry_counts(engine, row, entry, le
 # Order -----------------------------------------------------------------------------------------
 
 
-def test_square_off_at_the_close_comes_before_the_intents_of_that_close(engine):
+def test_r13_square_off_at_the_close_comes_before_the_intents_of_that_close(engine):
     bars = days(100, 100, 101, 102, on=[0] * 4, minute=QUARTERS)
 
     run = engine(

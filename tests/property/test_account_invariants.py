@@ -1,0 +1,290 @@
+"""What must be true of the general driver itself, whatever is thrown at it.
+
+The judge obeys the same laws (`test_shared_reference.py`), over other seeds.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, is_dataclass, replace
+from threading import Barrier
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.domain.bars import Bars
+from core.domain.signals import Code, Level, Signals, Weights
+from core.domain.simulation import PortfolioSimulation
+from core.engine import account, portfolio
+from core.engine.account import simulate_account
+from tests.factories import make_bars
+from tests.property.shared_cases import SharedCase, random_shared_case
+from tests.property.test_shared_reference import in_order, on_the_grid, scaled
+from tests.reference.compare_shared import compiled, outcome_of_account, shared_differences
+from tests.reference.naive_shared import run_shared
+
+SEEDS = range(1_000, 1_200)
+
+
+def bits(run: Any) -> bytes:
+    """All arrays and figures of a result, or of what it was made from."""
+    if isinstance(run, np.ndarray):
+        return run.tobytes()
+    if is_dataclass(run):
+        parts = (getattr(run, column.name) for column in fields(run))
+        return b"".join(bits(part) for part in parts if not isinstance(part, tuple))  # not its bars
+    return repr(run).encode()
+
+
+def listed(wanted: list[Signals] | Weights) -> list[Any]:
+    return [wanted] if isinstance(wanted, Weights) else wanted
+
+
+# Money -----------------------------------------------------------------------------------------
+
+
+def test_cash_is_what_fills_leave_and_equity_what_is_held_besides():
+    """To the last bit, where nothing but fills moves cash."""
+    filled = 0
+    for seed in SEEDS:
+        case = random_shared_case(seed)
+        case = (*case[:2], case[2].model_copy(update={"borrow_rate": 0.0, "option": None}), case[3])
+        run = simulate_account(*case)
+        cash, held, n = case[2].initial_cash, np.zeros(len(case[0])), 0
+
+        for row in range(len(run.ts)):
+            while n < len(run.fills.bar) and run.fills.bar[n] == row:
+                quantity = run.fills.quantity[n]
+                cash = cash - quantity * run.fills.price[n] * run.multiplier
+                cash = cash - run.fills.fee[n]
+                held[run.fill_symbol[n]] += quantity
+                n += 1
+            assert run.cash[row] == cash, f"seed {seed}"
+            np.testing.assert_allclose(run.quantity[row], held, atol=1e-9 * max(abs(held).max(), 1))
+            equity = cash
+            for symbol in range(len(held)):
+                if run.quantity[row, symbol] != 0:
+                    equity = equity + run.quantity[row, symbol] * run.mark[row, symbol] * (
+                        run.multiplier
+                    )
+            assert run.equity[row] == equity, f"seed {seed}"
+        assert n == len(run.fills.bar)
+        filled += n
+    assert filled > 2_000
+
+
+def test_what_was_gained_is_trades_less_borrow_and_what_options_accrued():
+    for seed in SEEDS:
+        case = random_shared_case(seed)
+        run = simulate_account(*case)
+
+        turnover = np.abs(run.fills.quantity * run.fills.price).sum() * run.multiplier
+        explained = run.trades.pnl.sum() - run.borrow + run.carry
+        gained = run.equity[-1] - case[2].initial_cash
+        scale = turnover + case[2].initial_cash
+        assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
+
+
+# Symbols ---------------------------------------------------------------------------------------
+
+
+def test_another_order_of_symbols_with_distinct_priorities_changes_nothing():
+    compared = 0
+    for seed in SEEDS:
+        case = on_the_grid(random_shared_case(seed))
+        order = list(np.random.default_rng(seed).permutation(len(case[0])))
+        one, other = simulate_account(*case), simulate_account(*in_order(case, order))
+
+        assert one.equity.tobytes() == other.equity.tobytes(), f"seed {seed}"
+        assert one.cash.tobytes() == other.cash.tobytes(), f"seed {seed}"
+        np.testing.assert_array_equal(one.quantity[:, order], other.quantity)
+        assert one.counters == other.counters, f"seed {seed}"
+        compared += len(one.fills.bar) if len(order) > 1 else 0
+    assert compared > 500
+
+
+def with_a_silent_symbol(case: SharedCase) -> SharedCase:
+    """One more that wants nothing and has a bar now and then, the last time included."""
+    bars, wanted, options, costs = case
+    ts, first = np.unique(np.concatenate([each.ts for each in bars]), return_index=True)
+    session = np.concatenate([each.session for each in bars])[first]
+    minute = np.concatenate([each.minute for each in bars])[first]
+    rows = np.arange(len(ts) - 1, -1, -3)[::-1]
+    price = np.linspace(10.0, 900.0, len(rows))
+    silent = make_bars(
+        price,
+        volume=np.full(len(rows), 9.0),
+        session=session[rows],
+        minute=minute[rows],
+        ts=ts[rows],
+        symbol="SILENT",
+    )
+    if isinstance(wanted, Weights):
+
+        def wider(level: Level | None) -> Level | None:
+            if level is None or np.ndim(level.value) == 0:
+                return level
+            return Level(np.c_[level.value, np.full(len(ts), np.nan)], level.unit)
+
+        more: list[Signals] | Weights = Weights(
+            np.c_[wanted.values, np.full(len(ts), np.nan)],
+            stop=wider(wanted.stop),
+            target=wider(wanted.target),
+            trail=wider(wanted.trail),
+        )
+    else:
+        more = [*wanted, Signals(codes=np.full(len(rows), Code.HOLD, dtype=np.int8))]
+    return [*bars, silent], more, options, costs
+
+
+def test_a_symbol_that_wants_nothing_changes_nothing_though_it_is_mostly_absent():
+    for seed in SEEDS:
+        case = random_shared_case(seed)
+
+        one, other = simulate_account(*case), simulate_account(*with_a_silent_symbol(case))
+
+        assert one.cash.tobytes() == other.cash.tobytes(), f"seed {seed}"
+        assert one.equity.tobytes() == other.equity.tobytes(), f"seed {seed}"
+        np.testing.assert_array_equal(one.quantity, other.quantity[:, :-1])
+        assert not other.quantity[:, -1].any()
+        assert bits(one.trades) == bits(other.trades), f"seed {seed}"
+        assert one.counters == other.counters, f"seed {seed}"
+
+
+# Missing numbers -------------------------------------------------------------------------------
+
+
+def without_levels(case: SharedCase, absent: Any) -> SharedCase:
+    """Levels that do not exist: None, or NaN in every row."""
+    bars, wanted, options, costs = case
+
+    def bare(given: Any, shape: tuple[int, ...]) -> Any:
+        level = None if absent is None else Level(np.full(shape, np.nan), "points")
+        return replace(given, stop=level, target=level, trail=level)
+
+    if isinstance(wanted, Weights):
+        return bars, bare(wanted, wanted.values.shape), options, costs
+    return bars, [bare(each, each.codes.shape) for each in wanted], options, costs
+
+
+def test_a_level_that_is_nan_in_every_row_is_none():
+    for seed in SEEDS:
+        case = random_shared_case(seed)
+
+        none = simulate_account(*without_levels(case, None))
+        nan = simulate_account(*without_levels(case, np.nan))
+
+        assert bits(none) == bits(nan), f"seed {seed}"
+
+
+def test_volume_may_be_missing_where_no_rule_asks_for_it():
+    def unknown(each: Bars) -> Bars:
+        return replace(each, volume=np.full(len(each), np.nan))
+
+    compared = 0
+    for seed in SEEDS:
+        bars, wanted, options, costs = random_shared_case(seed)
+        if options.max_participation is not None or costs.impact or costs.volume_share:
+            continue
+
+        one = simulate_account(bars, wanted, options, costs)
+        other = simulate_account([unknown(each) for each in bars], wanted, options, costs)
+
+        assert bits(one) == bits(other), f"seed {seed}"
+        compared += 1
+    assert compared > 40
+
+
+@pytest.mark.parametrize("compile_it", [True, False], ids=["compiled", "twin"])
+def test_weights_without_any_opinion_do_nothing(compile_it):
+    for seed in SEEDS[:40]:
+        bars, _, options, costs = random_shared_case(seed)
+        rows = len(np.unique(np.concatenate([each.ts for each in bars])))
+        silent = Weights(np.full((rows, len(bars)), np.nan))
+
+        run = simulate_account(bars, silent, options, costs, compiled=compile_it)
+
+        assert len(run.fills.bar) == 0
+        assert (run.equity == options.initial_cash).all()
+        assert np.isfinite(run.max_drawdown)
+
+
+# Scale -----------------------------------------------------------------------------------------
+
+
+def test_prices_times_sixteen_and_sizes_by_sixteen_give_the_same_bits():
+    for seed in SEEDS:
+        case = random_shared_case(seed)
+        if case[2].option is not None:  # its least premium does not grow with prices
+            continue
+
+        one, other = simulate_account(*case), simulate_account(*scaled(case, 16.0))
+
+        assert one.cash.tobytes() == other.cash.tobytes(), f"seed {seed}"
+        assert one.equity.tobytes() == other.equity.tobytes(), f"seed {seed}"
+        assert one.trades.pnl.tobytes() == other.trades.pnl.tobytes(), f"seed {seed}"
+        assert one.counters == other.counters
+        np.testing.assert_array_equal(one.quantity / 16, other.quantity)
+
+
+# Tables ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compile_it", [True, False], ids=["compiled", "twin"])
+def test_a_run_that_fills_its_tables_is_run_again_and_says_the_same(monkeypatch, compile_it):
+    name = "run_portfolio" if compile_it else "run_portfolio_python"
+    kernel, runs = getattr(portfolio, name), []
+
+    def counted(*given: Any) -> Any:
+        answer = kernel(*given)
+        runs.append((len(given[9].trades), answer[0]))
+        return answer
+
+    monkeypatch.setattr(account, "FIRST_TABLE_ROWS", 0)
+    monkeypatch.setattr(portfolio, name, counted)
+    grown = 0
+    for seed in SEEDS[:60]:
+        case = random_shared_case(seed, count=90)
+        expected = run_shared(*case)
+        runs.clear()
+
+        again = simulate_account(*case, compiled=compile_it)
+
+        assert shared_differences(expected, outcome_of_account(again)) == [], f"seed {seed}"
+        assert [size for size, _ in runs] == [16 * len(case[0]) * 4**n for n in range(len(runs))]
+        assert all(done < len(again.ts) for _, done in runs[:-1])
+        grown += len(runs) > 1
+    assert grown >= 5
+
+
+# Determinism -----------------------------------------------------------------------------------
+
+
+def test_two_threads_at_once_say_what_one_says():
+    """Kernels let go of the interpreter's lock and share nothing but what they read."""
+    cases = [random_shared_case(seed, count=200) for seed in SEEDS[:24]]
+    alone = [bits(simulate_account(*case)) for case in cases]
+    together = Barrier(2)
+
+    def work(_: int) -> list[bytes]:
+        together.wait()
+        return [bits(simulate_account(*case)) for _ in range(5) for case in cases]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(work, range(2)))
+
+    assert answers == [alone * 5] * 2
+
+
+def test_what_a_run_is_given_is_as_it_was_afterwards():
+    for seed in SEEDS[:60]:
+        case, fresh = random_shared_case(seed), random_shared_case(seed)
+
+        first: PortfolioSimulation = simulate_account(*case)
+
+        assert shared_differences(compiled(*fresh), outcome_of_account(first)) == []
+        assert [bits(each) for each in case[0]] == [bits(each) for each in fresh[0]]
+        for one, other in zip(listed(case[1]), listed(fresh[1]), strict=True):
+            assert bits(one) == bits(other)
+        assert bits(simulate_account(*case)) == bits(first)
