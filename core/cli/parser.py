@@ -89,6 +89,7 @@ def build_parser() -> Parser:
     _show(add("show", "runs:show", "show one run: metrics, trades, history"))
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
     _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
+    _ref(add("costs", "runs:costs", "show what a run paid for what, and its break-even"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
     _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
     _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))
