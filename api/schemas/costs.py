@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.schemas.base import Answer
 from core.domain.cost_breakdown import COST_PARTS, CostBreakdown, CostLine
+from core.domain.cost_presets import sentence_of
 from core.domain.metrics import REASONS
 
 
@@ -91,7 +92,7 @@ class CostsAnswer(Answer):
         return cls(
             id=found.run.id,
             model=found.run.spec.costs.name,
-            sentence=found.run.spec.costs.sentence(),
+            sentence=sentence_of(found.run.spec.costs),
             parts=[CostRow.of(line) for line in found.lines],
             fees=CostTotal.of(found.fees),
             slippage=CostTotal.of(found.slippage),

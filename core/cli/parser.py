@@ -124,7 +124,8 @@ def _run(sub: ArgumentParser) -> None:
         "--costs",
         metavar="PRESET",
         help="a file of config/costs: ibkr_fixed ibkr_tiered nse_options nse_futures "
-        "crypto_taker bps_5 zero",
+        "crypto_taker bps_5 conservative ib_standard ib_pro ibkr_fixed_taf_holiday zero; "
+        "conservative:PRESET; or a YAML file of your own",
     )
     how.add_argument(
         "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"

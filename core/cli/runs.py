@@ -12,6 +12,7 @@ from core.cli.request import only_given, spec_of
 from core.cli.words import problems_of
 from core.domain.assumptions import RULE_LABELS
 from core.domain.cost_breakdown import COST_PARTS, CostLine
+from core.domain.cost_presets import sentence_of
 from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunQuery, RunStatus
 
@@ -188,7 +189,7 @@ def costs(args: Namespace) -> Reply:
     data = {
         "run_id": found.run.id,
         "model": model.name,
-        "sentence": model.sentence(),
+        "sentence": sentence_of(model),
         "parts": {line.part: _line_data(line) for line in found.lines},
         **{name: _line_data(line) for name, line in sums.items()},
         "traded": found.traded,
@@ -203,7 +204,7 @@ def costs(args: Namespace) -> Reply:
     }
 
     def show(out: Console) -> None:
-        fact(out, "costs", model.sentence())
+        fact(out, "costs", sentence_of(model))
         rows = [
             (COST_PARTS[line.part].label, COST_PARTS[line.part].payee, *_line_cells(line))
             for line in found.lines
