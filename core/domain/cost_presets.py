@@ -103,7 +103,7 @@ def sentence_of(costs: CostModel) -> str:
         return costs.sentence()
     times = f" times {derived.times:g}" if derived.times != 1.0 else " with changes"
     tick = " and a tick of slippage" if derived.tick else ""
-    return f"{base or derived.base}{times}{tick}: {costs.sentence()}"
+    return f"made of {base or derived.base}{times}{tick}: {costs.sentence()}"
 
 
 def _made(derived: DerivedCosts) -> CostModel:

@@ -260,7 +260,9 @@ def test_conservative_concessions_are_half_as_much_again_and_a_tick():
     assert (dear.slippage_bps, dear.slippage_points, dear.tick) == (1.5, 0.01, 0.0)
     assert (options.slippage_bps, options.slippage_points, options.tick) == (0.0, 0.05, 0.05)
     assert options.commission_tax == 0.18
-    assert sentence_of(dear).startswith("ibkr_fixed times 1.5 and a tick of slippage: 0.0075 per")
+    assert sentence_of(dear).startswith(
+        "made of ibkr_fixed times 1.5 and a tick of slippage: 0.0075 per"
+    )
     assert sentence_of(dear.model_copy(update={"bps": 1.0})) == (
         dear.model_copy(update={"bps": 1.0}).sentence()
     )

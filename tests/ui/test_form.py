@@ -390,5 +390,5 @@ def test_the_details_say_a_preset_in_words_before_its_figures():
     details = next(each for each in page.expander if each.label == "Cost details")
     assert details.children[0].type == "caption"
     assert details.caption[0].value.startswith(
-        "Ibkr_fixed times 1.5 and a tick of slippage: 0.0075"
+        "Made of ibkr_fixed times 1.5 and a tick of slippage: 0.0075"
     )
