@@ -31,7 +31,7 @@ from api.words import (
     Symbols,
     TimeframeIn,
 )
-from core.domain.cost_presets import find_costs
+from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
@@ -220,6 +220,7 @@ class BacktestBody(Body):
     end_date: Day | None = Field(None, description="Last session, inclusive.")
     initial_capital: Cash | None = None
     costs: CostsIn | None = None
+    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
     benchmark: Benchmark | None = None
     fill_rule: Literal["next_open", "close"] | None = Field(
         None, description="`close` fills at the price that decided it and is badged optimistic."
@@ -229,7 +230,7 @@ class BacktestBody(Body):
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         check_days(self.start_date, self.end_date)
-        check_costs(self.costs, self.engine_options)
+        check_costs(self.costs, self.cost_config, self.engine_options)
         options = self.engine_options
         if options is not None:
             if self.initial_capital is not None and "initial_cash" in options.given():
@@ -253,7 +254,7 @@ class BacktestBody(Body):
             start=self.start_date,
             end=self.end_date,
             options=given,
-            costs=chosen_costs(self.costs, self.engine_options),
+            costs=chosen_costs(self.costs or self.cost_config, self.engine_options),
             benchmark=self.benchmark,
         )
 
@@ -295,6 +296,7 @@ class RunBody(Body):
     start_date: Day | None = None
     end_date: Day | None = None
     costs: CostsIn | None = None
+    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
     benchmark: Benchmark | None = None
     engine_options: EngineOptionsBody | None = None
 
@@ -308,7 +310,7 @@ class RunBody(Body):
                 {"count": len(named), "expected": f"exactly one of {', '.join(_SOURCES)}"},
             )
         check_days(self.start_date, self.end_date)
-        check_costs(self.costs, self.engine_options)
+        check_costs(self.costs, self.cost_config, self.engine_options)
         return self
 
     @property
@@ -327,7 +329,7 @@ class RunBody(Body):
             start=self.start_date,
             end=self.end_date,
             options=self.engine_options.given() if self.engine_options else {},
-            costs=chosen_costs(self.costs, self.engine_options),
+            costs=chosen_costs(self.costs or self.cost_config, self.engine_options),
             benchmark=self.benchmark,
         )
 
@@ -368,11 +370,13 @@ class RecordBody(Body):
     strategy_params: Params = Field(default_factory=dict)
     timeframe: TimeframeIn = Timeframe.D1
     costs: CostsIn | None = None
+    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
     benchmark: Benchmark | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         check_days(self.start_date, self.end_date)
+        check_costs(self.costs, self.cost_config, None)
         return self
 
     def spec(self) -> RunSpec:
@@ -385,7 +389,7 @@ class RecordBody(Body):
             start=self.start_date,
             end=self.end_date,
             options={"initial_cash": self.initial_capital},
-            costs=chosen_costs(self.costs, None),
+            costs=chosen_costs(self.costs or self.cost_config, None),
             benchmark=self.benchmark,
         )
 
@@ -442,15 +446,20 @@ def run_spec(*, options: dict[str, Any], costs: CostModel | None, **parts: Any) 
 
 def chosen_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> CostModel | None:
     """The cost model asked for; None for the default."""
-    if isinstance(costs, str):
-        return find_costs(costs)
     if costs is None and options is not None and options.fee_per_trade is not None:
         return CostModel(name="fee_per_trade", fixed=options.fee_per_trade / 2)
-    return costs
+    with as_request("body", "costs"):
+        made: CostModel | None = costs_from(costs)
+    return made
 
 
-def check_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> None:
+def check_costs(
+    costs: CostsIn | None, again: CostsIn | None, options: EngineOptionsBody | None
+) -> None:
     """Refuse two answers to what trading costs."""
+    if _both_differ(costs, again):
+        raise contradiction("costs", "cost_config")
+    costs = costs or again
     if costs is not None and options is not None and options.fee_per_trade is not None:
         raise contradiction("costs", "engine_options.fee_per_trade")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import Path
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
     Discriminator,
     Field,
@@ -21,7 +22,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from core.domain.cost_presets import cost_presets
+from core.domain.cost_presets import preset_names
+from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
 from core.domain.run import SortKey
 from core.domain.timeframe import Timeframe
@@ -90,13 +92,18 @@ def _distinct(symbols: list[str]) -> list[str]:
     return symbols
 
 
-def _cost_model(value: Any) -> Any:
+def _strictly(shape: type[BaseModel]) -> BeforeValidator:
     """Read a model of the core as strictly as a body; a strict body does not reach into it."""
-    return CostModel.model_validate_json(json.dumps(value), strict=True)
+    return BeforeValidator(lambda value: shape.model_validate_json(json.dumps(value), strict=True))
 
 
 def _kind_of_costs(value: Any) -> str:
-    return "PresetBody" if isinstance(value, str) else "ModelBody"
+    if isinstance(value, str):
+        return "PresetBody"
+    shape: type[Any] = shape_of(value) if isinstance(value, dict) else type(value)
+    if shape is DerivedCosts:
+        return "DerivedBody"
+    return "ConfigBody" if shape is CostConfig else "ModelBody"
 
 
 def read_day(text: str, field: str) -> date:
@@ -166,12 +173,17 @@ Cash = Annotated[float, Field(gt=0, le=1e12)]
 if TYPE_CHECKING:
     CostPreset = str
 else:  # the files of config/costs decide
-    CostPreset = Literal[tuple(cost_presets())]
+    CostPreset = Literal[preset_names()]
 CostsIn = Annotated[
     Annotated[CostPreset, Tag("PresetBody")]
-    | Annotated[CostModel, BeforeValidator(_cost_model), Tag("ModelBody")],
+    | Annotated[CostModel, _strictly(CostModel), Tag("ModelBody")]
+    | Annotated[DerivedCosts, _strictly(DerivedCosts), Tag("DerivedBody")]
+    | Annotated[CostConfig, _strictly(CostConfig), Tag("ConfigBody")],
     Discriminator(_kind_of_costs),
-    Field(description="Name of a cost preset, or a cost model."),
+    Field(
+        description="Name of a cost preset; or a cost model; or one made of a preset (`base`); or "
+        "one in the keys of `cost_config`."
+    ),
 ]
 DatasetId = Annotated[
     int | str,

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.bootstrap import build
 from core.domain.assumptions import Assumptions
+from core.domain.cost_breakdown import CostBreakdown
 from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
 from core.plots import equity, months, prices
@@ -117,6 +118,16 @@ def assumptions(_services: Services, run: Run) -> Assumptions:
         WorkbenchError: its code or prices are not there any more, or it fails this time.
     """
     return _services.backtests.assumptions(run)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def costs(_services: Services, run: Run) -> CostBreakdown:
+    """Give what a finished run paid for what.
+
+    Raises:
+        DataProblem: its fees are those of other rules than today's, or its tables are damaged.
+    """
+    return _services.backtests.costs(run)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

@@ -28,6 +28,7 @@ from api.reading import (
     require_symbol,
 )
 from api.schemas.assumptions import AssumptionsAnswer
+from api.schemas.costs import CostsAnswer
 from api.schemas.runs import (
     POINTS_AT_MOST,
     REJECTIONS_AT_MOST,
@@ -195,6 +196,19 @@ def get_assumptions(
     The signals are those of the run's own code and prices; only the moment of the fill differs.
     """
     return AssumptionsAnswer.of(services.backtests.assumptions(ref_of(id)))
+
+
+@router.get(
+    "/{id}/costs",
+    operation_id="get_backtest_costs",
+    responses=problems(404, 409, 422),
+)
+def get_costs(
+    id: RunRef,  # noqa: A002 - the path's own word
+    services: ServicesDep,
+) -> CostsAnswer:
+    """Say what a completed run paid for what, and at what multiple of that nothing is left."""
+    return CostsAnswer.of(services.backtests.costs(ref_of(id)))
 
 
 def spec_of(services: Services, body: RunBody) -> RunSpec:

@@ -7,6 +7,7 @@ Open positions are in it at their last mark, so it reconciles with equity to the
 from __future__ import annotations
 
 from core.analytics.undefined import Undefined
+from core.domain.cost_breakdown import CURVE_END, CURVE_STEP
 
 
 def turnover(notional: float, mean_equity: float, years: float) -> float:
@@ -61,3 +62,26 @@ def breakeven_bps(gross: float, notional: float) -> float:
     if notional == 0.0:
         raise Undefined("no_trades")
     return 1e4 * gross / notional
+
+
+def breakeven_multiple(costs: float, gross: float) -> float:
+    """Compute how many times the costs take the whole gross profit, `gross / costs`.
+
+    Args:
+        costs: Fees and slippage, money, at least 0.
+        gross: Profit before costs, money.
+
+    Raises:
+        Undefined: `no_costs`: nothing was paid; `no_gross_profit`: there was nothing to take.
+    """
+    if costs == 0.0:
+        raise Undefined("no_costs")
+    if gross <= 0.0:
+        raise Undefined("no_gross_profit")
+    return gross / costs
+
+
+def cost_curve(costs: float, gross: float) -> tuple[tuple[float, float], ...]:
+    """Give the net profit at multiples of the costs paid, `gross - k costs` for k from 0 to 3."""
+    steps = round(CURVE_END / CURVE_STEP)
+    return tuple((k * CURVE_STEP, gross - k * CURVE_STEP * costs) for k in range(steps + 1))

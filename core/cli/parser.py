@@ -89,6 +89,7 @@ def build_parser() -> Parser:
     _show(add("show", "runs:show", "show one run: metrics, trades, history"))
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
     _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
+    _ref(add("costs", "runs:costs", "show what a run paid for what, and its break-even"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
     _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
     _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))
@@ -123,7 +124,8 @@ def _run(sub: ArgumentParser) -> None:
         "--costs",
         metavar="PRESET",
         help="a file of config/costs: ibkr_fixed ibkr_tiered nse_options nse_futures "
-        "crypto_taker bps_5 zero",
+        "crypto_taker bps_5 conservative ib_standard ib_pro ibkr_fixed_taf_holiday zero; "
+        "conservative:PRESET; or a YAML file of your own",
     )
     how.add_argument(
         "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"

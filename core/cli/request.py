@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from core.cli.words import one_day, pairs, param_value, problems_of, refuse
-from core.domain.cost_presets import find_costs
+from core.domain.cost_presets import costs_from
+from core.domain.cost_shapes import shape_of
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
@@ -19,12 +22,14 @@ from core.errors import InvalidInput
 
 # Fields of the engine's options whose option has another name.
 SHORTER = {"initial_cash": "cash", "initial_margin": "margin", "allow_short": "short"}
+COST_FILES = (".yaml", ".yml", ".json")
 NEEDED = {
     "strategy": ("the id of a strategy", "`workbench strategies` lists them"),
     "symbols": ("symbols of the lake, separated by commas", "`workbench data` lists them"),
 }
 # Keys of the REST API -> what a spec calls them.
 FROM_REST = {
+    "cost_config": "costs",
     "dataset": "symbols",
     "dataset_id": "symbols",
     "end_date": "end",
@@ -67,14 +72,15 @@ def spec_of(args: Namespace) -> RunSpec:
             found = getattr(args, name)
             said = f"--{name} is {'missing' if found is None else repr(found)}"
             raise InvalidInput(said, expected=expected, hint=hint, field=name)
-    for name, read in (("timeframe", Timeframe.parse), ("costs", find_costs)):
-        if isinstance(given.get(name), str):
-            given[name] = read(given[name])
+    if isinstance(given.get("timeframe"), str):
+        given["timeframe"] = Timeframe.parse(given["timeframe"])
+    if "costs" in given:
+        given["costs"] = _costs_of(given["costs"])
     given["params"] = given.get("params", {}) | {
         name: param_value(text) for name, text in pairs(args.param, "--param").items()
     }
     options = only_given(
-        {name: getattr(args, SHORTER.get(name, name)) for name in EngineOptions.model_fields}
+        {name: getattr(args, SHORTER.get(name, name), None) for name in EngineOptions.model_fields}
     )
     if args.option is not None:
         proxy = pairs(args.option, "--option")
@@ -86,6 +92,44 @@ def spec_of(args: Namespace) -> RunSpec:
     }
     with problems_of(said_by):
         return RunSpec.model_validate(given)
+
+
+def _costs_of(said: Any) -> Any:
+    """Read costs: a preset, a file (`costs.yaml`, or `costs.yaml:ib_pro` for a part of it), keys.
+
+    Raises:
+        InvalidInput: no such preset, or what is said cannot be read.
+    """
+    name, _, part = said.partition(":") if isinstance(said, str) else ("", "", "")
+    if not name.endswith(COST_FILES):
+        return costs_from(said)
+    try:
+        found = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as problem:
+        raise InvalidInput(
+            f"--costs {name!r} cannot be read: {' '.join(str(problem).split())[:200]}",
+            expected="a YAML or JSON file with a cost model",
+            field="costs",
+        ) from None
+    if part and not (isinstance(found, dict) and isinstance(found.get(part), dict)):
+        parts = ", ".join(map(str, found)) if isinstance(found, dict) else "none"
+        raise InvalidInput(
+            f"--costs {name!r} has no {part!r}", expected=f"one of {parts}", field="costs"
+        )
+    found = found[part] if part else found
+    if not isinstance(found, dict):
+        raise InvalidInput(
+            f"--costs {name!r} holds {found!r:.80}", expected="a cost model", field="costs"
+        )
+    several = found and all(isinstance(value, dict) for value in found.values())
+    if several and shape_of(found) is CostModel:
+        first = next(iter(found))
+        raise InvalidInput(
+            f"--costs {name!r} holds {', '.join(map(str, found))}",
+            expected=f"one of them, as {name}:{first}",
+            field="costs",
+        )
+    return costs_from({"name": part or Path(name).stem[:40], **found})
 
 
 def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +155,8 @@ def _read_spec(name: str) -> dict[str, Any]:
         raise InvalidInput(
             f"--spec {name!r} holds {given!r:.80}", expected="one JSON object", field="spec"
         )
+    if "costs" not in given and "cost_config" in given:
+        given["costs"] = given.pop("cost_config")
     refuse(_misplaced(given))
     return given
 
@@ -118,7 +164,9 @@ def _read_spec(name: str) -> dict[str, Any]:
 def _misplaced(given: Mapping[str, Any]) -> list[InvalidInput]:
     """Find keys that a spec does not have, and objects that are none."""
     problems = []
-    engine, costs = EngineOptions.model_fields, CostModel.model_fields
+    engine = EngineOptions.model_fields
+    said = given.get("costs")
+    costs = shape_of(said if isinstance(said, dict) else {}).model_fields
     known = {"options": engine, "engine_options": engine, "costs": costs}
     keys = [(key, key, RunSpec.model_fields) for key in given]
     keys += [

@@ -1,4 +1,4 @@
-"""Commands about runs: run, list, show, reproduce, assumptions."""
+"""Commands about runs: run, list, show, reproduce, assumptions, costs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from core.cli.output import Reply, fact, line, number, progress, table
 from core.cli.request import only_given, spec_of
 from core.cli.words import problems_of
 from core.domain.assumptions import RULE_LABELS
+from core.domain.cost_breakdown import COST_PARTS, CostLine
+from core.domain.cost_presets import sentence_of
 from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunQuery, RunStatus
 
@@ -178,6 +180,52 @@ def assumptions(args: Namespace) -> Reply:
     return Reply(data, show)
 
 
+def costs(args: Namespace) -> Reply:
+    """Show what a run paid for what."""
+    with bootstrap.build(executor="inline") as services:
+        found = services.backtests.costs(args.run)
+    model = found.run.spec.costs
+    sums = {"fees": found.fees, "slippage": found.slippage, "total": found.total}
+    data = {
+        "run_id": found.run.id,
+        "model": model.name,
+        "sentence": sentence_of(model),
+        "parts": {line.part: _line_data(line) for line in found.lines},
+        **{name: _line_data(line) for name, line in sums.items()},
+        "traded": found.traded,
+        "fills": found.fills,
+        "trades": found.trades,
+        "net_profit": found.net_profit,
+        "gross_profit": found.gross_profit,
+        "breakeven_multiple": found.breakeven_multiple,
+        "breakeven_bps": found.breakeven_bps,
+        "undefined": found.reasons,
+        "curve": [{"multiple": k, "net_profit": net} for k, net in found.curve],
+    }
+
+    def show(out: Console) -> None:
+        fact(out, "costs", sentence_of(model))
+        rows = [
+            (COST_PARTS[line.part].label, COST_PARTS[line.part].payee, *_line_cells(line))
+            for line in found.lines
+        ]
+        rows += [(name.capitalize(), "", *_line_cells(line)) for name, line in sums.items()]
+        columns = ["", "Paid to", "Money>", "bps of value>", "of gross>", "per trade>", "Fills>"]
+        table(out, columns, rows)
+        fact(out, "gross profit", f"{found.gross_profit:,.2f}")
+        fact(out, "net profit", f"{found.net_profit:,.2f}")
+        times = found.breakeven_multiple
+        why = REASONS.get(found.reasons.get("breakeven_multiple", ""), "")
+        fact(out, "break-even", f"undefined: {why}" if times is None else f"{times:,.2f} times")
+        if found.breakeven_bps is not None:
+            fact(out, "", f"{found.breakeven_bps:,.2f} bps of the value of each fill")
+        line(out, "The same trades, charged a multiple of what they paid:")
+        points = [(f"{k:g} times", f"{net:,.2f}") for k, net in found.curve if k == round(k)]
+        table(out, ("Costs", "Net profit>"), points)
+
+    return Reply(data, show)
+
+
 def run_reply(services: Services, kept: Run) -> Reply:
     """Answer with one run: everything an agent or a person wants to know of it."""
     data = run_data(services, kept)
@@ -281,6 +329,21 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
 def _metric_row(name: str, metrics: Sequence[Metrics]) -> list[str]:
     metric = METRICS[name]
     return [metric.label, *(number(item[name], metric.unit) for item in metrics)]
+
+
+def _line_data(cost: CostLine) -> dict[str, float | None]:
+    names = ("amount", "fills", "bps", "gross_share", "cost_share", "per_trade")
+    return {name: getattr(cost, name) for name in names}
+
+
+def _line_cells(cost: CostLine) -> list[str]:
+    return [
+        f"{cost.amount:,.2f}",
+        "-" if cost.bps is None else f"{cost.bps:,.3f}",
+        "-" if cost.gross_share is None else f"{cost.gross_share:.2%}",
+        "-" if cost.per_trade is None else f"{cost.per_trade:,.2f}",
+        str(cost.fills),
+    ]
 
 
 def _row(kept: Run) -> list[str]:

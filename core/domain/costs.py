@@ -77,16 +77,11 @@ class Fees(BaseModel):
         return bool((commission and not is_capped) or charges or selling)
 
 
-class CostChange(BaseModel):
-    """Fees that are others from a session on; what is None stays as it was.
-
-    Attributes:
-        since: First session, by the date of the market.
-    """
+class OtherFees(BaseModel):
+    """Fields of `Fees` that are to be others; what is None stays as it was."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    since: date
     fixed: float | None = Field(None, ge=0, le=1e6)
     per_unit: float | None = Field(None, ge=0, le=1e6)
     bps: float | None = Field(None, ge=0, le=10_000)
@@ -100,6 +95,16 @@ class CostChange(BaseModel):
     sell_charge_bps: float | None = Field(None, ge=0, le=10_000)
     sell_charge_per_unit: float | None = Field(None, ge=0, le=1e6)
     sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+
+
+class CostChange(OtherFees):
+    """Fees that are others from a session on.
+
+    Attributes:
+        since: First session, by the date of the market.
+    """
+
+    since: date
 
 
 class CostModel(Fees):

@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "no_wins": "no closed trade won",
     "no_stop": "no closed trade had a stop, so there is no risk unit",
     "no_gross_profit": "there was no profit before costs",
+    "no_costs": "nothing was paid",
     "zero_denominator": "the denominator is zero",
     "not_finite": "the number is beyond the range of floats",
     "ruined": "the account was ruined",

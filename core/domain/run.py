@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.domain.cost_presets import DEFAULT_COSTS, find_costs
+from core.domain.cost_presets import DEFAULT_COSTS, costs_from, find_costs
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
@@ -82,6 +82,11 @@ class RunSpec(BaseModel):
     options: EngineOptions = Field(default_factory=EngineOptions)
     costs: CostModel = Field(default_factory=lambda: find_costs(DEFAULT_COSTS))
     benchmark: str | None = Field(None, min_length=1, max_length=200)
+
+    @field_validator("costs", mode="before")
+    @classmethod
+    def _in_any_words(cls, costs: Any) -> Any:
+        return costs_from(costs)
 
     @field_validator("symbols")
     @classmethod

@@ -25,6 +25,7 @@ from core.domain.assumptions import (
     is_same_rule,
 )
 from core.domain.bars import Bars
+from core.domain.cost_breakdown import CostBreakdown
 from core.domain.options import EngineOptions
 from core.domain.parameters import clean_params
 from core.domain.run import (
@@ -46,7 +47,7 @@ from core.jobs.nursery import Death
 from core.jobs.work import Executor, Outcome, Work
 from core.registry.blame import with_place
 from core.registry.registry import Pinned, Registry
-from core.services import compare, narrative
+from core.services import compare, cost_breakdown, narrative
 from core.services.answers import (
     error_from_json,
     error_of,
@@ -304,6 +305,14 @@ class Backtests:
     def fills(self, ref: Ref) -> pl.DataFrame:
         """Give the fills of a run (`FILLS_SCHEMA`) in order of time; raises as `equity`."""
         return self._artifact(ref, "fills")
+
+    def costs(self, ref: Ref) -> CostBreakdown:
+        """Say where the costs of a run went, part by part; raises as `equity`."""
+        run = self._completed_run(ref)
+        fills = cost_breakdown.sessions_of(
+            run, self._read(run, "fills"), lambda name: self._read(run, name)
+        )
+        return cost_breakdown.breakdown(run, fills)
 
     def positions(
         self, ref: Ref, symbol: str | None = None, max_points: int | None = None

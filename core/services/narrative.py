@@ -31,6 +31,7 @@ from typing import NamedTuple
 import polars as pl
 
 from core.analytics.returns import DAYS_PER_YEAR
+from core.domain.cost_presets import sentence_of
 from core.domain.metrics import COUNTER_NAMES, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Run, RunSpec, RunStatus
@@ -112,7 +113,7 @@ def policy(spec: RunSpec) -> str:
     parts += _limits(options)
     if options.close_at_end:
         parts.append("sold at the last close")
-    return f"{'; '.join(parts)}; costs: {spec.costs.sentence()}."
+    return f"{'; '.join(parts)}; costs: {sentence_of(spec.costs)}."
 
 
 def _reading(options: EngineOptions) -> str:

@@ -42,6 +42,7 @@ OPERATIONS = {
     "get_backtest_v1": "GET /api/v1/backtests/{id}",
     "get_backtest_results_v1": "GET /api/v1/backtests/{id}/results",
     "get_backtest_assumptions": "GET /api/v1/backtests/{id}/assumptions",
+    "get_backtest_costs": "GET /api/v1/backtests/{id}/costs",
     "discover_strategies": "GET /api/v1/strategies/discover",
     "list_strategies": "GET /api/v1/strategies",
     "get_strategy": "GET /api/v1/strategies/{id}",

@@ -248,6 +248,23 @@ def test_a_run_is_shown_under_the_other_fill_rules(call: Call, lake: tuple[str, 
     assert "One bar later" in text
 
 
+def test_the_costs_of_a_run_are_shown_part_by_part(call: Call, lake: tuple[str, str]) -> None:
+    own = call(*RUN, "--symbols", "ACME", "--costs", "ibkr_tiered", "--json").json
+
+    found = call("costs", own["run_id"], "--json").json
+
+    parts = {name: each["amount"] for name, each in found["parts"].items()}
+    fees, slippage = own["metrics"]["fees"], own["metrics"]["slippage"]
+    assert {"commission", "commission_tax", "charges", "slippage"} == set(parts)
+    assert sum(parts.values()) == pytest.approx(fees + slippage)
+    assert found["total"]["amount"] == pytest.approx(fees + slippage)
+    assert found["curve"][0]["net_profit"] == pytest.approx(found["gross_profit"])
+    text = call("costs", own["run_id"]).out
+    assert "Charges on every order" in text
+    assert "break-even" in text
+    assert call("costs", 99).code == 3
+
+
 def test_an_import_says_what_became_of_every_row(call: Call, tmp_path: Path) -> None:
     source = daily_csv(tmp_path / "acme.csv", seed=1, rows=30)
     lines = source.read_text("utf-8").splitlines()

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.domain import cost_presets as presets
-from core.domain.cost_presets import cost_presets, find_costs
+from core.domain.cost_presets import cost_presets, costs_from, find_costs, sentence_of
 from core.domain.costs import CostChange, CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code
@@ -24,6 +24,7 @@ from core.errors import InvalidInput
 from tests.factories import make_bars, signals_at
 
 EPOCH = date(1970, 1, 1)
+MADE_OF_OTHERS = {"conservative", "ibkr_fixed_taf_holiday"}
 
 
 def round_trip(costs, units, prices, day=date(2020, 6, 1), *, sold_on=None, short=False):
@@ -37,10 +38,22 @@ def round_trip(costs, units, prices, day=date(2020, 6, 1), *, sold_on=None, shor
     )
     signals = signals_at(4, {0: Code.SHORT if short else Code.LONG, 1: Code.FLAT})
     options = EngineOptions(initial_cash=1e9, sizing="units", size=units, lot_size=0.0)
-    free_of_slippage = costs.model_copy(update={"slippage_bps": 0.0})
-    fills = simulate(bars, signals, options, free_of_slippage).fills
+    fills = simulate(bars, signals, options, exactly(costs)).fills
     assert list(fills.price) == [bought_at, sold_at]
     return tuple(fills.fee)
+
+
+def exactly(costs):
+    """The same fees at the very price."""
+    return costs.model_copy(update={"slippage_bps": 0.0, "half_spread_bps": 0.0, "tick": 0.0})
+
+
+def outcome(costs):
+    """What a round trip of 100 units at 50 leaves."""
+    bars = make_bars(np.array([50.0, 50.0, 50.0, 50.0]))
+    signals = signals_at(4, {0: Code.LONG, 1: Code.FLAT})
+    options = EngineOptions(initial_cash=1e9, sizing="units", size=100, lot_size=0.0)
+    return simulate(bars, signals, options, costs).equity[-1]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +159,185 @@ def test_the_tax_on_options_by_date(day, stt):
     assert sold - bought == pytest.approx(7_800 * (stt - 0.00003))
 
 
+@pytest.mark.parametrize(
+    ("day", "stt", "exchange"),
+    [
+        (date(2024, 9, 30), 0.000125, 0.0000173),
+        (date(2024, 10, 1), 0.0002, 0.0000183),
+        (date(2026, 3, 31), 0.0002, 0.0000183),
+        (date(2026, 4, 1), 0.0005, 0.0000183),
+    ],
+)
+def test_taxes_and_charges_on_futures_by_date(day, stt, exchange):
+    bought, sold = round_trip(find_costs("nse_futures"), 65, (25_000.0, 25_000.0), day)
+    value = 65 * 25_000.0
+
+    assert bought == pytest.approx(1.18 * (20 + value * (exchange + 1e-6)) + value * 0.00002)
+    assert sold == pytest.approx(1.18 * (20 + value * (exchange + 1e-6)) + value * stt)
+
+
+@pytest.mark.parametrize(
+    ("day", "stt", "exchange"),
+    [
+        (date(2024, 9, 30), 0.000625, 0.0003503),
+        (date(2024, 10, 1), 0.001, 0.0003553),
+        (date(2026, 3, 31), 0.001, 0.0003553),
+        (date(2026, 4, 1), 0.0015, 0.0003553),
+    ],
+)
+def test_taxes_and_charges_on_options_by_date(day, stt, exchange):
+    bought, sold = round_trip(find_costs("nse_options"), 65, (120.0, 126.0), day)
+
+    assert bought == pytest.approx(1.18 * (20 + 7_800 * (exchange + 1e-6)) + 7_800 * 0.00003)
+    assert sold == pytest.approx(1.18 * (20 + 8_190 * (exchange + 1e-6)) + 8_190 * stt)
+
+
+@pytest.mark.parametrize(("lots", "points"), [(1, 1.02), (2, 0.66), (10, 0.37)])
+def test_a_nifty_scalp_breaks_even_at_these_points_of_premium(lots, points):
+    units = 65 * lots
+    fees = round_trip(find_costs("nse_options"), units, (120.0, 126.0), date(2026, 4, 1))
+
+    assert round(sum(fees) / units, 2) == points
+    # at a delta of a half one lot needs two points of the index before slippage
+    assert round(sum(fees) / units / 0.5, 1) == round(2 * points, 1)
+
+
+def test_tax_is_most_of_what_a_future_costs():
+    bought, sold = round_trip(find_costs("nse_futures"), 65, (25_000.0, 25_000.0), date(2026, 4, 1))
+    tax = 65 * 25_000.0 * 0.0005
+
+    assert round((bought + sold) / 65, 1) == 14.9
+    assert round(tax / (bought + sold), 2) == 0.84
+
+
+@pytest.mark.parametrize(
+    ("per_share", "commission"), [(0.0020, 2.0), (0.0015, 1.5), (0.0010, 1.0), (0.0005, 0.5)]
+)
+def test_the_volume_tiers_of_tiered_pricing_are_one_figure_of_it(per_share, commission):
+    tier = costs_from({"base": "ibkr_tiered", "per_unit": per_share, "charge_per_unit": 0.0})
+    untaxed = tier.model_copy(update={"commission_tax": 0.0})
+
+    assert round_trip(untaxed, 1_000, (25.0, 25.0))[0] == pytest.approx(commission)
+    assert round_trip(untaxed, 10, (25.0, 25.0))[0] == pytest.approx(0.35)
+
+
+@pytest.mark.parametrize(
+    ("day", "usual", "holiday"),
+    [
+        (date(2026, 9, 30), 0.195, 0.195),
+        (date(2026, 10, 1), 0.195, 0.0),
+        (date(2026, 12, 31), 0.195, 0.0),
+        (date(2027, 1, 1), 0.232, 0.232),
+    ],
+)
+def test_the_reported_holiday_of_the_activity_fee_is_off_unless_asked_for(day, usual, holiday):
+    for name, taf in (("ibkr_fixed", usual), ("ibkr_fixed_taf_holiday", holiday)):
+        sold = round_trip(find_costs(name), 1_000, (100.0, 100.0), day)[1]
+        assert sold == pytest.approx(5.0 + 2.06 + taf)
+
+
+# Costs made of others -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("base", sorted(set(cost_presets()) - MADE_OF_OTHERS))
+@pytest.mark.parametrize(
+    "day", [date(2020, 6, 1), date(2024, 5, 22), date(2024, 10, 1), date(2026, 4, 4)]
+)
+@pytest.mark.parametrize(("units", "price"), [(100, 25.0), (7, 0.2), (65, 25_000.0), (90_000, 1.0)])
+def test_conservative_fees_are_half_as_much_again_to_the_last_one(base, day, units, price):
+    plain = round_trip(find_costs(base), units, (price, price), day)
+    dear = find_costs(f"conservative:{base}").model_copy(update={"slippage_points": 0.0})
+
+    assert round_trip(dear, units, (price, price), day) == pytest.approx(
+        tuple(1.5 * fee for fee in plain)
+    )
+
+
+def test_conservative_concessions_are_half_as_much_again_and_a_tick():
+    dear, options = find_costs("conservative"), find_costs("conservative:nse_options")
+
+    assert dear == find_costs("conservative:ibkr_fixed").model_copy(update={"name": "conservative"})
+    assert (dear.slippage_bps, dear.slippage_points, dear.tick) == (1.5, 0.01, 0.0)
+    assert (options.slippage_bps, options.slippage_points, options.tick) == (0.0, 0.05, 0.05)
+    assert options.commission_tax == 0.18
+    assert sentence_of(dear).startswith(
+        "made of ibkr_fixed times 1.5 and a tick of slippage: 0.0075 per"
+    )
+    assert sentence_of(dear.model_copy(update={"bps": 1.0})) == (
+        dear.model_copy(update={"bps": 1.0}).sentence()
+    )
+
+
+def test_a_cap_as_a_share_ends_at_the_whole_value():
+    assert costs_from({"base": "ibkr_fixed", "times": 100}).maximum_rate == 1.0
+    assert costs_from({"base": "ibkr_fixed", "times": 0}).is_free
+
+
+def test_changes_join_those_of_the_base_and_win_on_their_day():
+    made = costs_from(
+        {
+            "base": "nse_options",
+            "times": 2,
+            "changes": [
+                {"since": "2025-01-01", "fixed": 15},
+                {"since": "2024-10-01", "sell_charge_bps": 8},
+            ],
+        }
+    )
+
+    days = [
+        (str(one.since), one.fixed, one.sell_charge_bps, one.charge_bps) for one in made.changes
+    ]
+    assert days == [
+        ("2024-10-01", None, 16.0, 2 * 4.20434),
+        ("2025-01-01", 30.0, None, None),
+        ("2026-04-01", None, 30.0, None),
+    ]
+
+
+# The keys of cost_config ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "price", "short_sale"),
+    [("ib_standard", 100, 50.0, 1.139), ("ib_pro", 100, 50.0, 0.489)],
+)
+def test_the_worked_examples_of_cost_config(name, units, price, short_sale):
+    fees = round_trip(exactly(find_costs(name)), units, (price, price), short=True)
+
+    assert fees[0] == pytest.approx(short_sale)
+    assert fees[1] == pytest.approx(short_sale - 0.0000278 * units * price)
+
+
+def test_in_cost_config_too_the_cap_beats_the_minimum():
+    assert round_trip(exactly(find_costs("ib_standard")), 10, (5.0, 5.0))[0] == pytest.approx(0.50)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"commission_per_share": 0.01}, {"per_unit": 0.01}),
+        ({"minimum_commission": 2.5}, {"minimum": 2.5}),
+        (
+            {"commission_per_share": 1.0, "maximum_commission_rate": 0.02},
+            {"per_unit": 1.0, "maximum_rate": 0.02},
+        ),
+        ({"sec_fee_rate": 0.0000206}, {"sell_charge_bps": 0.206}),
+        ({"slippage": {"market_order_bps": 5}}, {"slippage_bps": 5.0}),
+        ({"spread": {"typical_bps": 2}}, {"half_spread_bps": 1.0}),
+        ({"spread": {"typical_bps": 2, "spread_factor": 0.25}}, {"half_spread_bps": 0.5}),
+        ({"spread": {"typical_bps": 2, "use_midpoint": False}}, {"half_spread_bps": 2.0}),
+        ({"spread": {"typical_bps": 2, "enabled": False}}, {}),
+    ],
+)
+def test_each_key_of_cost_config_has_its_effect(said, meant):
+    costs = costs_from(said)
+
+    assert costs == CostModel(name="cost_config", **meant)
+    free = outcome(CostModel())
+    assert (outcome(costs) != free) == bool(meant)
+
+
 def test_a_cap_in_money_holds_for_the_commission_only():
     costs = CostModel(bps=10.0, maximum=5.0, charge_bps=1.0, commission_tax=0.5)
 
@@ -167,7 +359,11 @@ def test_presets_are_the_files_of_their_folder_with_the_default_first():
     assert list(cost_presets()) == [
         "ibkr_fixed",
         "bps_5",
+        "conservative",
         "crypto_taker",
+        "ib_pro",
+        "ib_standard",
+        "ibkr_fixed_taf_holiday",
         "ibkr_tiered",
         "nse_futures",
         "nse_options",

@@ -321,6 +321,21 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
             CostModel(maximum_rate=0.07),
         ),
         (EngineOptions(), find_costs("ibkr_fixed")),
+        (EngineOptions(), find_costs("conservative")),
+        (EngineOptions(), find_costs("conservative:nse_options")),
+        (
+            EngineOptions(),
+            CostModel(
+                per_trade=2.5,
+                charge_bps=0.03,
+                charge_per_unit=0.001,
+                buy_charge_bps=0.3,
+                sell_charge_bps=15,
+                slippage_points=0.05,
+                impact=1.0,
+                volume_share=0.1,
+            ),
+        ),
     ],
 )
 def test_a_filled_form_gives_back_what_it_was_filled_with(options, costs):
@@ -364,3 +379,16 @@ def test_a_strategy_that_cannot_be_read_is_named_with_its_reason(open_page):
 
     assert "1 strategy cannot be used" in words(page)
     assert "SyntaxError" in words(page)
+
+
+def test_the_details_say_a_preset_in_words_before_its_figures():
+    page = AppTest.from_function(form_of_accounts_and_costs, default_timeout=60)
+    page.session_state["asked"] = (EngineOptions(), find_costs("conservative"))
+
+    page.run()
+
+    details = next(each for each in page.expander if each.label == "Cost details")
+    assert details.children[0].type == "caption"
+    assert details.caption[0].value.startswith(
+        "Made of ibkr_fixed times 1.5 and a tick of slippage: 0.0075"
+    )

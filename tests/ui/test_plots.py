@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.run import EQUITY_SCHEMA, TRADES_SCHEMA
 from core.domain.timeframe import Timeframe
-from core.plots import equity, months, overlay, prices, theme
+from core.plots import costs, equity, months, overlay, prices, theme
 from core.plots.funnel import funnel_info
 
 DAY_MS = 86_400_000
@@ -308,3 +308,24 @@ class TestFunnel:
         info = funnel_info(dict.fromkeys(self.COUNTERS, 0), closed=0, still_open=0)
 
         assert [step.share for step in info.steps] == [0.0, 0.0, 0.0]
+
+
+class TestCostCurve:
+    CURVE = ((0.0, 300.0), (1.0, 200.0), (2.0, 100.0), (3.0, 0.0))
+
+    def test_what_was_paid_and_where_nothing_is_left_are_marked(self):
+        info = costs.cost_curve_info(self.CURVE, 3.0)
+
+        line, own, end = costs.figure(info).data
+
+        assert list(zip(line.x, line.y, strict=True)) == list(self.CURVE)
+        assert (own.x, own.y) == ((1.0,), (200.0,))
+        assert (end.x, end.y) == ((3.0,), (0.0,))
+        assert end.name == "Break-even at 3.00 times"
+
+    @pytest.mark.parametrize("breakeven", [None, 3.01])
+    def test_a_break_even_beyond_the_chart_is_not_drawn(self, breakeven):
+        info = costs.cost_curve_info(self.CURVE, breakeven)
+
+        assert info.breakeven is None
+        assert len(costs.figure(info).data) == 2

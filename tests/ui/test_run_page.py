@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from api.bodies import BacktestBody
+from core.domain.cost_presets import find_costs
 from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
-from core.errors import Conflict
+from core.errors import Conflict, DataProblem
 from core.services import Backtests
 from tests.laboratory import lay_prices, wave
 from tests.ui.conftest import words
@@ -226,6 +227,40 @@ def test_what_keeps_assumptions_from_being_computed_is_said_in_the_tab(
     shown = text_of(words(opened(open_page, submit(), tab="Assumptions")))
 
     assert "The code of run 1 is no longer kept" in shown
+    assert "Equity and drawdown" in shown
+
+
+def test_the_costs_tab_says_what_was_paid_for_what_and_the_break_even(open_page, submit, services):
+    run = submit(costs=find_costs("ibkr_tiered"))
+    found = services.backtests.costs(run)
+
+    html = words(opened(open_page, run, tab="Costs"))
+
+    rows = dict(re.findall(r'<tr data-part="(\w+)">(.*?)</tr>', html, re.DOTALL))
+    assert list(rows) == [line.part for line in found.lines]
+    for line in found.lines:
+        assert formats.money(line.amount) in text_of(rows[line.part])
+    assert formats.money(found.total.amount) in text_of(html)
+    assert "Break-even" in text_of(html)
+    assert "same trades of the same size" in text_of(html)
+
+
+def test_the_costs_tab_of_a_free_run_says_that_no_market_is_free(open_page, submit):
+    run = submit(costs=find_costs("zero"))
+
+    assert "No costs were charged" in text_of(words(opened(open_page, run, tab="Costs")))
+
+
+def test_costs_that_cannot_be_told_apart_are_said_in_the_tab(open_page, submit, monkeypatch):
+    def refuse(*_):
+        raise DataProblem("the fees of run 1 are not those of its cost model")
+
+    monkeypatch.setattr(Backtests, "costs", refuse)
+    wiring.costs.clear()
+
+    shown = text_of(words(opened(open_page, submit(), tab="Costs")))
+
+    assert "The fees of run 1 are not those of its cost model" in shown
     assert "Equity and drawdown" in shown
 
 

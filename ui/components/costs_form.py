@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import streamlit as st
 
-from core.domain.cost_presets import DEFAULT_COSTS, cost_presets
+from core.domain.cost_presets import DEFAULT_COSTS, cost_presets, sentence_of
 from core.domain.costs import CostModel
 from ui import state
 from ui.components.limits import limits
@@ -19,6 +19,10 @@ LABELS: Final = {
     "nse_options": "NSE options",
     "bps_5": "5 bps of value",
     "crypto_taker": "Crypto exchange, taker",
+    "conservative": "Conservative: fixed, half as much again and a tick",
+    "ibkr_fixed_taf_holiday": "Interactive Brokers, fixed, FINRA holiday of 2026",
+    "ib_standard": "IB standard, by cost_config",
+    "ib_pro": "IB pro, by cost_config",
     "zero": "No costs",
     CUSTOM: "Custom",
 }
@@ -38,8 +42,16 @@ FIGURES: Final = (
     Figure("bps", "Fee (bps)", 0.5, "Fee in basis points of the order's value."),
     Figure("fixed", "Per order", 0.5, "Fee per order."),
     Figure("minimum", "Minimum", 0.5, "Least fee of an order."),
+    Figure("per_trade", "Per round trip", 0.5, "Once a trade, with the fill that ends it."),
+    Figure("charge_bps", "Charges (bps)", 0.1, "Of every order: exchange, clearing, regulator."),
+    Figure("charge_per_unit", "Charges per unit", 0.001, "Of every order, not to the broker."),
+    Figure("buy_charge_bps", "To buy (bps)", 0.1, "Of what is bought, such as stamp duty."),
+    Figure("sell_charge_bps", "To sell (bps)", 0.1, "Of what is sold, such as STT or SEC fee."),
     Figure("slippage_bps", "Slippage (bps)", 0.5, "Market and stop fills, each side."),
+    Figure("slippage_points", "Slippage (points)", 0.05, "The same in points of the price."),
     Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
+    Figure("impact", "Impact", 0.1, "Square-root law: impact x day's volatility x √(size / ADV)."),
+    Figure("volume_share", "Volume share", 0.1, "Of the price: x min(size / volume, 2.5 %)²."),
     Figure("tick", "Tick", 0.01, "Fills are rounded to it, against you; 0 for none."),
 )
 
@@ -61,6 +73,7 @@ def show() -> CostModel:
     values: dict[str, float | None] = {}
     details = st.expander("Cost details", key="form_cost_details")
     with details:
+        said = st.empty()
         fields = [*FIGURES, None]
         for row in (fields[i : i + 2] for i in range(0, len(fields), 2)):
             for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=True):
@@ -70,8 +83,9 @@ def show() -> CostModel:
                     else:
                         values[figure.name] = _number(figure)
     costs = _as_asked(preset, values)
-    if costs.changes or costs.has_charges:
-        details.caption(f"{costs.sentence().capitalize()}.")
+    if costs.changes or costs.has_charges or preset != CUSTOM:
+        words = sentence_of(costs)
+        said.caption(f"{words[0].upper()}{words[1:]}.")
     return costs
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.domain.cost_presets import cost_presets
+from core.domain.cost_presets import cost_presets, sentence_of
 from core.domain.costs import CostModel
 from core.domain.run import Run, RunSpec
 from ui import formats
@@ -99,7 +99,7 @@ def _asked(spec: RunSpec) -> dict[str, str]:
         "Size": f"{options.size:g} {sizes[options.sizing]}",
         "Fill": "next open" if options.fill == "next_open" else "same close",
         "Shorts": "yes" if options.allow_short else "no",
-        "Costs": spec.costs.sentence(),
+        "Costs": sentence_of(spec.costs),
         "Benchmark": spec.benchmark or "own symbols, bought and held",
     }
     changed = {

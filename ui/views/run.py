@@ -15,6 +15,7 @@ from core.services import Services
 from ui import formats, navigation, state, wiring
 from ui.components import (
     assumptions_table,
+    costs_table,
     figure,
     funnel,
     headline,
@@ -126,6 +127,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
     sections: dict[str, Callable[[], None]] = {
         "Trades": lambda: _trades(services, run),
         "Metrics": lambda: metrics_table.show(metrics, benchmark=held),
+        "Costs": lambda: _costs(services, run),
         "Assumptions": lambda: _assumptions(services, run),
         "Symbols": lambda: symbols_table.show(run.by_symbol),
         "Provenance": lambda: _provenance(services, run),
@@ -190,6 +192,15 @@ def _prices(services: Services, run: Run) -> None:
         key="price_chart",
         alt=f"Prices of {symbol} with every entry and exit",
     )
+
+
+def _costs(services: Services, run: Run) -> None:
+    try:
+        found = wiring.costs(services, run)
+    except DataProblem as reason:  # the result stands, though its costs cannot be told apart
+        problem.show(reason)
+        return
+    costs_table.show(found)
 
 
 def _assumptions(services: Services, run: Run) -> None:
