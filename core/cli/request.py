@@ -80,7 +80,7 @@ def spec_of(args: Namespace) -> RunSpec:
         name: param_value(text) for name, text in pairs(args.param, "--param").items()
     }
     options = only_given(
-        {name: getattr(args, SHORTER.get(name, name), None) for name in EngineOptions.model_fields}
+        {name: getattr(args, SHORTER.get(name, name)) for name in EngineOptions.model_fields}
     )
     if args.option is not None:
         proxy = pairs(args.option, "--option")
