@@ -43,7 +43,7 @@ class Counters:
 
     Attributes:
         entries: Positions opened.
-        conflicts: Rows that asked for long and short at once.
+        conflicts: Rows that asked for long and short at once, or to leave and enter on one side.
         dropped_lot: Entries smaller than one lot.
         scaled_cash: Entries shrunk to what cash covers.
         rejected: Entries refused: no cash, shorts not allowed, protection on the wrong side.

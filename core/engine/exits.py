@@ -33,34 +33,50 @@ def simulate_exits(
     """Trade signals, asking their exit rule if they have one; otherwise as `simulate`.
 
     Returns:
-        What happened, with the words of the rule in `labels`. A re-entry on the side and in the
-        bar of an exit is left out and counted (`blocked`): one position per bar (R20).
+        What happened, with the words of the rule in `labels`.
+
+    Raises:
+        InvalidInput, StrategyFailed: as `decide_exits` and `simulate`.
+    """
+    if signals.exits is None:
+        return simulate(bars, signals, options, costs)
+    decided, labels = decide_exits(bars, signals, options, costs)
+    made = simulate(bars, decided, options, costs)
+    said = made.trades.exit_reason
+    by_rule = {trade: why for trade, why in labels.items() if said[trade] in _BY_RULE}
+    return replace(made, labels=by_rule)
+
+
+def decide_exits(
+    bars: Bars, signals: Signals, options: EngineOptions, costs: CostModel
+) -> tuple[Signals, dict[int, str]]:
+    """Turn signals with an exit rule into codes that say the same under these very rules.
+
+    Returns:
+        Signals without a rule, and what it said, by number of the trade. A re-entry on the side and
+        in the bar of an exit is left out and counted (`conflicts`): one position per bar (R20).
 
     Raises:
         InvalidInput: volume is capped, so that one exit may take many bars.
-        StrategyFailed: as `simulate`, or the rule raised.
+        StrategyFailed: the signals make no sense, or the rule raised.
     """
     rule = signals.exits
+    plain = replace(signals, exits=None)
     if rule is None or (rule.intraday_only and not options.intraday):
-        return simulate(bars, signals, options, costs)
+        return plain, {}
     if options.max_participation is not None:
         raise InvalidInput(
             "max_participation cannot be used by a strategy with an exit rule of its own",
             expected="null",
             field="options.max_participation",
         )
-    check_signals(signals, len(bars))
+    check_signals(plain, len(bars))
     asked = _Asked(rule.begin(), options, costs)
     codes = np.where(np.abs(signals.codes) == 1, signals.codes, Code.HOLD).astype(np.int8)
     for first, part in _parts(bars, options, costs):
         asked.decide(part, codes[first : first + len(part)], first)
-    made = simulate(bars, replace(signals, codes=codes, exits=None), options, costs)
-    said = made.trades.exit_reason
-    return replace(
-        made,
-        labels={trade: why for trade, why in asked.labels.items() if said[trade] in _BY_RULE},
-        counters=replace(made.counters, blocked=made.counters.blocked + asked.repeated),
-    )
+    decided = replace(plain, codes=codes, conflicts=signals.conflicts + asked.repeated)
+    return decided, asked.labels
 
 
 def _parts(bars: Bars, options: EngineOptions, costs: CostModel) -> Iterator[tuple[int, Bars]]:

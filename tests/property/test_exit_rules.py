@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.analytics.summary import summarise
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, ExitRule, Signals
+from core.domain.strategy import MarketView, Param, Strategy
 from core.engine import exits
 from core.engine.exits import simulate_exits
-from core.errors import InvalidInput
+from core.engine.simulate import simulate
+from core.engine.sweep import sweep
+from core.engine.view import view_of
+from core.errors import InvalidInput, StrategyFailed
 from tests.factories import make_bars
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -191,7 +196,7 @@ def test_a_re_entry_on_the_side_of_the_exit_is_counted() -> None:
     made = simulate_exits(bars, signals, OPTIONS, CostModel())
 
     assert made.trades.exit_bar.tolist() == [2]
-    assert made.counters.blocked == 1
+    assert made.counters.conflicts == 1
 
 
 def test_a_fast_rule_sleeps_unless_intraday() -> None:
@@ -211,3 +216,41 @@ def test_capped_volume_is_refused() -> None:
 
     with pytest.raises(InvalidInput, match="max_participation"):
         simulate_exits(bars, signals_for(bars, 1, Noted(1, len(bars))), asked, CostModel())
+
+
+class Leaving(Strategy):
+    """Enters by the row's close, leaves a few points from its entry."""
+
+    gain: int = Param(2, ge=1, le=9)
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        close = np.asarray(view.close)
+        codes = np.where(close % 2 == 0, 1, np.where(close % 3 == 0, -1, 2)).astype(np.int8)
+
+        def judge(row: int, side: int, entry: float) -> str | None:
+            return "Mid exit" if abs(close[row] - entry) >= self.gain else None
+
+        return Signals(codes=codes, exits=ExitRule(begin=lambda: judge))
+
+
+def test_a_sweep_asks_the_rule_of_every_lane() -> None:
+    bars = walk(3, days=12)
+    asked = OPTIONS.model_copy(update={"intraday": True})
+    costs = CostModel(per_trade=1)
+
+    swept = sweep(Leaving, bars, [{"gain": gain} for gain in (1, 2, 5)], asked, costs)
+
+    for lane, gain in enumerate((1, 2, 5)):
+        alone = simulate_exits(
+            bars, Leaving(gain=gain).generate_signals(view_of(bars)), asked, costs
+        )
+        figures = summarise([alone], options=asked, costs=costs)
+        assert swept.column("final_equity")[lane] == figures["final_equity"]
+        assert swept.column("trades")[lane] == figures["trades"] > 0
+
+
+def test_a_rule_that_nobody_asked_is_no_result() -> None:
+    bars = walk(1)
+
+    with pytest.raises(StrategyFailed, match="was not asked"):
+        simulate(bars, signals_for(bars, 1, Noted(1, len(bars))), OPTIONS, CostModel())

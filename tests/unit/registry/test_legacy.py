@@ -215,3 +215,28 @@ def test_the_square_off_asks_nobody(plain):
 
     assert made.trades.exit_bar.tolist() == [1]
     assert made.labels == {}
+
+
+def test_what_it_remembers_of_one_account_does_not_reach_the_next(tmp_path):
+    """The same signals are traded under several rules for the assumption interval."""
+    body = """
+    class Main:
+        waited = 0
+
+        def generate_signals(self, df):
+            df["signal"] = 1
+            return df
+
+        def should_exit(self, position, row, entry_price):
+            self.waited += 1
+            return self.waited == 3, "Time"
+    """
+    for cls in loaded(tmp_path, body):
+        bars = minutes([10.0] * 8)
+        signals = cls.build({}).generate_signals(view_of(bars))
+
+        exits = [
+            simulate_exits(bars, signals, AT_CLOSE, ZERO).trades.exit_bar.tolist() for _ in range(2)
+        ]
+
+        assert exits[0] == exits[1] == [3, -1]
