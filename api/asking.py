@@ -23,7 +23,7 @@ _WORDS = {
     "end": ("end_date",),
     "options": ("engine_options",),
 }
-_TYPES: dict[str, set[type]] = {"int": {int}, "float": {int, float}, "bool": {bool}}
+_TYPES: dict[str, set[type]] = {"int": {int}, "float": {int, float}, "bool": {bool}, "text": {str}}
 
 
 def submit(services: Services, body: Body, spec: RunSpec) -> Run:

@@ -10,13 +10,11 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from api.faults import as_request
+from api.faults import as_fault, as_request
 from api.words import (
     Benchmark,
     Cash,
@@ -24,6 +22,7 @@ from api.words import (
     CostsIn,
     DatasetId,
     Day,
+    EnginePreset,
     Params,
     SourceResolution,
     StrategyName,
@@ -33,13 +32,10 @@ from api.words import (
 )
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
+from core.domain.engine_words import EngineRequest, read_engine
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
-
-LOT_SIZE = 75.0
-# Lots are contracts held on margin: entries are not limited by cash unless a margin is given.
-LOT_MARGIN = 1e-6
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
 
@@ -63,11 +59,13 @@ class OptionProxyBody(Body):
 class EngineOptionsBody(Body):
     """Account and fill rules. What is left out is the strategy's own wish, else the default.
 
-    `lots` sizes by contracts: `lot_size` units each (75 unless given), held on margin, so that cash
-    does not limit entries unless `initial_margin` is given. `option_delta` and
-    `option_price_per_unit` scale what a price point is worth. `fee_per_trade` is charged per round
-    trip, half at entry and half at exit.
+    `preset` lays one of the files of `config/engine` under what is said here. `lots` sizes by
+    contracts: `lot_size` units each (75 unless given), held on margin, so that cash does not limit
+    entries unless `initial_margin` is given. `option_delta` and `option_price_per_unit` scale what
+    a price point is worth. `fee_per_trade` is charged per round trip, with the exit.
     """
+
+    preset: EnginePreset | None = Field(None, description="What is said beside it wins.")
 
     initial_cash: Cash | None = None
     initial_capital: Cash | None = Field(None, description="Another word for `initial_cash`.")
@@ -79,7 +77,7 @@ class EngineOptionsBody(Body):
     option_price_per_unit: float | None = Field(None, gt=0, le=1e9)
     fee_per_trade: float | None = Field(None, ge=0, le=1e6, description="Money per round trip.")
     slippage: float | None = Field(
-        None, ge=0, le=1e6, description="In points: only 0; give `costs.slippage_bps` instead."
+        None, ge=0, le=1e6, description="Points of the price, against you at entry and exit."
     )
     intraday: bool | None = Field(None, description="Be flat at every session's end.")
     session_close_time: Clock | None = Field(None, description="Another word for `square_off`.")
@@ -87,6 +85,12 @@ class EngineOptionsBody(Body):
         None, ge=0, le=1e12, description="Result of a session that ends it; 0 or null for none."
     )
     daily_profit_target: float | None = Field(None, ge=0, le=1e12, description="As `daily_target`.")
+    use_daily_profit_target: bool | None = Field(
+        None, description="`false`: no daily target whatever else is said."
+    )
+    daily_target_unit: Literal["money", "currency", "points"] | None = Field(
+        None, description="As `daily_unit`; `currency` is `money`."
+    )
 
     account: Literal["sleeves", "shared"] | None = None
     fill: Literal["next_open", "close"] | None = None
@@ -119,79 +123,23 @@ class EngineOptionsBody(Body):
     )
     close_at_end: bool | None = None
 
-    @field_validator("slippage")
-    @classmethod
-    def _not_built(cls, value: float | None, info: ValidationInfo) -> float | None:
-        if value:
-            raise PydanticCustomError(
-                "not_available",
-                "option {name} is not available in this version",
-                {
-                    "name": info.field_name,
-                    "expected": "0 or null",
-                    "hint": _INSTEAD[str(info.field_name)],
-                },
-            )
-        return value
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for one, other in _SYNONYMS:
-            if _both_differ(getattr(self, one), getattr(self, other)):
-                raise contradiction(one, other)
-        if self.lots is not None and (self.sizing not in {None, "lots"} or self.size is not None):
-            raise contradiction("lots", "sizing and size")
-        if self.multiplier is not None and (self.option_delta or self.option_price_per_unit):
-            raise contradiction("multiplier", "option_delta and option_price_per_unit")
+        with as_fault():
+            self.asked()
         return self
+
+    def asked(self) -> EngineRequest:
+        """What this body asks for, in the engine's own words."""
+        return read_engine(self.model_dump(exclude_none=True))
 
     def given(self) -> dict[str, Any]:
         """The engine's own options that this body sets."""
-        own = {
-            name: value
-            for name in EngineOptions.model_fields
-            if (value := getattr(self, name, None)) is not None
-        }
-        own.pop("daily_target", None)
-        if target := self.daily_target or self.daily_profit_target:
-            own["daily_target"] = target
-        if self.option is not None:
-            own["option"] = self.option.model_dump()
-        if self.initial_capital is not None:
-            own["initial_cash"] = self.initial_capital
-        if self.session_close_time is not None:
-            own["square_off"] = self.session_close_time
-        if self.lots is not None:
-            own |= {"sizing": "lots", "size": self.lots}
-            own.setdefault("lot_size", LOT_SIZE)
-            own.setdefault("initial_margin", LOT_MARGIN)
-        if self.option_delta is not None or self.option_price_per_unit is not None:
-            own["multiplier"] = (self.option_delta or 1.0) * (self.option_price_per_unit or 1.0)
-        return own
+        return self.asked().options
 
     def notes(self) -> list[str]:
         """What was assumed because the request left it open."""
-        if self.lots is None:
-            return []
-        notes = []
-        if self.lot_size is None:
-            notes.append(f"One lot is {LOT_SIZE:g} units; give lot_size for another.")
-        if self.initial_margin is None:
-            notes.append(
-                "Lots are held on margin: entries are not limited by cash. Give initial_margin "
-                "(1 for a cash account) to limit them."
-            )
-        return notes
-
-
-_INSTEAD = {
-    "slippage": "slippage is in basis points of the price: give costs.slippage_bps",
-}
-_SYNONYMS = (
-    ("initial_cash", "initial_capital"),
-    ("session_close_time", "square_off"),
-    ("daily_target", "daily_profit_target"),
-)
+        return list(self.asked().notes)
 
 
 class BacktestBody(Body):
@@ -446,8 +394,8 @@ def run_spec(*, options: dict[str, Any], costs: CostModel | None, **parts: Any) 
 
 def chosen_costs(costs: CostsIn | None, options: EngineOptionsBody | None) -> CostModel | None:
     """The cost model asked for; None for the default."""
-    if costs is None and options is not None and options.fee_per_trade is not None:
-        return CostModel(name="fee_per_trade", fixed=options.fee_per_trade / 2)
+    if costs is None:
+        return None if options is None else options.asked().costs
     with as_request("body", "costs"):
         made: CostModel | None = costs_from(costs)
     return made
@@ -459,9 +407,11 @@ def check_costs(
     """Refuse two answers to what trading costs."""
     if _both_differ(costs, again):
         raise contradiction("costs", "cost_config")
-    costs = costs or again
-    if costs is not None and options is not None and options.fee_per_trade is not None:
-        raise contradiction("costs", "engine_options.fee_per_trade")
+    if (costs is None and again is None) or options is None:
+        return
+    if options.fee_per_trade is not None or options.slippage:
+        word = "slippage" if options.fee_per_trade is None else "fee_per_trade"
+        raise contradiction("costs", f"engine_options.{word}")
 
 
 def check_days(start: Any, end: Any) -> None:

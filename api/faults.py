@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from core.errors import CODES, WorkbenchError
+from core.errors import CODES, InvalidInput, WorkbenchError
 
 LONGEST = 1_200
 LONGEST_FOUND = 200
@@ -153,6 +154,23 @@ def as_request(*prefix: str) -> Iterator[None]:
     except ValidationError as error:
         faults = [{**fault, "loc": (*prefix, *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
+
+
+@contextmanager
+def as_fault() -> Iterator[None]:
+    """Report, while a body is read, what the core says of words that do not go together.
+
+    Raises:
+        PydanticCustomError: the core refused them.
+    """
+    try:
+        yield
+    except InvalidInput as error:
+        raise PydanticCustomError(
+            "contradiction",
+            "{message}",
+            {"message": error.message, "expected": error.expected or ""},
+        ) from None
 
 
 def _field(location: Sequence[Any]) -> str:

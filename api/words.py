@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from core.domain.cost_presets import preset_names
 from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
+from core.domain.engine_words import engine_presets
 from core.domain.run import SortKey
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
@@ -172,8 +173,10 @@ Params = Annotated[
 Cash = Annotated[float, Field(gt=0, le=1e12)]
 if TYPE_CHECKING:
     CostPreset = str
-else:  # the files of config/costs decide
+    EnginePreset = str
+else:  # the files of config/costs and config/engine decide
     CostPreset = Literal[preset_names()]
+    EnginePreset = Literal[engine_presets()]
 CostsIn = Annotated[
     Annotated[CostPreset, Tag("PresetBody")]
     | Annotated[CostModel, _strictly(CostModel), Tag("ModelBody")]

@@ -14,7 +14,7 @@ from core.domain.strategy import StrategyInfo
 class Parameter(Answer):
     """One parameter of a strategy."""
 
-    type: Literal["int", "float", "bool", "choice"]
+    type: Literal["int", "float", "bool", "text", "choice"]
     default: ParamValue
     min: int | float | None
     max: int | float | None
@@ -59,6 +59,7 @@ class StrategyRow(Answer):
     version: str = Field(description="Changes with the code.")
     is_active: bool = Field(description="Whether it can be run.")
     error: str | None
+    legacy: bool = Field(description="A class of the earlier systems, run bar by bar: slower.")
     parameters: dict[str, Parameter]
     constraints: list[str]
 
@@ -74,6 +75,7 @@ class StrategyRow(Answer):
             version=info.version,
             is_active=info.usable,
             error=info.error,
+            legacy=info.legacy,
             parameters={spec.name: Parameter.of(spec) for spec in info.params},
             constraints=list(info.constraints),
         )

@@ -119,6 +119,13 @@ def _run(sub: ArgumentParser) -> None:
         "--no-reuse", action="store_true", help="compute even if the same result is already kept"
     )
     how = sub.add_argument_group("account and fills (docs/engine_rules.md)")
+    how.add_argument(
+        "--engine",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an engine option in the words of the API, or preset=nifty_scalper",
+    )
     how.add_argument("--cash", type=_number, metavar="MONEY", help="account at the start (100000)")
     how.add_argument(
         "--costs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from core.cli.words import one_day, pairs, param_value, problems_of, refuse
 from core.domain.cost_presets import costs_from
 from core.domain.cost_shapes import shape_of
 from core.domain.costs import CostModel
+from core.domain.engine_words import EngineWords, read_engine
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
@@ -33,16 +34,15 @@ FROM_REST = {
     "dataset": "symbols",
     "dataset_id": "symbols",
     "end_date": "end",
-    "engine_options": "options",
-    "fee_per_trade": "costs.fixed, half of it per order",
+    "fee_per_trade": "engine_options.fee_per_trade, or costs.per_trade",
     "fill_rule": "options.fill",
     "initial_capital": "options.initial_cash",
-    "lots": "options.sizing, options.size and options.lot_size",
-    "option_delta": "options.multiplier",
-    "option_price_per_unit": "options.multiplier",
+    "lots": "engine_options.lots, or options.sizing, options.size and options.lot_size",
+    "option_delta": "engine_options.option_delta, or options.multiplier",
+    "option_price_per_unit": "engine_options.option_price_per_unit, or options.multiplier",
     "parameters": "params",
     "session_close_time": "options.square_off",
-    "slippage": "costs.slippage_bps",
+    "slippage": "engine_options.slippage in points, or costs.slippage_bps",
     "start_date": "start",
     "strategy_params": "params",
     "symbol": "symbols",
@@ -85,7 +85,10 @@ def spec_of(args: Namespace) -> RunSpec:
     if args.option is not None:
         proxy = pairs(args.option, "--option")
         options["option"] = {name: param_value(text) for name, text in proxy.items()}
-    given["options"] = given.get("options", {}) | options
+    engine = read_engine(given.pop("engine_options", {}) | engine_words(args.engine))
+    given["options"] = engine.options | given.get("options", {}) | options
+    if engine.costs is not None:
+        given.setdefault("costs", engine.costs)
     said_by = {name: f"--{name}" for name in only_given(typed)}
     said_by |= {
         f"options.{name}": "--" + SHORTER.get(name, name).replace("_", "-") for name in options
@@ -132,6 +135,14 @@ def _costs_of(said: Any) -> Any:
     return costs_from({"name": part or Path(name).stem[:40], **found})
 
 
+def engine_words(items: Sequence[str]) -> dict[str, Any]:
+    """Read `--engine NAME=VALUE` items; `option` may be an object in JSON."""
+    return {
+        name: json.loads(text) if text.startswith("{") else param_value(text)
+        for name, text in pairs(items, "--engine").items()
+    }
+
+
 def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Drop what is None."""
     return {name: value for name, value in values.items() if value is not None}
@@ -167,8 +178,11 @@ def _misplaced(given: Mapping[str, Any]) -> list[InvalidInput]:
     engine = EngineOptions.model_fields
     said = given.get("costs")
     costs = shape_of(said if isinstance(said, dict) else {}).model_fields
-    known = {"options": engine, "engine_options": engine, "costs": costs}
-    keys = [(key, key, RunSpec.model_fields) for key in given]
+    words: Mapping[str, Any] = {**EngineWords.model_fields, **engine}
+    known: dict[str, Mapping[str, Any]]
+    known = {"options": engine, "engine_options": words, "costs": costs}
+    top: Mapping[str, Any] = {**RunSpec.model_fields, "engine_options": words}
+    keys = [(key, key, top) for key in given]
     keys += [
         (f"{place}.{key}", key, fields)
         for place, fields in known.items()
@@ -183,6 +197,6 @@ def _misplaced(given: Mapping[str, Any]) -> list[InvalidInput]:
             )
     return problems + [
         InvalidInput(f"--spec has {key} {given[key]!r:.80}", expected="an object", field=key)
-        for key in ("params", "options")
+        for key in ("params", "options", "engine_options")
         if not isinstance(given.get(key, {}), dict)
     ]

@@ -33,15 +33,22 @@ RESULTS = Path("results")
 TIMEFRAME = "1T"
 MARKET = "XNSE"
 SAID_BY = {
-    "options.size": "--lots",
-    "options.multiplier": "--option-delta times --option-price-per-unit",
+    "lots": "--lots",
+    "option_delta": "--option-delta",
+    "option_price_per_unit": "--option-price-per-unit",
+    "daily_profit_target": "--daily-target",
 }
 LOT_UNITS = 75
-# Lots are contracts held on margin, so cash does not limit them; the API reads `lots` the same way.
-LOT_MARGIN = 1e-6
+DEFAULTS = {
+    "lots": 2,
+    "lot_size": LOT_UNITS,
+    "option_delta": 0.5,
+    "option_price_per_unit": 1.0,
+    "daily_action": "entries",
+    "close_at_end": True,
+}
 NOT_BUILT = {
     "report": "-r: this version writes no HTML report; the run page of the UI shows the charts",
-    "daily_target": "--daily-target: this version has no daily profit target",
 }
 
 
@@ -72,11 +79,18 @@ def build_parser() -> Parser:
     add("-t", "--timeframe", metavar="TF", help=f"bars: 1T, 5T, 15T, 1D, … ({TIMEFRAME}, a minute)")
     add("-r", "--report", action="store_true", help="not in this version: an HTML report")
     add("--debug", action="store_true", help="say what happens inside")
-    add("--option-delta", type=float, default=0.5, metavar="N", help="option move per point (0.5)")
-    add("--lots", type=int, default=2, metavar="N", help=f"lots of {LOT_UNITS} units (2)")
-    add("--option-price-per-unit", type=float, default=1.0, metavar="N", help="multiplier (1)")
+    add("--option-delta", type=float, metavar="N", help="option move per point (0.5)")
+    add("--lots", type=int, metavar="N", help=f"lots of {LOT_UNITS} units (2)")
+    add("--option-price-per-unit", type=float, metavar="N", help="multiplier (1)")
     add("--no-intraday", action="store_true", help="keep positions over night")
-    add("--daily-target", type=float, metavar="N", help="not in this version: a daily target")
+    add("--daily-target", type=float, metavar="N", help="profit of a day that ends its entries")
+    add(
+        "--engine",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an engine option in the words of the API, or preset=nifty_scalper",
+    )
     add("--non-interactive", action="store_true", help="nothing is ever asked; accepted")
     add("--market", metavar="CODE", help=f"market of the prices ({MARKET})")
     return parser
@@ -174,24 +188,27 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
     An option is taken as its delta times the index move, so delta and price per unit become money
     per index point.
     """
+    from core.cli.request import engine_words
     from core.domain.cost_presets import find_costs
+    from core.domain.engine_words import EngineWords, laid_over, read_engine
     from core.domain.run import RunSpec
     from core.domain.timeframe import Timeframe
 
     said = TIMEFRAME if args.timeframe is None else args.timeframe
     minutes = re.fullmatch(r"(\d+)(T|min)", said)
     timeframe = Timeframe.parse(f"{minutes[1]}m" if minutes else said)
-    options = {
-        "sizing": "lots",
-        "size": args.lots,
-        "lot_size": LOT_UNITS,
-        "multiplier": args.option_delta * args.option_price_per_unit,
-        "initial_margin": LOT_MARGIN,
-        "close_at_end": True,
+    typed = {
+        word: value
+        for word, option in SAID_BY.items()
+        if (value := getattr(args, option.strip("-").replace("-", "_"))) is not None
     }
-    if args.no_intraday:
-        options |= {"intraday": False, "square_off": None}
     with problems_of(SAID_BY):
+        EngineWords.model_validate(typed)
+    if args.no_intraday:
+        typed["intraday"] = False
+    said = laid_over(engine_words(args.engine), typed)
+    engine = read_engine(said if "preset" in said else laid_over(DEFAULTS, said))
+    with problems_of({}):
         return RunSpec.model_validate(
             {
                 "strategy": STRATEGY,
@@ -199,8 +216,8 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
                 "timeframe": timeframe,
                 "start": one_day(args.start, "start"),
                 "end": one_day(args.end, "end"),
-                "options": options,
-                "costs": find_costs("zero"),
+                "options": engine.options,
+                "costs": engine.costs or find_costs("zero"),
             }
         )
 

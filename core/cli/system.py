@@ -36,7 +36,8 @@ def strategies(args: Namespace) -> Reply:
     def show(out: Console) -> None:
         line(out, f"{info.title} ({info.id}, version {info.version})")
         line(out, f"  {info.summary}")
-        line(out, f"  {info.module}.{info.class_name} in {info.path}")
+        kind = ", legacy: asked bar by bar, which is slow" if info.legacy else ""
+        line(out, f"  {info.module}.{info.class_name} in {info.path}{kind}")
         if info.error:
             line(out, f"  cannot be used: {info.error}")
         rows = [(spec.name, str(spec.default), spec.describe(), spec.help) for spec in info.params]
@@ -108,6 +109,7 @@ def info_data(info: StrategyInfo) -> dict[str, Any]:
         "params": [param_data(spec) for spec in info.params],
         "constraints": list(info.constraints),
         "engine": dict(info.engine),
+        "legacy": info.legacy,
         "error": info.error,
     }
 

@@ -15,7 +15,8 @@ from core.domain import syntax
 from core.errors import InvalidInput
 
 ParamValue = int | float | bool | str
-Kind = Literal["int", "float", "bool", "choice"]
+Kind = Literal["int", "float", "bool", "text", "choice"]
+LONGEST_TEXT = 200
 
 
 def Param(  # noqa: N802 - reads as a declaration, like pydantic's Field
@@ -78,6 +79,10 @@ class ParamSpec:
                 if value == choice or str(value) == str(choice):
                     return choice
             raise self._error(value)
+        if self.kind == "text":
+            if isinstance(value, str) and len(value) <= LONGEST_TEXT:
+                return value
+            raise self._error(value)
         number = self._number(value)
         below = self.ge is not None and number < self.ge
         above = self.le is not None and number > self.le
@@ -106,6 +111,8 @@ class ParamSpec:
             return "true or false"
         if self.kind == "choice":
             return "one of " + ", ".join(str(choice) for choice in self.choices)
+        if self.kind == "text":
+            return f"text of at most {LONGEST_TEXT} characters"
         noun = "a whole number" if self.kind == "int" else "a number"
         if self.ge is not None and self.le is not None:
             return f"{noun} from {self.ge:g} to {self.le:g}"

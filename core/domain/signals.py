@@ -6,6 +6,7 @@ every one it drops. Codes follow rule R2 of docs/engine_rules.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, Self
@@ -54,6 +55,27 @@ def price(value: Any) -> Level:
     return Level(_numbers(value), "price")
 
 
+Judge = Callable[[int, int, float], str | None]
+"""Asked at row t about a position (+1 long, -1 short) and its entry price: why to leave it."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExitRule:
+    """Decides bar by bar whether to leave, by the price at which the position was entered.
+
+    LONG and SHORT rows are then entries only: they act when flat and never close anything. What
+    the rule says to leave is filled like a FLAT row. A reason that ends with `exit`, in any case,
+    lets the signal of its own row act at once; after others it must wait for the next row.
+
+    Attributes:
+        begin: Gives a judge with a memory of its own; it is asked about each bar once, in order.
+        intraday_only: Without `intraday` the rule is not asked and the opposite signal reverses.
+    """
+
+    begin: Callable[[], Judge]
+    intraday_only: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Signals:
     """Intents of one symbol, shape (T,).
@@ -68,6 +90,7 @@ class Signals:
         ttl: Bars a resting entry lives (R20).
         priority: Shape (T,): with shared cash, entries of lower numbers come first; None: equal.
         conflicts: Rows that asked for long and short at once and became HOLD.
+        exits: Leaves positions by their entry price; None for what codes and levels say.
     """
 
     codes: CodeArray
@@ -80,6 +103,7 @@ class Signals:
     ttl: int = 1
     priority: FloatArray | None = None
     conflicts: int = 0
+    exits: ExitRule | None = None
 
     @classmethod
     def side(

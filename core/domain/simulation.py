@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -42,7 +43,7 @@ class Counters:
 
     Attributes:
         entries: Positions opened.
-        conflicts: Rows that asked for long and short at once.
+        conflicts: Rows that asked for long and short at once, or to leave and enter on one side.
         dropped_lot: Entries smaller than one lot.
         scaled_cash: Entries shrunk to what cash covers.
         rejected: Entries refused: no cash, shorts not allowed, protection on the wrong side.
@@ -144,6 +145,7 @@ class Simulation:
         ruined: Equity reached 0 or less; the run was stopped there (R12).
         borrow: Paid on short positions, money (R11).
         carry: What options gained by gamma less what they lost by theta, money (R18).
+        labels: Why an exit rule left, by number of the trade.
     """
 
     bars: Bars
@@ -161,6 +163,7 @@ class Simulation:
     ruined: bool
     borrow: float = 0.0
     carry: float = 0.0
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from core.domain.parameters import Param, ParamSpec, ParamValue, clean_params
+from core.domain.parameters import Kind, Param, ParamSpec, ParamValue, clean_params
 from core.domain.signals import Code, Level, Signals, pct, points, price
 from core.domain.view import MarketView
 from core.errors import StrategyFailed
@@ -49,6 +49,7 @@ class Strategy(BaseModel):
         title: Name for people; derived from the class name when empty.
         constraints: Expressions in parameter names that must hold, e.g. `("fast < slow",)`.
         engine: Engine options this strategy expects, e.g. `{"intraday": True}`; a run may override.
+        legacy: Whether it is an adapter around a class of the earlier systems.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,6 +57,7 @@ class Strategy(BaseModel):
     title: ClassVar[str] = ""
     constraints: ClassVar[tuple[str, ...]] = ()
     engine: ClassVar[dict[str, Any]] = {}
+    legacy: ClassVar[bool] = False
 
     @model_validator(mode="before")
     @classmethod
@@ -82,7 +84,7 @@ class Strategy(BaseModel):
             choices = tuple(hints.get("choices") or ())
             if get_origin(info.annotation) is Literal:
                 choices = get_args(info.annotation)
-            kind: Literal["int", "float", "bool", "choice"]
+            kind: Kind
             if choices:
                 kind = "choice"
             elif info.annotation is bool:
@@ -91,10 +93,12 @@ class Strategy(BaseModel):
                 kind = "int"
             elif info.annotation is float:
                 kind = "float"
+            elif info.annotation is str:
+                kind = "text"
             else:
                 raise StrategyFailed(
                     f"parameter {name!r} of {cls.__name__} has type {info.annotation}",
-                    expected="int, float, bool, or Param(..., choices=[...])",
+                    expected="int, float, bool, str, or Param(..., choices=[...])",
                 )
             specs.append(
                 ParamSpec(
@@ -116,10 +120,16 @@ class Strategy(BaseModel):
     def get_params_config(cls) -> list[dict[str, Any]]:
         """The parameters as a list of form fields, one dictionary each.
 
-        Keys: name, param_key, type (`number_input`, `checkbox` or `selectbox`), label, default,
-        min, max, step, description, and `choices` for a selectbox. Absent bounds are None.
+        Keys: name, param_key, type (`number_input`, `checkbox`, `text_input` or `selectbox`),
+        label, default, min, max, step, description, and `choices` for a selectbox. Absent bounds
+        are None.
         """
-        widgets = {"int": "number_input", "float": "number_input", "bool": "checkbox"}
+        widgets = {
+            "int": "number_input",
+            "float": "number_input",
+            "bool": "checkbox",
+            "text": "text_input",
+        }
         items = []
         for spec in cls.param_specs():
             step = spec.step or (1 if spec.kind == "int" else None)
@@ -165,6 +175,7 @@ class StrategyInfo:
         module, class_name: Where it lives; `module.class_name` and both parts alone also find it.
         version: First 12 hex digits of the hash of its source and of the strategy files it imports.
         error: Why it cannot be used, None when it can.
+        legacy: Whether it is a class of the earlier systems, run by an adapter.
     """
 
     id: str
@@ -178,6 +189,7 @@ class StrategyInfo:
     constraints: tuple[str, ...] = ()
     engine: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    legacy: bool = False
 
     @property
     def usable(self) -> bool:

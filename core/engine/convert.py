@@ -28,6 +28,10 @@ def check_signals(signals: Signals, total: int) -> None:
     Raises:
         StrategyFailed: the wrong shape, unknown codes or impossible levels.
     """
+    if signals.exits is not None:
+        raise StrategyFailed(
+            "the signals have an exit rule that was not asked", expected="core.engine.exits first"
+        )
     codes = signals.codes
     if codes.dtype != np.int8 or codes.shape != (total,):
         raise StrategyFailed(

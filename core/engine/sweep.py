@@ -27,6 +27,7 @@ from core.domain.parameters import ParamValue, clean_params
 from core.domain.signals import Signals
 from core.domain.strategy import MarketView, Strategy
 from core.engine import measures
+from core.engine.exits import decide_exits
 from core.engine.indicators import Indicators
 from core.engine.indicators.library import shared_memo
 from core.engine.lanes import LaneRows, Scratch, Track, run_lane, scratch_for, track_of
@@ -462,6 +463,10 @@ class _Crew:
         for place, lane in enumerate(lanes.tolist()):
             try:
                 signals = self._signals(self._plan.params[lane])
+                if signals.exits is not None:
+                    track = self._track
+                    with self._guard():
+                        signals, _ = decide_exits(track.bars, signals, track.options, track.costs)
                 run_lane(self._track, signals, scratch, rows, place)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
                 errors[place] = _sentence(error)

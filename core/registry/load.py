@@ -14,6 +14,7 @@ from types import ModuleType
 
 from core.domain.strategy import Strategy
 from core.errors import StrategyFailed
+from core.registry import legacy
 from core.registry.blame import blamed
 from core.registry.sources import PACKAGE, stored_hash
 
@@ -50,6 +51,7 @@ def imported(folder: Path, strategy_id: str) -> Iterator[ModuleType]:
     """
     with _swapping:
         before = _take_out()
+        lent = legacy.lend_base()
         try:
             with blamed(folder):
                 _install(folder)
@@ -58,10 +60,14 @@ def imported(folder: Path, strategy_id: str) -> Iterator[ModuleType]:
         finally:
             _take_out()
             sys.modules.update(before)
+            if lent:
+                legacy.take_base_back()
 
 
 def find_class(module: ModuleType) -> type[Strategy]:
     """Find the one strategy a module defines; bases of its own other classes do not count.
+
+    Where there is none, a class of the earlier shape is adapted.
 
     Raises:
         StrategyFailed: there is none, or more than one.
@@ -75,9 +81,12 @@ def find_class(module: ModuleType) -> type[Strategy]:
     ]
     classes = {cls for cls in own if not any(cls in other.__mro__[1:] for other in own)}
     if not classes:
+        classes = {legacy.adapted(cls) for cls in legacy.find_legacy(module)}
+    if not classes:
         raise StrategyFailed(
             "the file defines no strategy",
-            expected="one class based on core.domain.strategy.Strategy",
+            expected="one class based on core.domain.strategy.Strategy, or one with "
+            "generate_signals(df)",
             hint="Begin the names of helper files with an underscore",
         )
     if len(classes) > 1:

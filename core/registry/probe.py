@@ -58,4 +58,5 @@ def _describe(cls: type[Strategy]) -> Message:
         "params": [param_to_json(spec) for spec in specs],
         "constraints": list(cls.constraints),
         "engine": {name: engine[name] for name in cls.engine},
+        "legacy": cls.legacy,
     }

@@ -32,7 +32,8 @@ from core.domain.run import ARTIFACTS, RunResult, RunSpec, run_key
 from core.domain.signals import Signals
 from core.domain.simulation import Reason, Simulation
 from core.domain.strategy import Strategy
-from core.engine.simulate import ENGINE_VERSION, simulate
+from core.engine.exits import simulate_exits
+from core.engine.simulate import ENGINE_VERSION
 from core.engine.view import view_of
 from core.errors import DataProblem, StrategyFailed
 from core.registry.blame import blamed
@@ -219,7 +220,8 @@ def trade(
 ) -> list[Simulation]:
     """Trade each symbol in its sleeve."""
     return [
-        simulate(each, wanted, sleeve, costs) for each, wanted in zip(bars, signals, strict=True)
+        simulate_exits(each, wanted, sleeve, costs)
+        for each, wanted in zip(bars, signals, strict=True)
     ]
 
 
@@ -323,8 +325,10 @@ def _trades(simulation: Simulation) -> dict[str, _Column]:
         "exit_time": exit_time,
         "exit_price": trades.exit_price,
         "exit_reason": [
-            None if still else _WORDS[code]
-            for still, code in zip(is_open.tolist(), trades.exit_reason.tolist(), strict=True)
+            None if still else simulation.labels.get(number, _WORDS[code])
+            for number, (still, code) in enumerate(
+                zip(is_open.tolist(), trades.exit_reason.tolist(), strict=True)
+            )
         ],
         "pnl": trades.pnl,
         "return": trade_returns(trades, simulation.multiplier),

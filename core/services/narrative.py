@@ -218,7 +218,9 @@ def _fills(options: EngineOptions) -> str:
 
 def _size(options: EngineOptions) -> str:
     parts = [_quantity(options)]
-    if options.initial_margin < 1.0:
+    if options.initial_margin == 0.0:
+        parts.append("whatever the cash")
+    elif options.initial_margin < 1.0:
         parts.append(f"on {options.initial_margin * 100:g} % margin")
     if options.multiplier != 1.0:
         parts.append(f"each point worth {options.multiplier:g}")

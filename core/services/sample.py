@@ -14,7 +14,7 @@ from core.domain.market import find_market
 from core.domain.options import EngineOptions
 from core.domain.strategy import Code, Strategy
 from core.domain.timeframe import Timeframe
-from core.engine.simulate import simulate
+from core.engine.exits import simulate_exits
 from core.services.execution import signals_of
 
 SESSIONS = 4
@@ -64,6 +64,8 @@ def try_out(
     """
     bars = sample_bars()
     signals = signals_of(strategy.build(dict(params)), bars, code)
-    simulation = simulate(bars, signals, EngineOptions.model_validate(dict(engine)), CostModel())
+    simulation = simulate_exits(
+        bars, signals, EngineOptions.model_validate(dict(engine)), CostModel()
+    )
     counts = {each.name.lower(): int(np.count_nonzero(signals.codes == each)) for each in Code}
     return {"bars": len(bars), "signals": counts, "trades": len(simulation.trades)}

@@ -47,8 +47,9 @@ class Strategies:
         """Try a strategy out on made-up bars, as it is on disk now.
 
         Returns:
-            `valid`; `errors` and `warnings` as sentences; the strategy's `id` and `version`; the
-            completed `params`; and of the trial `bars`, `signals` by kind and `trades`.
+            `valid`; `errors` and `warnings` as sentences; the strategy's `id`, `version` and
+            whether it is `legacy`; the completed `params`; and of the trial `bars`, `signals` by
+            kind and `trades`.
 
         Raises:
             NotFound: no strategy has that name.
@@ -58,6 +59,7 @@ class Strategies:
             "valid": False,
             "id": info.id,
             "version": info.version,
+            "legacy": info.legacy,
             "errors": [],
             "warnings": [],
             "params": dict(params or {}),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from api.bodies import LOT_MARGIN, BacktestBody, EngineOptionsBody, RunBody, chosen_costs
+from api.bodies import BacktestBody, EngineOptionsBody, RunBody, chosen_costs
 from api.words import SORT_KEYS, CostPreset, SortBy
 from core.domain.cost_presets import cost_presets, find_costs, preset_names
 from core.domain.options import EngineOptions
@@ -43,7 +43,7 @@ def test_lots_are_contracts_held_on_margin() -> None:
         "sizing": "lots",
         "size": 2.0,
         "lot_size": 75.0,
-        "initial_margin": LOT_MARGIN,
+        "initial_margin": 0.0,
     }
     assert options(lots=2, lot_size=50, initial_margin=0.2) == {
         "sizing": "lots",
@@ -74,14 +74,13 @@ def test_only_what_is_given_is_set_so_that_strategies_fill_the_rest() -> None:
     assert spec.options.model_fields_set == {"fill"}
 
 
-def test_a_fee_per_round_trip_is_charged_half_at_each_side() -> None:
-    costs = chosen_costs(None, EngineOptionsBody(fee_per_trade=5.0))
+def test_fee_and_slippage_are_the_costs() -> None:
+    costs = chosen_costs(None, EngineOptionsBody(fee_per_trade=5.0, slippage=0.5))
 
     assert costs is not None
-    assert costs.fixed == 2.5
-    assert costs.model_dump(exclude={"name", "fixed"}) == find_costs("zero").model_dump(
-        exclude={"name", "fixed"}
-    )
+    assert (costs.per_trade, costs.slippage_points) == (5.0, 0.5)
+    rest = {"name", "per_trade", "slippage_points"}
+    assert costs.model_dump(exclude=rest) == find_costs("zero").model_dump(exclude=rest)
     assert chosen_costs(None, EngineOptionsBody()) is None
     assert chosen_costs("bps_5", None) == find_costs("bps_5")
 
@@ -96,7 +95,11 @@ def test_a_fee_per_round_trip_is_charged_half_at_each_side() -> None:
         {"multiplier": 2, "option_delta": 0.5},
         {"daily_target": -1},
         {"daily_target": 1, "daily_profit_target": 0.01},
-        {"slippage": 0.5},
+        {"slippage": -0.5},
+        {"option": {}, "option_delta": 0.5},
+        {"use_daily_profit_target": True},
+        {"daily_unit": "points", "daily_target_unit": "currency"},
+        {"preset": "moon"},
         {"lots": 0},
         {"lots": True},
         {"option_delta": 1.5},

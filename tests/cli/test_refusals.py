@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 
 from core.cli import main
+from core.domain.engine_words import EngineWords
+from core.domain.options import EngineOptions
 from tests.cli.conftest import Answer
+
+OPTIONS = EngineOptions.model_fields
 
 Call = Callable[..., Answer]
 RUN = ("run", "--strategy", "ema_crossover", "--symbols", "ACME")
@@ -139,24 +143,24 @@ def test_a_question_ends_with_its_mark(
                 "parameters": {"fast": 5},
                 "start_date": "2018-02-01",
                 "initial_capital": 5,
-                "engine_options": {"session_close_time": "15:00", "fill": "close"},
+                "engine_options": {"wing": 1, "fill": "close"},
                 "delay": 1,
             },
             {
                 "parameters": "params",
                 "start_date": "start",
                 "initial_capital": "options.initial_cash",
-                "engine_options": "options",
-                "engine_options.session_close_time": "options.square_off",
+                "engine_options.wing": f"one of {', '.join([*EngineWords.model_fields, *OPTIONS])}",
                 "delay": "options.delay",
             },
         ),
         ({"options": {"lots": 2}, "costs": {"slippage": 1}},
-         {"options.lots": "options.sizing, options.size and options.lot_size",
-          "costs.slippage": "costs.slippage_bps"}),
+         {"options.lots":
+          "engine_options.lots, or options.sizing, options.size and options.lot_size",
+          "costs.slippage": "engine_options.slippage in points, or costs.slippage_bps"}),
         ({"wings": 2},
          {"wings": "one of strategy, params, symbols, timeframe, start, end, options, costs, "
-          "benchmark"}),
+          "benchmark, engine_options"}),
     ],
 )  # fmt: skip
 def test_a_key_of_another_door_is_answered_with_the_right_one(

@@ -95,11 +95,31 @@ def test_options_mean_what_they_meant() -> None:
     assert options.intraday is False
 
 
+def test_engine_words_and_the_daily_target_act(
+    capsys: pytest.CaptureFixture[str], minutes: Path
+) -> None:
+    preset = ("--engine", "preset=nifty_scalper", "--lots", "4")
+
+    plain = run(capsys, "-f", minutes)
+    target = run(capsys, "-f", minutes, "--daily-target", "1")
+    close = run(capsys, "-f", minutes, *preset)
+    paid = run(capsys, "-f", minutes, *preset, "--engine", "fee_per_trade=4")
+    unknown = run(capsys, "-f", minutes, "--engine", "wings=2")
+
+    assert 0 < value(target, "Total Trades") < value(plain, "Total Trades")
+    assert "limited" in target.out
+    assert "Fills at the close that decided it" in close.out
+    assert "4 lots of 75" in close.out
+    fees = 4 * value(close, "Total Trades")
+    assert value(paid, "Final Amount") == pytest.approx(value(close, "Final Amount") - fees)
+    assert unknown.code == 2
+    assert "Engine option 'wings' is not known" in unknown.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "found"),
     [
         (["-r"], 2, "report"),
-        (["--daily-target", "30"], 2, "target"),
         (["-t", "2T"], 2, "2m"),
         (["-s", "soon"], 2, "soon"),
         (["--market", "MOON"], 2, "MOON"),
@@ -174,7 +194,7 @@ def test_numbers_that_cannot_be_are_named_by_their_option(
 
     assert answer.code == 2
     assert "--lots is 0, expected more than 0" in answer.err
-    assert "--option-delta times --option-price-per-unit is -1.0" in answer.err
+    assert "--option-delta is -1.0, expected more than 0" in answer.err
 
 
 def test_a_folder_is_no_file(capsys: pytest.CaptureFixture[str], minutes: Path) -> None:

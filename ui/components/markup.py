@@ -13,6 +13,7 @@ from ui import formats
 
 SHORT_BADGES = {
     "optimistic_fill": "Optimistic",
+    "delta_approximation": "Delta only",
     "zero_cost": "No costs",
     "short_history": "Under a year",
     "coarse_bars": "Coarse bars",

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.domain.parameters import ParamSpec, ParamValue
+from core.domain.parameters import LONGEST_TEXT, ParamSpec, ParamValue
 from core.domain.strategy import StrategyInfo
 from ui import state
 
@@ -36,6 +36,8 @@ def _widget(spec: ParamSpec, key: str) -> ParamValue:
     if spec.kind == "choice":
         state.keep_valid(key, list(spec.choices))
         return st.selectbox(label, spec.choices, **shared)  # type: ignore[no-any-return]
+    if spec.kind == "text":
+        return str(st.text_input(label, max_chars=LONGEST_TEXT, **shared))
     return _number(spec, label, shared)
 
 

@@ -31,6 +31,8 @@ def show(strategies: Sequence[StrategyInfo], *, on_change: Callable[[], None]) -
     info = usable[chosen]
     if info.summary:
         st.caption(info.summary)
+    if info.legacy:
+        st.caption("A class of the earlier systems, asked bar by bar: slower than others.")
     broken = [info for info in strategies if not info.usable]
     if broken:
         _broken(broken)
