@@ -45,6 +45,12 @@ def _describe(cls: type[Strategy]) -> Message:
         clean_params(specs, cls.constraints, {})
     except InvalidInput as error:
         raise StrategyFailed(f"its own defaults are refused: {error.sentence()}") from error
+    if not isinstance(cls.universe, bool):
+        raise StrategyFailed(f"its universe is {cls.universe!r}", expected="True or False")
+    if cls.universe and cls.engine.get("account", "shared") != "shared":
+        raise StrategyFailed(
+            "it weighs a universe and asks for sleeves", expected="no engine option account"
+        )
     try:
         engine = EngineOptions.model_validate(cls.engine).model_dump(mode="json")
     except ValidationError as error:
@@ -58,4 +64,5 @@ def _describe(cls: type[Strategy]) -> Message:
         "params": [param_to_json(spec) for spec in specs],
         "constraints": list(cls.constraints),
         "engine": {name: engine[name] for name in cls.engine},
+        "universe": cls.universe,
     }

@@ -385,7 +385,9 @@ class Backtests:
     def policy(self, run_or_spec: Run | RunSpec) -> str:
         """Say in one sentence by what rules a run trades."""
         spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
-        return narrative.policy(spec)
+        known = {info.id: info for info in self._registry.list()}
+        info = known.get(spec.strategy)
+        return narrative.policy(spec, weighs=info is not None and info.universe)
 
     def verdict(self, run: Run) -> str:
         """Say in one sentence what a run shows and what speaks against it."""
@@ -647,6 +649,15 @@ def _file_hashes(folder: Path) -> dict[str, str]:
 def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
     """Fill what the request leaves open with what the strategy expects."""
     given = options.model_dump(include=options.model_fields_set)
+    if info.universe:
+        if given.get("account", "shared") != "shared":
+            raise InvalidInput(
+                f"strategy {info.id} weighs all symbols together, and account is "
+                f"{given['account']!r}",
+                expected="account shared, which may be left out",
+                field="options.account",
+            )
+        given["account"] = "shared"
     try:
         return EngineOptions.model_validate({**info.engine, **given})
     except ValidationError as error:
