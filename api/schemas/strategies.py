@@ -59,6 +59,9 @@ class StrategyRow(Answer):
     version: str = Field(description="Changes with the code.")
     is_active: bool = Field(description="Whether it can be run.")
     error: str | None
+    universe: bool = Field(
+        description="Whether it weighs all symbols of a run together, on one shared account."
+    )
     parameters: dict[str, Parameter]
     constraints: list[str]
 
@@ -74,6 +77,7 @@ class StrategyRow(Answer):
             version=info.version,
             is_active=info.usable,
             error=info.error,
+            universe=info.universe,
             parameters={spec.name: Parameter.of(spec) for spec in info.params},
             constraints=list(info.constraints),
         )

@@ -56,6 +56,7 @@ from core.services.answers import (
 )
 from core.services.compare import Comparison
 from core.services.decimation import merge_bars, thin
+from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
 
 log = logging.getLogger("workbench.backtests")
@@ -328,6 +329,25 @@ class Backtests:
         frame = self._read(run, "positions")
         parts = [frame.filter(pl.col("symbol") == name) for name in names]
         return pl.concat([thin(part, max_points, ("equity", "quantity")) for part in parts])
+
+    def weights(self, ref: Ref, max_points: int = CHART_POINTS // 2) -> WeightsOverTime:
+        """Give the shares of equity a run's symbols had over time, at most so many closes.
+
+        Raises:
+            NotFound, Conflict, DataProblem: as `equity`.
+        """
+        run = self._completed_run(ref)
+        equity, positions = self._read(run, "equity"), self._read(run, "positions")
+        return weights_over_time(run.spec, equity, positions, max_points=max_points)
+
+    def accrued(self, ref: Ref) -> float:
+        """Give the money of a run that came without a fill: options' accruals less borrow.
+
+        Raises:
+            NotFound, Conflict, DataProblem: as `equity`.
+        """
+        run = self._completed_run(ref)
+        return accrued(run.spec, self._read(run, "positions"), self._read(run, "fills"))
 
     def artifact_path(self, ref: Ref, name: str) -> Path:
         """Say where the file of an artifact is.

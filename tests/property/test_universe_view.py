@@ -1,4 +1,4 @@
-"""What a strategy over a universe is shown: each symbol as it would be alone, and nothing of later."""
+"""What a strategy over a universe is shown: each symbol as it would be alone."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def universe(seed: int, symbols: int = 3, days: int = 120) -> list[Bars]:
         there[20] = True
         prices = [column[there] for column in (walk.open, walk.high, walk.low, walk.close)]
         volume = rng.integers(1, 1000, size=int(there.sum())).astype(float)
-        made.append(
-            make_bars(*prices, volume=volume, session=session[there], symbol=f"S{place}")
-        )
+        made.append(make_bars(*prices, volume=volume, session=session[there], symbol=f"S{place}"))
     return made
 
 
@@ -123,7 +121,9 @@ def test_ranks_count_who_is_greater_or_equal_and_earlier(seed):
                 assert isnan(row[s])
                 continue
             ahead = [
-                n for n, other in enumerate(given_row) if other > value or (other == value and n < s)
+                n
+                for n, other in enumerate(given_row)
+                if other > value or (other == value and n < s)
             ]
             assert row[s] == 1 + len(ahead)
 

@@ -1,6 +1,6 @@
-"""What symbols contributed adds up to what the account gained; metrics of an account that is shared.
+"""What symbols contributed adds up to what their account gained; metrics of such an account.
 
-Contributions are made of fills. They are judged by trades, which the engine keeps apart from them.
+Contributions are made of fills. They are judged by trades, which the engine keeps apart.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def test_metrics_of_a_shared_account_are_those_of_the_judge(seed):
     expected = reference.metrics([sleeve], other)
     found = measured(account, benchmark=other)
 
-    # Bars of trades are a symbol's own, not rows; the sums of fills are as large as what was traded.
+    # Bars of trades are a symbol's own, not rows; sums of fills are as large as what was traded.
     own = {"bars_median", "bars_mean", "bars_max"}
     slack = {"breakeven_bps", "cost_share"}
     for name in set(METRICS) - own:
