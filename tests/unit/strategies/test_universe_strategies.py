@@ -1,6 +1,6 @@
-"""The strategies over a universe, judged by loops over lists of closes that share no code with them.
+"""The strategies over a universe, judged by loops over lists of closes.
 
-Ranks and volatilities, months and absences are found anew from dates and prices.
+The loops share no code with them: ranks and volatilities, months and absences are found anew.
 """
 
 from __future__ import annotations
