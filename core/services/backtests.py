@@ -675,7 +675,7 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
                 f"strategy {info.id} weighs all symbols together, and account is "
                 f"{given['account']!r}",
                 expected="account shared, which may be left out",
-                field="options.account",
+                field="options",
             )
         given["account"] = "shared"
     try:
