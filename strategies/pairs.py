@@ -33,7 +33,7 @@ class PairsStrategy(Strategy):
         symbols = len(view.symbols)
         if symbols % 2:
             raise StrategyFailed(
-                f"{symbols} symbols make no pairs", expected="an even number of symbols"
+                f"{symbols} given, and pairs take two by two", expected="an even number of symbols"
             )
         weights = np.full(view.shape, np.nan)
         half = 1.0 / symbols

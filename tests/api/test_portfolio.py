@@ -67,7 +67,7 @@ def test_an_odd_number_of_symbols_fails_the_run_with_a_sentence(client: TestClie
     taken = client.post("/api/backtests/run", json=body).json()
 
     assert taken["status"] == "failed"
-    assert "3 symbols make no pairs" in taken["error"]["message"]
+    assert "3 given, and pairs take two by two" in taken["error"]["message"]
 
 
 def test_strategies_say_whether_they_weigh_a_universe(client: TestClient) -> None:

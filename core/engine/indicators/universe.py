@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from math import nan
 from typing import Any, Literal
@@ -160,10 +159,8 @@ class _OfLength(Indicators):
     """Indicators of values that belong to no symbol."""
 
     def __init__(self, length: int) -> None:
-        self._bars = range(length)  # type: ignore[assignment] # only its length is asked for
-        self._memo = {}
+        super().__init__(range(length))  # type: ignore[arg-type] # only its length is asked for
 
 
 def _given(values: FloatArray) -> Indicator:
-    own = np.array(values, dtype=np.float64)
-    return Indicator(("given", hashlib.blake2b(own.tobytes()).hexdigest()), own)
+    return Indicator(None, np.array(values, dtype=np.float64))

@@ -167,7 +167,7 @@ def test_pairs_give_up_beyond_the_stop_and_wait():
 
 
 def test_an_odd_number_of_symbols_makes_no_pairs():
-    with pytest.raises(StrategyFailed, match="3 symbols make no pairs"):
+    with pytest.raises(StrategyFailed, match="3 given, and pairs take two by two"):
         PairsStrategy.build({}).generate_signals(universe_view_of(universe(1, symbols=3)))
 
 
