@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,7 +14,10 @@ from core.plots.equity import FloatArray, milliseconds
 
 ROUNDING = 1e-9
 PATTERNS = ("", "/", ".", "x")
-FILL_OPACITY = 0.62
+FILL_OPACITY, CASH_OPACITY = 0.62, 0.22
+
+
+Kind = Literal["symbol", "others", "cash"]
 
 
 class WeightsLine(NamedTuple):
@@ -22,7 +25,7 @@ class WeightsLine(NamedTuple):
 
     name: str
     values: FloatArray
-    is_cash: bool
+    kind: Kind
 
 
 class WeightsInfo(NamedTuple):
@@ -62,12 +65,10 @@ def weights_info(
         merged: How many symbols `others` stands for; 0 leaves it out.
         intraday: Whether times carry a time of day.
     """
-    lines = [
-        WeightsLine(name, weights[:, place], is_cash=False) for place, name in enumerate(names)
-    ]
+    lines = [WeightsLine(name, weights[:, n], "symbol") for n, name in enumerate(names)]
     if merged:
-        lines.append(WeightsLine(f"{merged} others", others, is_cash=False))
-    lines.append(WeightsLine("Cash", cash, is_cash=True))
+        lines.append(WeightsLine(f"{merged} others", others, "others"))
+    lines.append(WeightsLine("Cash", cash, "cash"))
     lowest = min(float(np.nanmin(line.values, initial=0.0)) for line in lines)
     return WeightsInfo(
         x=milliseconds(frame, intraday=intraday),
@@ -81,19 +82,7 @@ def figure(info: WeightsInfo, *, height: int = 360) -> go.Figure:
     """Draw stacked areas that fill 100 %, or lines where something is short or borrowed."""
     chart = go.Figure()
     for place, line in enumerate(info.lines):
-        pen = theme.stroke(place)
-        colour = theme.GREY if line.is_cash else pen.color
-        style: dict[str, object] = {"line": {"color": colour, "width": 1.5, "dash": pen.dash}}
-        if line.is_cash:
-            style = {"line": {"color": colour, "width": 1.5, "dash": "dot"}}
-        if info.stacked:
-            pattern = "" if line.is_cash else PATTERNS[place // len(theme.HUES) % len(PATTERNS)]
-            style = {
-                "line": {"color": colour, "width": 0.5},
-                "stackgroup": "equity",
-                "fillcolor": _translucent(colour, 0.25 if line.is_cash else FILL_OPACITY),
-                "fillpattern": {"shape": pattern, "size": 6, "solidity": 0.25},
-            }
+        style = _area(line, place) if info.stacked else _line(line, place)
         chart.add_scatter(
             x=info.x,
             y=line.values,
@@ -108,6 +97,28 @@ def figure(info: WeightsInfo, *, height: int = 360) -> go.Figure:
         yaxis=theme.value_axis(tickformat=".0%", **({"range": [0, 1]} if info.stacked else {})),
     )
     return chart
+
+
+def _area(line: WeightsLine, place: int) -> dict[str, object]:
+    colour, shape, opacity = theme.GREY, "", CASH_OPACITY
+    if line.kind == "others":
+        shape, opacity = "/", FILL_OPACITY
+    elif line.kind == "symbol":
+        colour, opacity = theme.stroke(place).color, FILL_OPACITY
+        shape = PATTERNS[place // len(theme.HUES) % len(PATTERNS)]
+    return {
+        "line": {"color": colour, "width": 0.5},
+        "stackgroup": "equity",
+        "fillcolor": _translucent(colour, opacity),
+        "fillpattern": {"shape": shape, "size": 6, "solidity": 0.25},
+    }
+
+
+def _line(line: WeightsLine, place: int) -> dict[str, object]:
+    pen = theme.stroke(place)
+    if line.kind != "symbol":
+        pen = theme.Stroke(theme.GREY, "dot" if line.kind == "cash" else "solid")
+    return {"line": {"color": pen.color, "width": 1.5, "dash": pen.dash}}
 
 
 def _translucent(colour: str, opacity: float) -> str:
