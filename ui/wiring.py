@@ -13,7 +13,7 @@ from core.domain.assumptions import Assumptions
 from core.domain.cost_breakdown import CostBreakdown
 from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
-from core.plots import equity, months, prices
+from core.plots import attribution, equity, months, prices, weights
 from core.services import Comparison, Services
 from ui import formats
 
@@ -108,6 +108,33 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
 def trades(_services: Services, run: Run) -> pl.DataFrame:
     """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
     return _services.backtests.trades(run)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def weights_info(_services: Services, run: Run) -> weights.WeightsInfo:
+    """Give what a finished run of several symbols held over time."""
+    found = _services.backtests.weights(run)
+    return weights.weights_info(
+        found.frame,
+        names=found.names,
+        weights=found.weights,
+        others=found.others,
+        merged=found.merged,
+        cash=found.cash,
+        intraday=run.spec.timeframe.is_intraday,
+    )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def attribution_info(_services: Services, run: Run) -> attribution.AttributionInfo:
+    """Give what each symbol contributed to a finished run."""
+    whole = run.metrics["net_profit"] if run.metrics else None
+    return attribution.attribution_info(
+        run.by_symbol,
+        net_profit=whole or 0.0,
+        initial_cash=run.spec.options.initial_cash,
+        accrued=_services.backtests.accrued(run),
+    )
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)

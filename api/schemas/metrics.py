@@ -57,7 +57,7 @@ def badges(codes: Sequence[str]) -> list[Badge]:
 
 
 class SymbolMetrics(Answer):
-    """Metrics of one symbol's sleeve."""
+    """Metrics of one symbol's sleeve, or of what it contributed to a shared account."""
 
     metrics: MetricValues
     metric_reasons: Reasons

@@ -60,6 +60,9 @@ class StrategyRow(Answer):
     is_active: bool = Field(description="Whether it can be run.")
     error: str | None
     legacy: bool = Field(description="A class of the earlier systems, run bar by bar: slower.")
+    universe: bool = Field(
+        description="Whether it weighs all symbols of a run together, on one shared account."
+    )
     parameters: dict[str, Parameter]
     constraints: list[str]
 
@@ -76,6 +79,7 @@ class StrategyRow(Answer):
             is_active=info.usable,
             error=info.error,
             legacy=info.legacy,
+            universe=info.universe,
             parameters={spec.name: Parameter.of(spec) for spec in info.params},
             constraints=list(info.constraints),
         )

@@ -11,19 +11,21 @@ from core.analytics import benchmark as relative
 from core.analytics import combine, drawdown, returns, trade_stats
 from core.analytics.undefined import NOISE
 from core.domain.bars import Bars, FloatArray, IntArray
-from core.domain.simulation import Simulation
+from core.domain.simulation import PortfolioSimulation, Simulation, Traded
+
+_One = Simulation | PortfolioSimulation
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClosedTrades:
-    """Closed round trips of all sleeves in order of exit, shape (N,) per column.
+    """Closed round trips of all symbols in order of exit, shape (N,) per column.
 
     Attributes:
         exit: Opening time of the bar of exit, microseconds UTC.
         pnl: Money, net of costs.
         returns: `pnl` over the money put in.
         multiples: `pnl` over the money at risk at entry, NaN without a stop.
-        bars: From the bar of entry to the bar of exit; 0 within one bar.
+        bars: From the bar of entry to the bar of exit, of the symbol; 0 within one bar.
         seconds: Between the openings of these bars.
         mae, mfe: Fractions of the entry price.
     """
@@ -44,7 +46,7 @@ class ClosedTrades:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Account:
-    """One run, one sleeve or several together.
+    """One run: one sleeve, several together, or symbols that share one account.
 
     Attributes:
         initial_cash: Money before the first bar.
@@ -61,7 +63,8 @@ class Account:
         underwater: Spells of sessions below the peak.
         max_drawdown: On bars, at most 0.
         money_drawdown: On bars, at least 0.
-        exposure: Share of bars with a position, over the bars of all sleeves.
+        exposure: Share of bars with a position, over the bars of all sleeves, or over the times at
+            which any symbol of a shared account has a bar.
         gross_exposure: Mean of |position value| over equity.
         notional: Sum of |quantity| x price x multiplier of all fills.
         fees, slippage: Sums over all fills, money.
@@ -115,14 +118,19 @@ class Account:
         return gross if abs(gross) > NOISE * terms else 0.0
 
 
-def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None) -> Account:
+def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
     """Gather what metrics need.
 
     Args:
-        simulations: Sleeves of one account, not all without bars.
-        benchmark: Bars to buy and hold instead; None for those of the sleeves themselves.
+        traded: Sleeves of one account, not all without bars, or an account that symbols share.
+        benchmark: Bars to buy and hold instead; None for those of the symbols themselves.
     """
-    curve = combine.combine(simulations)
+    simulations: Sequence[_One]
+    if isinstance(traded, PortfolioSimulation):
+        simulations, symbols = [traded], [*traded.bars]
+    else:
+        simulations, symbols = traded, [each.bars for each in traded]
+    curve = combine.combine(traded)
     start, total = curve.initial_cash, len(curve.ts)
     ends = returns.session_ends(curve.session)
     closes = curve.equity[ends]
@@ -131,8 +139,9 @@ def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None)
     falls = drawdown.drawdowns(closes, start)
     worst = _max_drawdown(simulations, curve)
     has_fallen = worst < -NOISE
-    years = _years(simulations)
-    per_year = _periods_per_year(simulations, len(ends), years)
+    filled = [bars for bars in symbols if len(bars)]
+    years = _years(filled)
+    per_year = _periods_per_year(filled, len(ends), years)
     fills = [simulation.fills for simulation in simulations]
     return Account(
         initial_cash=start,
@@ -144,7 +153,7 @@ def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None)
         returns=session_returns,
         ordered=np.sort(session_returns),
         bar_returns=bar_returns,
-        pairs=relative.pairs_with_own_symbols(simulations, curve, ends, session_returns, per_year)
+        pairs=relative.pairs_with_own_symbols(symbols, curve, ends, session_returns, per_year)
         if benchmark is None
         else relative.pairs_with(
             benchmark,
@@ -158,7 +167,7 @@ def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None)
         max_drawdown=worst if has_fallen else 0.0,
         money_drawdown=drawdown.money_drawdown(curve.equity, start) if has_fallen else 0.0,
         exposure=_exposure(simulations),
-        gross_exposure=combine.gross_exposure(simulations, curve),
+        gross_exposure=combine.gross_exposure(traded, curve),
         notional=sum(_notional(simulation) for simulation in simulations),
         fees=sum(float(fill.fee.sum()) for fill in fills),
         slippage=sum(float(fill.slippage.sum()) for fill in fills),
@@ -170,14 +179,12 @@ def account_of(simulations: Sequence[Simulation], benchmark: Bars | None = None)
     )
 
 
-def _years(simulations: Sequence[Simulation]) -> float:
-    filled = [simulation.bars for simulation in simulations if len(simulation.bars)]
+def _years(filled: Sequence[Bars]) -> float:
     first = min(int(bars.ts[0]) for bars in filled)
     return returns.years_between(first, max(returns.end_of(bars) for bars in filled))
 
 
-def _periods_per_year(simulations: Sequence[Simulation], periods: int, years: float) -> float:
-    filled = [simulation.bars for simulation in simulations if len(simulation.bars)]
+def _periods_per_year(filled: Sequence[Bars], periods: int, years: float) -> float:
     return returns.periods_per_year(
         filled[0].timeframe,
         periods=periods,
@@ -186,24 +193,29 @@ def _periods_per_year(simulations: Sequence[Simulation], periods: int, years: fl
     )
 
 
-def _max_drawdown(simulations: Sequence[Simulation], curve: combine.Curve) -> float:
+def _max_drawdown(simulations: Sequence[_One], curve: combine.Curve) -> float:
     if len(simulations) == 1:
         return simulations[0].max_drawdown
     return drawdown.max_drawdown(curve.equity, curve.initial_cash)
 
 
-def _exposure(simulations: Sequence[Simulation]) -> float:
+def _exposure(simulations: Sequence[_One]) -> float:
     held = sum(int(np.count_nonzero(simulation.held)) for simulation in simulations)
-    return held / sum(len(simulation.bars) for simulation in simulations)
+    return held / sum(len(simulation.held) for simulation in simulations)
 
 
-def _notional(simulation: Simulation) -> float:
+def _notional(simulation: _One) -> float:
     traded = np.abs(simulation.fills.quantity) * simulation.fills.price
     return float(traded.sum()) * simulation.multiplier
 
 
-def _closed_trades(simulations: Sequence[Simulation]) -> ClosedTrades:
-    sleeves = [_closed_trades_of(simulation) for simulation in simulations]
+def _closed_trades(simulations: Sequence[_One]) -> ClosedTrades:
+    sleeves = [
+        _closed_trades_shared(each)
+        if isinstance(each, PortfolioSimulation)
+        else _closed_trades_of(each)
+        for each in simulations
+    ]
     if len(sleeves) == 1:
         return sleeves[0]
     order = np.argsort(np.concatenate([sleeve.exit for sleeve in sleeves]), kind="stable")
@@ -233,6 +245,24 @@ def _closed_trades_of(simulation: Simulation) -> ClosedTrades:
     )
 
 
-def _open_trades(simulation: Simulation) -> int:
-    trades = simulation.trades
-    return int(len(trades) > 0 and trades.exit_bar[-1] < 0)
+def _closed_trades_shared(account: PortfolioSimulation) -> ClosedTrades:
+    trades = account.trades
+    closed = np.flatnonzero(trades.exit_bar >= 0)
+    closed = closed[np.argsort(trades.exit_bar[closed], kind="stable")]
+    entry, leave = trades.entry_bar[closed], trades.exit_bar[closed]
+    symbols = account.trade_symbol[closed]
+    exits = account.ts[leave]
+    return ClosedTrades(
+        exit=exits,
+        pnl=trades.pnl[closed],
+        returns=trade_stats.trade_returns(trades, account.multiplier)[closed],
+        multiples=trade_stats.risk_multiples(trades)[closed],
+        bars=account.own_bars(leave, symbols) - account.own_bars(entry, symbols),
+        seconds=(exits - account.ts[entry]) / 1e6,
+        mae=trades.mae[closed],
+        mfe=trades.mfe[closed],
+    )
+
+
+def _open_trades(simulation: _One) -> int:
+    return int(np.count_nonzero(simulation.trades.exit_bar < 0))

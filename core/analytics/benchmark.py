@@ -18,7 +18,6 @@ import numpy as np
 from core.analytics import combine, ratios, returns
 from core.analytics.undefined import NOISE, Undefined
 from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
-from core.domain.simulation import Simulation
 
 PAIRS_AT_LEAST = 60
 
@@ -97,7 +96,7 @@ def _require(pairs: Pairs, at_least: int) -> None:
 
 
 def pairs_with_own_symbols(
-    simulations: Sequence[Simulation],
+    symbols: Sequence[Bars],
     curve: combine.Curve,
     ends: IntArray,
     session_returns: FloatArray,
@@ -106,18 +105,17 @@ def pairs_with_own_symbols(
     """Pair an account with buying and holding its own symbols in the same equal sleeves.
 
     Args:
-        simulations: At least one, not all without bars.
-        curve: What `combine` made of them.
+        symbols: Bars of each, at least one, not all empty.
+        curve: Of the account, on the union of their times.
         ends: Rows of it that end a session, shape (D,).
         session_returns: Of the account, up to the session of ruin, shape (P,).
         per_year: Sessions in a year.
     """
     cash = curve.initial_cash
-    if len(simulations) == 1:
-        bars = simulations[0].bars
-        held = cash * (bars.close[ends] / bars.open[0])
+    if len(symbols) == 1 and len(symbols[0]) == len(curve.ts):
+        held = cash * (symbols[0].close[ends] / symbols[0].open[0])
     else:
-        held = combine.buy_and_hold([each.bars for each in simulations], cash, curve.ts[ends])
+        held = combine.buy_and_hold(symbols, cash, curve.ts[ends])
     count = len(session_returns)
     return Pairs(session_returns, returns.simple_returns(held[:count], cash), per_year, count)
 

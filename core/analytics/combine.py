@@ -1,6 +1,6 @@
-"""Several symbols as one account: equal sleeves that never share cash.
+"""Several symbols as one account: equal sleeves that never share cash, or one they share.
 
-The account's equity at an instant is the sum, in the order given, of the latest equity of each
+The equity of sleeves at an instant is the sum, in the order given, of the latest equity of each
 sleeve; a sleeve counts its cash until its first bar closes.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
-from core.domain.simulation import Simulation
+from core.domain.simulation import PortfolioSimulation, Simulation, Traded
 
 
 class Curve(NamedTuple):
@@ -65,15 +65,19 @@ def latest(ts: IntArray, own: IntArray, values: FloatArray, before: float) -> Fl
     return found
 
 
-def combine(simulations: Sequence[Simulation]) -> Curve:
-    """Add sleeves up to one account.
+def combine(traded: Traded) -> Curve:
+    """Give the curve of one account, or of sleeves added up to one.
 
     Args:
-        simulations: One per symbol, at least one; sleeves without bars stay in cash.
+        traded: Sleeves, at least one, of which those without bars stay in cash; or the account.
 
     Returns:
-        The curve of the account; of a single sleeve its own columns, not copied.
+        Of a single sleeve or an account their own columns, not copied.
     """
+    if isinstance(traded, PortfolioSimulation):
+        session = np.maximum.accumulate(traded.session)
+        return Curve(traded.ts, session, traded.equity, traded.initial_cash)
+    simulations = traded
     if len(simulations) == 1:
         only = simulations[0]
         return Curve(only.bars.ts, only.bars.session, only.equity, only.initial_cash)
@@ -90,15 +94,18 @@ def combine(simulations: Sequence[Simulation]) -> Curve:
     return Curve(ts, np.maximum.accumulate(session), equity, initial_cash)
 
 
-def gross_exposure(simulations: Sequence[Simulation], curve: Curve) -> float:
+def gross_exposure(traded: Traded, curve: Curve) -> float:
     """Compute the mean over times of the sum of |position value| over equity of the account.
 
     Times at which the account has nothing left count 0, as they do within one sleeve.
 
     Args:
-        simulations: At least one, not all without bars.
+        traded: Sleeves, not all without bars, or one account.
         curve: What `combine` made of them.
     """
+    if isinstance(traded, PortfolioSimulation):
+        return traded.gross_exposure
+    simulations: Sequence[Simulation] = traded
     if len(simulations) == 1:
         return simulations[0].gross_exposure
     value = np.zeros(len(curve.ts))

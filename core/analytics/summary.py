@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 
 import numpy as np
@@ -14,23 +14,23 @@ from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, Metrics
 from core.domain.options import EngineOptions
-from core.domain.simulation import Simulation
+from core.domain.simulation import PortfolioSimulation, Traded
 
 COARSE_ABOVE = 0.05
 
 
 def summarise(
-    simulations: Sequence[Simulation],
+    traded: Traded,
     *,
     options: EngineOptions,
     costs: CostModel,
     synthetic: bool = False,
     benchmark: Bars | None = None,
 ) -> Metrics:
-    """Measure a run: one symbol, or several as equal sleeves of one account.
+    """Measure a run: one symbol, several as equal sleeves, or several on one account.
 
     Args:
-        simulations: One per symbol.
+        traded: One sleeve per symbol, or the account they share.
         options: As the engine was given; decides a badge only.
         costs: Likewise.
         synthetic: Whether any of the prices came from a generator.
@@ -42,10 +42,11 @@ def summarise(
     values: dict[str, float | None] = dict.fromkeys(CATALOG)
     reasons = dict.fromkeys(CATALOG, "no_data")
     account = None
-    if any(len(simulation.bars) for simulation in simulations):
+    simulations = [traded] if isinstance(traded, PortfolioSimulation) else traded
+    if any(len(simulation.equity) for simulation in simulations):
         # Numbers beyond the range of floats become None below, not warnings.
         with np.errstate(all="ignore"):
-            account = account_of(simulations, benchmark)
+            account = account_of(traded, benchmark)
             values, reasons = _evaluate(account)
     return Metrics(
         values=values,

@@ -43,8 +43,8 @@ def strategies(args: Namespace) -> Reply:
         rows = [(spec.name, str(spec.default), spec.describe(), spec.help) for spec in info.params]
         if rows:
             table(out, ("Parameter", "Default", "May be", "What it does"), rows)
-        for constraint in info.constraints:
-            line(out, f"  must hold: {constraint}")
+        for note in _notes(info):
+            line(out, f"  {note}")
         if args.check:
             tried = data["check"]
             works = "works" if tried["valid"] else "does not work"
@@ -96,6 +96,11 @@ def serve(args: Namespace) -> Reply:
     return SAID
 
 
+def _notes(info: StrategyInfo) -> list[str]:
+    shared = ["weighs all symbols of a run together, on one shared account"] * info.universe
+    return [*shared, *(f"must hold: {constraint}" for constraint in info.constraints)]
+
+
 def info_data(info: StrategyInfo) -> dict[str, Any]:
     """Give a strategy as one JSON object."""
     return {
@@ -110,6 +115,7 @@ def info_data(info: StrategyInfo) -> dict[str, Any]:
         "constraints": list(info.constraints),
         "engine": dict(info.engine),
         "legacy": info.legacy,
+        "universe": info.universe,
         "error": info.error,
     }
 

@@ -65,7 +65,8 @@ class RunSpec(BaseModel):
     Attributes:
         strategy: Registry id; dotted names of the seeds are resolved to ids by the service.
         params: Parameters; missing ones take their defaults when the service completes the spec.
-        symbols: One to fifty symbols of the catalog; several share the capital in equal sleeves.
+        symbols: One to fifty symbols of the catalog; several trade in equal sleeves or on one
+            account, see `EngineOptions.account`.
         start, end: First and last session date, both inclusive; None means all there is.
         benchmark: Symbol of the catalog to measure against, bought at its first open of the run and
             held; None for the run's own symbols, bought so and held in the same equal sleeves.
@@ -127,6 +128,7 @@ EQUITY_SCHEMA: dict[str, Any] = {
     "benchmark": pl.Float64,
     "drawdown": pl.Float64,
 }
+# Cash and equity are those of the sleeve, or of the account that symbols share.
 POSITIONS_SCHEMA: dict[str, Any] = {
     "symbol": pl.String,
     "timestamp": pl.Datetime("us", "UTC"),
@@ -179,8 +181,9 @@ class RunResult:
     """What a run computed, before it is kept.
 
     Attributes:
-        metrics: Of the whole run (all sleeves together).
-        by_symbol: Metrics of each sleeve, in the order of the spec.
+        metrics: Of the whole run (all symbols together).
+        by_symbol: Metrics of each sleeve, or of what each symbol contributed to a shared account,
+            in the order of the spec.
         frames: One frame per name of `ARTIFACTS`, in that schema.
         first_bar, last_bar: Opening time of the first and last bar used, UTC.
         bars: Bars used, over all symbols.
@@ -205,7 +208,7 @@ class StoredResult:
     """A result as it is kept, found by what it was computed from.
 
     Attributes:
-        by_symbol: Metrics of each sleeve, by name of the symbol.
+        by_symbol: As in `RunResult`, by name of the symbol.
         artifacts: File name to SHA-256.
         created_at: When it was first computed.
     """

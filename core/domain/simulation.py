@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -178,6 +178,8 @@ class PortfolioSimulation:
         mark: Last closes, NaN before the first, shape (T, S).
         equity, cash: At the close of each row, shape (T,).
         quantity: Positions at the close of each row, signed, shape (T, S).
+        accrued: Money of each symbol that came without a fill so far, options' accruals less borrow
+            (R11, R18), shape (T, S).
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
@@ -193,6 +195,7 @@ class PortfolioSimulation:
     equity: FloatArray
     cash: FloatArray
     quantity: FloatArray
+    accrued: FloatArray
     held: BoolArray
     fills: Fills
     fill_symbol: IntArray
@@ -204,6 +207,14 @@ class PortfolioSimulation:
     ruined: bool
     borrow: float
     carry: float
+
+    def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
+        """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""
+        numbers = np.empty(len(rows), dtype=np.int64)
+        for place, bars in enumerate(self.bars):
+            here = symbols == place
+            numbers[here] = np.searchsorted(bars.ts, self.ts[rows[here]], side="right") - 1
+        return numbers
 
     def alone(self) -> Simulation:
         """Give the account of a single symbol as what the scalar driver gives."""
@@ -225,3 +236,7 @@ class PortfolioSimulation:
             borrow=self.borrow,
             carry=self.carry,
         )
+
+
+Traded = Sequence[Simulation] | PortfolioSimulation
+"""One account: equal sleeves that never share cash, or one that all symbols share."""

@@ -23,7 +23,8 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from core.domain.parameters import Kind, Param, ParamSpec, ParamValue, clean_params
-from core.domain.signals import Code, Level, Signals, pct, points, price
+from core.domain.signals import Code, Level, Signals, Weights, pct, points, price
+from core.domain.universe import UniverseView
 from core.domain.view import MarketView
 from core.errors import StrategyFailed
 
@@ -36,6 +37,8 @@ __all__ = [
     "Signals",
     "Strategy",
     "StrategyInfo",
+    "UniverseView",
+    "Weights",
     "pct",
     "points",
     "price",
@@ -50,6 +53,8 @@ class Strategy(BaseModel):
         constraints: Expressions in parameter names that must hold, e.g. `("fast < slow",)`.
         engine: Engine options this strategy expects, e.g. `{"intraday": True}`; a run may override.
         legacy: Whether it is an adapter around a class of the earlier systems.
+        universe: Whether it sees all symbols of a run together and answers with `Weights`. Such
+            runs always share one cash account.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -58,14 +63,19 @@ class Strategy(BaseModel):
     constraints: ClassVar[tuple[str, ...]] = ()
     engine: ClassVar[dict[str, Any]] = {}
     legacy: ClassVar[bool] = False
+    universe: ClassVar[bool] = False
 
     @model_validator(mode="before")
     @classmethod
     def _check(cls, given: Any) -> Any:
         return clean_params(cls.param_specs(), cls.constraints, given)
 
-    def generate_signals(self, view: MarketView) -> Signals:
+    def generate_signals(self, view: Any) -> Signals | Weights:
         """Decide every bar: row t may use columns up to row t.
+
+        Args:
+            view: A `MarketView`, answered with `Signals`; a `UniverseView`, answered with
+                `Weights`, where `universe` is true.
 
         Raises:
             StrategyFailed: the strategy does not implement this.
@@ -176,6 +186,7 @@ class StrategyInfo:
         version: First 12 hex digits of the hash of its source and of the strategy files it imports.
         error: Why it cannot be used, None when it can.
         legacy: Whether it is a class of the earlier systems, run by an adapter.
+        universe: Whether it weighs all symbols of a run together.
     """
 
     id: str
@@ -190,6 +201,7 @@ class StrategyInfo:
     engine: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     legacy: bool = False
+    universe: bool = False
 
     @property
     def usable(self) -> bool:

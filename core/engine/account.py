@@ -107,6 +107,7 @@ def simulate_account(
     run = portfolio.run_portfolio if compiled else portfolio.run_portfolio_python
     total, symbols = timeline.number.shape
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
+    accrued = np.zeros((total, symbols))
     while True:
         quantity = np.zeros((total, symbols))
         out = desk.Out(
@@ -129,6 +130,7 @@ def simulate_account(
             equity,
             cash,
             quantity,
+            accrued,
             held,
         )
         if done == total:
@@ -146,6 +148,7 @@ def simulate_account(
         equity=equity,
         cash=cash,
         quantity=quantity,
+        accrued=accrued,
         held=held,
         fills=_fills(out.fills[:fills].view(np.recarray)),
         fill_symbol=out.fills.symbol[:fills].copy(),

@@ -113,6 +113,7 @@ def run_portfolio_python(
     equity: FloatArray,
     cash_out: FloatArray,
     q_out: FloatArray,
+    accrued: FloatArray,
     held: BoolArray,
 ) -> tuple[int, float, float, bool, float, float]:
     """Run an account; fill the output arrays in place.
@@ -121,7 +122,7 @@ def run_portfolio_python(
         levy: `charges` with the multiplier fees are taken of; another one only in R18.
         book: From `new_book`.
         out: Tables with room for some rows; see the first result.
-        equity, cash_out, held: Shape (T,); q_out: shape (T, S), zeros.
+        equity, cash_out, held: Shape (T,); q_out, accrued: shape (T, S), zeros.
 
     Returns:
         Rows done (fewer than T: the tables were full and nothing counts), worst drawdown,
@@ -140,6 +141,7 @@ def run_portfolio_python(
     most = 8 * symbols
     active = np.empty(symbols, dtype=np.int64)
     takes_at_close = by_weight and cfg.fill_at_close
+    accrues = extra.borrow > 0.0 or extra.delta > 0.0
 
     for t in range(total):
         if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
@@ -285,6 +287,9 @@ def run_portfolio_python(
                 if rows.grid[t, s].number >= 0:
                     see_extremes(desk, t, s)
                 q_out[t, s] = book[s].q
+        if accrues:
+            for s in range(symbols):
+                accrued[t, s] = book[s].accrued
         if value > 0.0:
             gross += value / marked
             if extra.maintenance > 0.0:
@@ -318,6 +323,9 @@ def run_portfolio_python(
                 equity[rest] = account[CASH]
                 cash_out[rest] = account[CASH]
                 held[rest] = False
+                if accrues:
+                    for s in range(symbols):
+                        accrued[rest, s] = book[s].accrued
             break
 
     for s in range(symbols):

@@ -92,6 +92,7 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
         paid = value * desk.extra.borrow * days / 360
         desk.account[CASH] = desk.account[CASH] - paid
         desk.account[BORROW] = desk.account[BORROW] + paid
+        book[s].accrued = book[s].accrued - paid
 
 
 @register_jitable
@@ -406,6 +407,7 @@ def settle(desk: Desk, t: int, s: int) -> None:
     gain = abs(book[s].q) * unit * (0.5 * extra.gamma * (moved * moved) - extra.theta * days)
     desk.account[CASH] = desk.account[CASH] + gain
     desk.account[CARRY] = desk.account[CARRY] + gain
+    book[s].accrued = book[s].accrued + gain
     book[s].last_mark = rows.grid[t, s].c
     book[s].last_day = rows.grid[t, s].session
 

@@ -45,6 +45,12 @@ def _describe(cls: type[Strategy]) -> Message:
         clean_params(specs, cls.constraints, {})
     except InvalidInput as error:
         raise StrategyFailed(f"its own defaults are refused: {error.sentence()}") from error
+    if not isinstance(cls.universe, bool):
+        raise StrategyFailed(f"its universe is {cls.universe!r}", expected="True or False")
+    if cls.universe and cls.engine.get("account", "shared") != "shared":
+        raise StrategyFailed(
+            "it weighs a universe and asks for sleeves", expected="no engine option account"
+        )
     try:
         engine = EngineOptions.model_validate(cls.engine).model_dump(mode="json")
     except ValidationError as error:
@@ -59,4 +65,5 @@ def _describe(cls: type[Strategy]) -> Message:
         "constraints": list(cls.constraints),
         "engine": {name: engine[name] for name in cls.engine},
         "legacy": cls.legacy,
+        "universe": cls.universe,
     }

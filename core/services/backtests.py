@@ -56,6 +56,7 @@ from core.services.answers import (
 )
 from core.services.compare import Comparison
 from core.services.decimation import merge_bars, thin
+from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
 
 log = logging.getLogger("workbench.backtests")
@@ -329,6 +330,25 @@ class Backtests:
         parts = [frame.filter(pl.col("symbol") == name) for name in names]
         return pl.concat([thin(part, max_points, ("equity", "quantity")) for part in parts])
 
+    def weights(self, ref: Ref, max_points: int = CHART_POINTS // 2) -> WeightsOverTime:
+        """Give the shares of equity a run's symbols had over time, at most so many closes.
+
+        Raises:
+            NotFound, Conflict, DataProblem: as `equity`.
+        """
+        run = self._completed_run(ref)
+        equity, positions = self._read(run, "equity"), self._read(run, "positions")
+        return weights_over_time(run.spec, equity, positions, max_points=max_points)
+
+    def accrued(self, ref: Ref) -> float:
+        """Give the money of a run that came without a fill: options' accruals less borrow.
+
+        Raises:
+            NotFound, Conflict, DataProblem: as `equity`.
+        """
+        run = self._completed_run(ref)
+        return accrued(run.spec, self._read(run, "positions"), self._read(run, "fills"))
+
     def artifact_path(self, ref: Ref, name: str) -> Path:
         """Say where the file of an artifact is.
 
@@ -385,7 +405,9 @@ class Backtests:
     def policy(self, run_or_spec: Run | RunSpec) -> str:
         """Say in one sentence by what rules a run trades."""
         spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
-        return narrative.policy(spec)
+        known = {info.id: info for info in self._registry.list()}
+        info = known.get(spec.strategy)
+        return narrative.policy(spec, weighs=info is not None and info.universe)
 
     def verdict(self, run: Run) -> str:
         """Say in one sentence what a run shows and what speaks against it."""
@@ -647,6 +669,15 @@ def _file_hashes(folder: Path) -> dict[str, str]:
 def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
     """Fill what the request leaves open with what the strategy expects."""
     given = options.model_dump(include=options.model_fields_set)
+    if info.universe:
+        if given.get("account", "shared") != "shared":
+            raise InvalidInput(
+                f"strategy {info.id} weighs all symbols together, and account is "
+                f"{given['account']!r}",
+                expected="account shared, which may be left out",
+                field="options",
+            )
+        given["account"] = "shared"
     try:
         return EngineOptions.model_validate({**info.engine, **given})
     except ValidationError as error:

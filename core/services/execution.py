@@ -6,42 +6,39 @@ import hashlib
 import importlib.metadata
 import platform
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache, partial
-from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 import core
-from core.analytics.combine import Curve, buy_and_hold, combine
+from core.analytics.attribution import each_symbol
 from core.analytics.summary import summarise
-from core.analytics.trade_stats import risk_multiples, trade_returns
 from core.catalog import Catalog
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
-from core.domain.run import ARTIFACTS, RunResult, RunSpec, run_key
-from core.domain.signals import Signals
-from core.domain.simulation import Reason, Simulation
+from core.domain.run import RunResult, RunSpec, run_key
+from core.domain.signals import Signals, Weights
+from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
+from core.engine.account import simulate_account
 from core.engine.exits import simulate_exits
 from core.engine.simulate import ENGINE_VERSION
-from core.engine.view import view_of
-from core.errors import DataProblem, StrategyFailed
+from core.engine.view import universe_view_of, view_of
+from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.registry.blame import blamed
+from core.services import frames
 
 HASH_DIGITS = 12
 DICE_SEED = 20_240_101
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-_WORDS = {reason.value: reason.name.lower() for reason in Reason}
 # What else decides the last bit of a result or the bytes of its files.
 _LIBRARIES = ("numpy", "numba", "llvmlite", "polars", "pyarrow")
 
@@ -54,7 +51,8 @@ def engine_version() -> str:
     files = [
         path for room in ("domain", "engine", "analytics") for path in (root / room).rglob("*.py")
     ]
-    for path in sorted([*files, Path(__file__).resolve()]):
+    own = [Path(__file__), Path(frames.__file__)]
+    for path in sorted([*files, *(path.resolve() for path in own)]):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
         digest.update(content)
@@ -156,21 +154,23 @@ def execute(
         StrategyFailed: the strategy raised or gave signals that make no sense.
     """
     began = perf_counter()
-    signals = decide(spec, bars, strategy, code)
-    sleeve = _sleeve(spec.options, len(bars))
-    simulations = trade(bars, signals, sleeve, spec.costs)
+    wanted = decide(spec, bars, strategy, code)
+    traded = trade(bars, wanted, spec.options, spec.costs)
     measured = partial(summarise, costs=spec.costs, synthetic=synthetic, benchmark=benchmark)
-    whole = measured(simulations, options=spec.options)
-    by_symbol = {
-        each.bars.symbol: whole if len(simulations) == 1 else measured([each], options=sleeve)
-        for each in simulations
-    }
+    whole = measured(traded, options=spec.options)
+    names = [each.symbol for each in bars]
+    by_symbol = {names[0]: whole}
+    if len(bars) > 1:
+        by_symbol = {
+            name: measured(part, options=spec.options)
+            for name, part in zip(names, _each_symbol(traded), strict=True)
+        }
     engine_ms = (perf_counter() - began) * 1e3
     return RunResult(
         run_key=key_of(spec, bars, code_hash, benchmark),
         metrics=whole,
         by_symbol=by_symbol,
-        frames=frames_of(simulations, spec.options.initial_cash, benchmark),
+        frames=frames.frames_of(traded, spec.options.initial_cash, benchmark),
         first_bar=_moment(min(each.ts[0] for each in bars)),
         last_bar=_moment(max(each.ts[-1] for each in bars)),
         bars=sum(len(each) for each in bars),
@@ -191,11 +191,11 @@ def assume(
     synthetic: bool,
     benchmark: Bars | None = None,
 ) -> list[Metrics]:
-    """Ask once for signals and trade them under each of several rules; otherwise as `execute`."""
-    signals = decide(spec, bars, strategy, code)
+    """Ask once what is wanted and trade it under each of several rules; otherwise as `execute`."""
+    wanted = decide(spec, bars, strategy, code)
     return [
         summarise(
-            trade(bars, signals, _sleeve(options, len(bars)), spec.costs),
+            trade(bars, wanted, options, spec.costs),
             options=options,
             costs=spec.costs,
             synthetic=synthetic,
@@ -207,26 +207,48 @@ def assume(
 
 def decide(
     spec: RunSpec, bars: Sequence[Bars], strategy: type[Strategy], code: Path
-) -> list[Signals]:
-    """Ask the strategy of a request for its signals on each symbol; raises as `signals_of`."""
+) -> list[Signals] | Weights:
+    """Ask the strategy of a request what it wants of each symbol, or of all; raises as both."""
     with _same_dice():
         with blamed(code):
             built = strategy.build(spec.params)
+        if strategy.universe:
+            return weights_of(built, bars, code)
         return [signals_of(built, each, code) for each in bars]
 
 
 def trade(
-    bars: Sequence[Bars], signals: Sequence[Signals], sleeve: EngineOptions, costs: CostModel
-) -> list[Simulation]:
-    """Trade each symbol in its sleeve."""
+    bars: Sequence[Bars],
+    wanted: Sequence[Signals] | Weights,
+    options: EngineOptions,
+    costs: CostModel,
+) -> Traded:
+    """Trade several symbols on one account, or each in its sleeve.
+
+    Raises:
+        InvalidInput: an exit rule of the strategy's own cannot share an account.
+    """
+    if isinstance(wanted, Weights):
+        return simulate_account(bars, wanted, options, costs)
+    if options.account == "shared" and len(bars) > 1:
+        if any(own.exits is not None for own in wanted):
+            raise InvalidInput(
+                "a strategy with an exit rule of its own cannot share an account",
+                expected="sleeves",
+                field="options.account",
+            )
+        return simulate_account(bars, wanted, options, costs)
+    sleeve = options.model_copy(update={"initial_cash": options.initial_cash / len(bars)})
     return [
-        simulate_exits(each, wanted, sleeve, costs)
-        for each, wanted in zip(bars, signals, strict=True)
+        simulate_exits(each, own, sleeve, costs) for each, own in zip(bars, wanted, strict=True)
     ]
 
 
-def _sleeve(options: EngineOptions, count: int) -> EngineOptions:
-    return options.model_copy(update={"initial_cash": options.initial_cash / count})
+def _each_symbol(traded: Traded) -> Sequence[Traded]:
+    """Give the sleeves, or what each symbol contributed to the account they share."""
+    if isinstance(traded, PortfolioSimulation):
+        return each_symbol(traded)
+    return [[each] for each in traded]
 
 
 def signals_of(strategy: Strategy, bars: Bars, code: Path) -> Signals:
@@ -235,16 +257,33 @@ def signals_of(strategy: Strategy, bars: Bars, code: Path) -> Signals:
     Raises:
         StrategyFailed: it raised, or gave something else; the engine checks what is inside.
     """
-    with blamed(code):
-        # What a strategy does to numpy's error handling must not outlive its call.
-        with np.errstate(all="ignore"):
-            signals: Any = strategy.generate_signals(view_of(bars))
-        if not isinstance(signals, Signals):
-            raise StrategyFailed(
-                f"generate_signals gave {type(signals).__name__}",
-                expected="Signals, for instance Signals.side(long=..., short=...)",
-            )
-        return signals
+    answer = _asked(strategy, partial(view_of, bars), code)
+    if not isinstance(answer, Signals):
+        raise StrategyFailed(
+            f"generate_signals gave {type(answer).__name__}",
+            expected="Signals, for instance Signals.side(long=..., short=...)",
+        )
+    return answer
+
+
+def weights_of(strategy: Strategy, bars: Sequence[Bars], code: Path) -> Weights:
+    """Ask a strategy for its weights of all symbols; raises as `signals_of`."""
+    answer = _asked(strategy, partial(universe_view_of, bars), code)
+    if not isinstance(answer, Weights):
+        raise StrategyFailed(
+            f"generate_signals gave {type(answer).__name__}",
+            expected="Weights of shape (rows, symbols), for universe is True",
+        )
+    kind = getattr(answer.values, "dtype", type(answer.values).__name__)
+    if kind != np.float64:
+        raise StrategyFailed(f"weights are {kind}", expected="an array of float64")
+    return answer
+
+
+def _asked(strategy: Strategy, view: Callable[[], Any], code: Path) -> Any:
+    # What a strategy does to numpy's error handling must not outlive its call.
+    with blamed(code), np.errstate(all="ignore"):
+        return strategy.generate_signals(view())
 
 
 @contextmanager
@@ -258,135 +297,6 @@ def _same_dice() -> Iterator[None]:
     finally:
         random.setstate(before)
         np.random.set_state(before_numpy)  # noqa: NPY002 - likewise
-
-
-def frames_of(
-    simulations: Sequence[Simulation], initial_cash: float, benchmark: Bars | None = None
-) -> Mapping[str, pl.DataFrame]:
-    """Lay a run out as the frames of `ARTIFACTS`; times are the opening times of bars.
-
-    Nothing here wakes a thread of polars, so a process may do it and fork afterwards.
-    """
-    return {
-        "equity": _frame("equity", _equity(simulations, initial_cash, benchmark)),
-        "positions": _stack("positions", [_positions(each) for each in simulations]),
-        "trades": _stack("trades", [_trades(each) for each in simulations], by="entry_time"),
-        "fills": _stack("fills", [_fills(each) for each in simulations], by="timestamp"),
-    }
-
-
-_Column = list[Any] | npt.NDArray[Any]
-
-
-def _equity(
-    simulations: Sequence[Simulation], initial_cash: float, benchmark: Bars | None
-) -> dict[str, _Column]:
-    curve: Curve = combine(simulations)
-    if benchmark is None:
-        held = buy_and_hold([each.bars for each in simulations], initial_cash)
-    else:
-        held = buy_and_hold([benchmark], initial_cash, curve.ts)
-    peak = np.maximum(np.maximum.accumulate(curve.equity), initial_cash)
-    return {
-        "timestamp": curve.ts,
-        "session": curve.session,
-        "equity": curve.equity,
-        "benchmark": held,
-        "drawdown": curve.equity / peak - 1.0,
-    }
-
-
-def _positions(simulation: Simulation) -> dict[str, _Column]:
-    bars = simulation.bars
-    return {
-        "symbol": [bars.symbol] * len(bars),
-        "timestamp": bars.ts,
-        "session": bars.session,
-        "close": bars.close,
-        "quantity": simulation.quantity,
-        "value": simulation.quantity * bars.close * simulation.multiplier,
-        "cash": simulation.cash,
-        "equity": simulation.equity,
-    }
-
-
-def _trades(simulation: Simulation) -> dict[str, _Column]:
-    trades, bars = simulation.trades, simulation.bars
-    is_open = trades.exit_bar < 0
-    last = np.where(is_open, len(bars) - 1, trades.exit_bar)
-    exit_time = bars.ts[last].astype("datetime64[us]")
-    exit_time[is_open] = np.datetime64("NaT")
-    return {
-        "symbol": [bars.symbol] * len(trades),
-        "direction": ["long" if side > 0 else "short" for side in trades.quantity.tolist()],
-        "quantity": np.abs(trades.quantity),
-        "entry_time": bars.ts[trades.entry_bar],
-        "entry_price": trades.entry_price,
-        "exit_time": exit_time,
-        "exit_price": trades.exit_price,
-        "exit_reason": [
-            None if still else simulation.labels.get(number, _WORDS[code])
-            for number, (still, code) in enumerate(
-                zip(is_open.tolist(), trades.exit_reason.tolist(), strict=True)
-            )
-        ],
-        "pnl": trades.pnl,
-        "return": trade_returns(trades, simulation.multiplier),
-        "fees": trades.fees,
-        "slippage": trades.slippage,
-        "bars": last - trades.entry_bar,
-        "mae": trades.mae,
-        "mfe": trades.mfe,
-        "r_multiple": risk_multiples(trades),
-        "ambiguous": trades.ambiguous,
-        "open": is_open,
-    }
-
-
-def _fills(simulation: Simulation) -> dict[str, _Column]:
-    fills, bars = simulation.fills, simulation.bars
-    return {
-        "symbol": [bars.symbol] * len(fills),
-        "timestamp": bars.ts[fills.bar],
-        "quantity": fills.quantity,
-        "price": fills.price,
-        "fee": fills.fee,
-        "slippage": fills.slippage,
-        "reason": [_WORDS[code] for code in fills.reason.tolist()],
-    }
-
-
-def _stack(
-    name: str, parts: Sequence[Mapping[str, _Column]], by: str | None = None
-) -> pl.DataFrame:
-    """Put symbols one below the other, or in order of a time; equal times keep their order."""
-    if len(parts) == 1:
-        return _frame(name, parts[0])
-    columns = {column: _joined([part[column] for part in parts]) for column in parts[0]}
-    if by is not None:
-        order = np.argsort(columns[by], kind="stable")
-        columns = {column: _ordered(values, order) for column, values in columns.items()}
-    return _frame(name, columns)
-
-
-def _joined(parts: Sequence[Any]) -> _Column:
-    return [*chain(*parts)] if isinstance(parts[0], list) else np.concatenate(parts)
-
-
-def _ordered(values: Any, order: npt.NDArray[np.intp]) -> _Column:
-    return [values[row] for row in order] if isinstance(values, list) else values[order]
-
-
-def _frame(name: str, columns: Mapping[str, _Column]) -> pl.DataFrame:
-    schema = ARTIFACTS[name]
-    return pl.DataFrame([_series(column, columns[column], schema[column]) for column in schema])
-
-
-def _series(name: str, values: Any, kind: Any) -> pl.Series:
-    if isinstance(values, list):
-        return pl.Series(name, values, dtype=kind)
-    # Only multiples of an unknown risk are NaN; everything else must be finite to be kept.
-    return pl.Series(name, values, nan_to_null=name == "r_multiple").cast(kind)
 
 
 def _moment(microseconds: int) -> datetime:

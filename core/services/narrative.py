@@ -89,12 +89,17 @@ class Comparison(NamedTuple):
     annual: bool
 
 
-def policy(spec: RunSpec) -> str:
-    """Say in one sentence how a run decides, fills, sizes and pays."""
+def policy(spec: RunSpec, *, weighs: bool = False) -> str:
+    """Say in one sentence how a run decides, fills, sizes and pays.
+
+    Args:
+        spec: The request.
+        weighs: Whether the strategy itself says how much of equity each symbol gets.
+    """
     options = spec.options
     parts = [
         _fills(options),
-        _size(options),
+        _size(options, weighs=weighs),
         "long and short" if options.allow_short else "long only",
         "target and limit fill when touched"
         if options.fill_on_touch
@@ -216,8 +221,8 @@ def _fills(options: EngineOptions) -> str:
     return "Decides at a close, fills at the next open"
 
 
-def _size(options: EngineOptions) -> str:
-    parts = [_quantity(options)]
+def _size(options: EngineOptions, *, weighs: bool) -> str:
+    parts = [_weights(options) if weighs else _quantity(options)]
     if options.initial_margin == 0.0:
         parts.append("whatever the cash")
     elif options.initial_margin < 1.0:
@@ -225,6 +230,14 @@ def _size(options: EngineOptions) -> str:
     if options.multiplier != 1.0:
         parts.append(f"each point worth {options.multiplier:g}")
     return ", ".join(parts)
+
+
+def _weights(options: EngineOptions) -> str:
+    lots = "units" if options.lot_size == 1 else f"lots of {options.lot_size:g}"
+    whole = "fractions" if options.lot_size == 0 else f"whole {lots}"
+    band = options.rebalance_band
+    idle = f", moved when {band * 100:g} points of equity off" if band else ""
+    return f"positions by weight of equity, in {whole}{idle}"
 
 
 def _quantity(options: EngineOptions) -> str:

@@ -1,4 +1,8 @@
-"""Try a strategy out on made-up bars, to see whether it works at all."""
+"""Try a strategy out on made-up bars, to see whether it works at all.
+
+One that decides for a symbol gets four sessions of minutes; one that weighs a universe gets years
+of days of four symbols, of which one begins later and one misses sessions.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from core.domain.bars import Bars
+from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
 from core.domain.market import find_market
 from core.domain.options import EngineOptions
+from core.domain.signals import Signals, Weights
+from core.domain.simulation import PortfolioSimulation
 from core.domain.strategy import Code, Strategy
 from core.domain.timeframe import Timeframe
-from core.engine.exits import simulate_exits
-from core.services.execution import signals_of
+from core.services.execution import signals_of, trade, weights_of
 
 SESSIONS = 4
 SEED = 20_240_101
 OPENS_MINUTE = 9 * 60 + 15
 CLOSES_MINUTE = 15 * 60 + 30
 FIRST_DAY = 19_723  # 2024-01-01
+DAYS = 750
+SYMBOLS = ("SAMPLE-A", "SAMPLE-B", "SAMPLE-C", "SAMPLE-D")
 _MICROSECONDS = 60_000_000
+_WEEK, _WORKDAYS = 7, 5
 _INDIA = 330
 
 
@@ -51,21 +59,71 @@ def sample_bars() -> Bars:
     )
 
 
+def sample_universe() -> list[Bars]:
+    """Make three years of daily bars of four symbols: seeded walks that share half their moves."""
+    generator = np.random.default_rng(SEED)
+    number = np.arange(DAYS, dtype=np.int64)
+    days = FIRST_DAY + number // _WORKDAYS * _WEEK + number % _WORKDAYS  # a Monday
+    common = generator.normal(3e-4, 0.01, DAYS)
+    universe = []
+    for place, symbol in enumerate(SYMBOLS):
+        own = generator.normal(1e-4 * place, 0.01 * (1 + place) / 2, DAYS)
+        close = 100.0 * np.exp(np.cumsum(common + own))
+        opened = np.concatenate(([100.0], close[:-1]))
+        reach = 1.0 + 0.01 * generator.random((2, DAYS))
+        there = np.ones(DAYS, dtype=np.bool_)
+        there[: DAYS // 5 if place == 1 else 0] = False
+        there[generator.random(DAYS) < (0.02 if place == len(SYMBOLS) - 1 else 0.0)] = False
+        universe.append(
+            Bars(
+                symbol=symbol,
+                timeframe=Timeframe.D1,
+                market=find_market("XNYS"),
+                ts=days[there] * US_PER_DAY,
+                session=days[there].astype(np.int32),
+                minute=np.zeros(int(there.sum()), dtype=np.int32),
+                open=opened[there],
+                high=(np.maximum(opened, close) * reach[0])[there],
+                low=(np.minimum(opened, close) / reach[1])[there],
+                close=close[there],
+                volume=np.full(int(there.sum()), 1e6),
+            )
+        )
+    return universe
+
+
 def try_out(
     strategy: type[Strategy], params: Mapping[str, Any], engine: Mapping[str, Any], code: Path
 ) -> dict[str, Any]:
-    """Ask for signals and trade them.
+    """Ask for signals or weights and trade them.
 
     Returns:
-        Bars, rows per kind of signal and trades, as counts.
+        Bars, rows per kind of signal (of weights: cells that want long, short, flat or nothing)
+        and trades, as counts.
 
     Raises:
         StrategyFailed: it raised or gave signals that make no sense.
     """
-    bars = sample_bars()
-    signals = signals_of(strategy.build(dict(params)), bars, code)
-    simulation = simulate_exits(
-        bars, signals, EngineOptions.model_validate(dict(engine)), CostModel()
+    built = strategy.build(dict(params))
+    bars = sample_universe() if strategy.universe else [sample_bars()]
+    wanted: Weights | list[Signals] = (
+        weights_of(built, bars, code)
+        if strategy.universe
+        else [signals_of(built, each, code) for each in bars]
     )
-    counts = {each.name.lower(): int(np.count_nonzero(signals.codes == each)) for each in Code}
-    return {"bars": len(bars), "signals": counts, "trades": len(simulation.trades)}
+    traded = trade(bars, wanted, EngineOptions.model_validate(dict(engine)), CostModel())
+    parts = [traded] if isinstance(traded, PortfolioSimulation) else traded
+    return {
+        "bars": sum(len(each) for each in bars),
+        "signals": _kinds(wanted),
+        "trades": sum(len(each.trades) for each in parts),
+    }
+
+
+def _kinds(wanted: Weights | list[Signals]) -> dict[str, int]:
+    codes = (
+        np.where(np.isnan(wanted.values), Code.HOLD, np.sign(wanted.values))
+        if isinstance(wanted, Weights)
+        else np.concatenate([signals.codes for signals in wanted])
+    )
+    return {each.name.lower(): int(np.count_nonzero(codes == each)) for each in Code}

@@ -80,7 +80,7 @@ def test_a_schema_leads_to_a_valid_request(client: TestClient) -> None:
             "/api/backtests/run",
             json={
                 "strategy": row["id"],
-                "symbols": ["AAPL"],
+                "symbols": ["AAPL", "MSFT"] if row["universe"] else ["AAPL"],
                 "parameters": schema["default_parameters"],
                 "start_date": "2014-01-02",
                 "end_date": "2014-12-31",

@@ -59,23 +59,14 @@ def bits(settings: Settings, run_key: str) -> Bits:
     return run_key, {name: (folder / f"{name}.parquet").read_bytes() for name in ARTIFACTS}
 
 
-def by_python(settings: Settings) -> Bits:
+def by_python(settings: Settings, spec: RunSpec) -> Bits:
     with build(settings) as services:
-        run = services.backtests.submit(
-            RunSpec(
-                strategy="ema_crossover",
-                symbols=SYMBOLS,
-                params={"fast": 10, "slow": 30},
-                benchmark=BENCHMARK,
-            )
-        )
+        run = services.backtests.submit(spec)
     assert run.run_key is not None
     return bits(settings, run.run_key)
 
 
-def by_command(settings: Settings) -> Bits:
-    words = "run --strategy ema_crossover --symbols ACME,BOLT --timeframe 1d"
-    words += f" --param fast=10 --param slow=30 --benchmark {BENCHMARK}"
+def by_command(settings: Settings, words: str) -> Bits:
     answer = subprocess.run(
         [sys.executable, "-m", "core", *words.split(), "--json"],
         cwd=ROOT,
@@ -90,14 +81,7 @@ def by_command(settings: Settings) -> Bits:
     return bits(settings, run.run_key)
 
 
-def by_rest(settings: Settings) -> Bits:
-    body = {
-        "strategy": "strategies.ema_crossover.EMACrossoverStrategy",
-        "symbols": list(SYMBOLS),
-        "parameters": {"fast": 10, "slow": 30},
-        "timeframe": "1d",
-        "benchmark": BENCHMARK,
-    }
+def by_rest(settings: Settings, body: dict[str, object]) -> Bits:
     with (
         build(settings, executor="child") as services,
         TestClient(create_app(services, settings), base_url="http://127.0.0.1:8000") as client,
@@ -113,16 +97,14 @@ def by_rest(settings: Settings) -> Bits:
     return run.run_key, frames
 
 
-def by_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Bits:
+def by_page(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, choose: Callable[[AppTest], None]
+) -> Bits:
     st.cache_resource.clear()
     with build(settings) as services:
         monkeypatch.setattr(wiring, "services", lambda: services)
         page = AppTest.from_file(ROOT / "ui" / "app.py", default_timeout=60).run()
-        page.selectbox(state.FORM_STRATEGY).select("ema_crossover").run()
-        page.multiselect(state.FORM_SYMBOLS).set_value(list(SYMBOLS)).run()
-        page.number_input(state.param("ema_crossover", "fast")).set_value(10).run()
-        page.number_input(state.param("ema_crossover", "slow")).set_value(30).run()
-        page.selectbox(state.FORM_BENCHMARK).select(BENCHMARK).run()
+        choose(page)
         page.button("form_run").click().run()
         run = services.backtests.list().runs[0]
     st.cache_resource.clear()
@@ -134,8 +116,55 @@ def by_page(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Bits:
 def test_every_door_gives_the_same_bits(
     settings_for: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = by_python(settings_for("python"))
+    spec = RunSpec(
+        strategy="ema_crossover",
+        symbols=SYMBOLS,
+        params={"fast": 10, "slow": 30},
+        benchmark=BENCHMARK,
+    )
+    words = "run --strategy ema_crossover --symbols ACME,BOLT --timeframe 1d"
+    words += f" --param fast=10 --param slow=30 --benchmark {BENCHMARK}"
+    body = {
+        "strategy": "strategies.ema_crossover.EMACrossoverStrategy",
+        "symbols": list(SYMBOLS),
+        "parameters": {"fast": 10, "slow": 30},
+        "timeframe": "1d",
+        "benchmark": BENCHMARK,
+    }
 
-    assert by_command(settings_for("command")) == expected
-    assert by_rest(settings_for("rest")) == expected
-    assert by_page(settings_for("page"), monkeypatch) == expected
+    def choose(page: AppTest) -> None:
+        page.selectbox(state.FORM_STRATEGY).select("ema_crossover").run()
+        page.multiselect(state.FORM_SYMBOLS).set_value(list(SYMBOLS)).run()
+        page.number_input(state.param("ema_crossover", "fast")).set_value(10).run()
+        page.number_input(state.param("ema_crossover", "slow")).set_value(30).run()
+        page.selectbox(state.FORM_BENCHMARK).select(BENCHMARK).run()
+
+    expected = by_python(settings_for("python"), spec)
+
+    assert by_command(settings_for("command"), words) == expected
+    assert by_rest(settings_for("rest"), body) == expected
+    assert by_page(settings_for("page"), monkeypatch, choose) == expected
+
+
+def test_every_door_gives_the_same_portfolio(
+    settings_for: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three = (*SYMBOLS, BENCHMARK)
+    params = {"window": 63, "skip": 5, "top": 2}
+    spec = RunSpec(strategy="momentum_rank", symbols=three, params=params)
+    words = f"run --strategy momentum_rank --symbols {','.join(three)} --account shared"
+    words += " --param window=63 --param skip=5 --param top=2"
+    body = {"strategy": "momentum_rank", "symbols": list(three), "parameters": params}
+
+    def choose(page: AppTest) -> None:
+        page.selectbox(state.FORM_STRATEGY).select("momentum_rank").run()
+        page.multiselect(state.FORM_SYMBOLS).set_value(list(three)).run()
+        for name, value in params.items():
+            page.number_input(state.param("momentum_rank", name)).set_value(value).run()
+
+    expected = by_python(settings_for("python"), spec)
+
+    assert by_command(settings_for("command"), words) == expected
+    shared = {**body, "engine_options": {"account": "shared"}}
+    assert by_rest(settings_for("rest"), shared) == expected
+    assert by_page(settings_for("page"), monkeypatch, choose) == expected

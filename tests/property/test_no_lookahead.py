@@ -18,15 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.bars import Bars
-from core.domain.signals import Level, Signals
-from core.domain.strategy import MarketView, Strategy
+from core.domain.signals import Level, Signals, Weights
+from core.domain.strategy import MarketView, Strategy, UniverseView
 from core.engine.indicators import Indicators, cross_above, cross_below
-from core.engine.view import view_of
+from core.engine.view import universe_view_of, view_of
 from core.errors import InvalidInput
 from tests.factories import make_bars, random_bars
+from tests.property.test_universe_view import universe
 
 STRATEGY_FILES = sorted((Path(__file__).resolve().parents[2] / "strategies").glob("[!_]*.py"))
 SEEDS = st.integers(0, 2**32 - 1)
+FIRST_DAY = 18_647  # of `universe`
 
 INDICATORS: dict[str, Callable[[Indicators, int], Any]] = {
     "sma": lambda ind, n: ind.sma(n),
@@ -204,7 +206,11 @@ def looks_ahead(strategy: Strategy, bars: Bars, known: int) -> bool:
     return not full == cut == other
 
 
-@pytest.mark.parametrize("path", STRATEGY_FILES, ids=lambda path: path.stem)
+OF_SYMBOLS = [path for path in STRATEGY_FILES if not strategy_in(path).universe]
+OF_UNIVERSES = [path for path in STRATEGY_FILES if strategy_in(path).universe]
+
+
+@pytest.mark.parametrize("path", OF_SYMBOLS, ids=lambda path: path.stem)
 @settings(max_examples=25)
 @given(seed=SEEDS, known=st.integers(2, 118))
 def test_no_strategy_looks_ahead(path, seed, known):
@@ -214,7 +220,7 @@ def test_no_strategy_looks_ahead(path, seed, known):
     assert not looks_ahead(strategy, bars, known)
 
 
-@pytest.mark.parametrize("path", STRATEGY_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OF_SYMBOLS, ids=lambda path: path.stem)
 def test_every_strategy_acts_on_random_prices(path):
     """A strategy that never wants anything would pass the test above without being tested."""
     wanted = set()
@@ -251,3 +257,90 @@ def test_a_strategy_that_looks_ahead_is_caught(guilty):
     ]
 
     assert sum(caught) >= len(caught) // 2
+
+
+# Strategies over a universe --------------------------------------------------------------------
+
+LEVELS = ("stop", "target", "trail")
+
+
+def weights_of(strategy: Strategy, bars: list[Bars], day: int) -> dict[str, Any]:
+    """What a strategy wants up to a session, in bytes."""
+    view = universe_view_of(bars)
+    weights = strategy.generate_signals(view)
+    count = int((view.session <= day).sum())
+    told: dict[str, Any] = {"values": weights.values[:count].tobytes()}
+    for name in LEVELS:
+        level = getattr(weights, name)
+        value = level.value[:count].tobytes() if level and np.ndim(level.value) else level
+        told[name] = value
+    return told
+
+
+def universe_looks_ahead(strategy: Strategy, bars: list[Bars], day: int) -> bool:
+    """Whether rows up to a session change when the rest is not there, or is another."""
+
+    def until(last: int, factor: float = 1.0) -> list[Bars]:
+        found = []
+        for each in bars:
+            count, known = (int((each.session <= at).sum()) for at in (last, day))
+            cut = rebuilt(each, slice(0, count))
+            found.append(with_another_future(cut, factor, known) if factor != 1.0 else cut)
+        return found
+
+    full, cut = weights_of(strategy, bars, day), weights_of(strategy, until(day), day)
+    bumped = weights_of(strategy, until(day + 7, 1.7), day)
+    return not full == cut == bumped
+
+
+@pytest.mark.parametrize("path", OF_UNIVERSES, ids=lambda path: path.stem)
+@settings(max_examples=25)
+@given(seed=SEEDS, known=st.integers(30, 160))
+def test_no_strategy_over_a_universe_looks_ahead(path, seed, known):
+    strategy = some_parameters(strategy_in(path), seed)
+    bars = universe(seed, symbols=4)
+    first = max(int(each.session[0]) for each in bars)
+
+    assert not universe_looks_ahead(strategy, bars, first + known)
+
+
+@pytest.mark.parametrize("path", OF_UNIVERSES, ids=lambda path: path.stem)
+def test_every_strategy_over_a_universe_acts_on_random_prices(path):
+    wanted = 0
+
+    for seed in range(20):
+        strategy = some_parameters(strategy_in(path), seed)
+        weights = strategy.generate_signals(universe_view_of(universe(seed, symbols=4)))
+        wanted += int((weights.values > 0.0).sum())
+
+    assert wanted > 20
+
+
+class LastOfMonth(Strategy):
+    """Decides on the last session of each month, which nobody knows that day to be the last."""
+
+    universe = True
+
+    def generate_signals(self, view: UniverseView) -> Weights:
+        ends = np.r_[view.month_start[1:], True]
+        return Weights(np.where(ends[:, None], np.full(view.shape, 0.25), np.nan))
+
+
+class ByMeanPrice(Strategy):
+    """Weighs by the mean of all closes, later ones too."""
+
+    universe = True
+
+    def generate_signals(self, view: UniverseView) -> Weights:
+        mean = np.nanmean(view.close, axis=0)
+        return Weights(np.where(view.month_start[:, None], mean / mean.sum(), np.nan))
+
+
+@pytest.mark.parametrize("guilty", [LastOfMonth(), ByMeanPrice()])
+def test_a_strategy_over_a_universe_that_looks_ahead_is_caught(guilty):
+    caught = [
+        universe_looks_ahead(guilty, universe(seed, symbols=4), FIRST_DAY + known)
+        for seed, known in enumerate(range(60, 150, 5))
+    ]
+
+    assert sum(caught) >= len(caught) // 3

@@ -19,18 +19,34 @@ SIZING: Final = {
     "units": "Units",
     "lots": "Lots",
 }
+ACCOUNTS: Final = {"sleeves": "Equal sleeves", "shared": "One account"}
+WEIGHS: Final = (
+    "This strategy weighs all symbols together: they always share one account, and its weights "
+    "say how much of equity each gets."
+)
 FILLS: Final = {"next_open": "Next open", "close": "Same close"}
 
 
-def show() -> dict[str, Any]:
-    """Draw the options; give them as they stand, by the names of `EngineOptions`."""
+def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
+    """Draw the options; give them as they stand, by the names of `EngineOptions`.
+
+    Args:
+        symbols: How many are chosen.
+        universe: Whether the strategy weighs them together; then it sizes its positions itself.
+    """
     chosen: dict[str, Any] = {}
     chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
-    left, right = st.columns(2, gap="xsmall")
-    with left:
-        chosen["sizing"] = _choice("sizing", "Size in", SIZING)
-    with right:
-        chosen["size"] = _number("size", "Size", step=1.0)
+    if universe:
+        chosen["account"] = "shared"
+        st.caption(WEIGHS)
+    else:
+        left, right = st.columns(2, gap="xsmall")
+        with left:
+            chosen["sizing"] = _choice("sizing", "Size in", SIZING)
+        with right:
+            chosen["size"] = _number("size", "Size", step=1.0)
+        if symbols > 1:
+            chosen["account"] = _account()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen["fill"] = _fill()
         chosen["allow_short"] = _toggle("allow_short", "Shorts")
@@ -120,9 +136,6 @@ def _margin() -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     left, right = st.columns(2, gap="xsmall")
     with left:
-        chosen["account"] = _choice(
-            "account", "Several symbols", {"sleeves": "Equal sleeves", "shared": "One account"}
-        )
         chosen["maintenance_margin"] = _number("maintenance_margin", "Margin call at", step=0.05)
         chosen["pyramid"] = _number("pyramid", "Adds to a position", step=1)
         chosen["protection"] = _choice(
@@ -205,6 +218,22 @@ def _choice(name: str, label: str, options: dict[str, str]) -> str:
         label, list(options), format_func=options.__getitem__, key=key, persist_state="session"
     )
     return value
+
+
+def _account() -> str:
+    key = state.option("account")
+    state.seed(key, DEFAULTS.account)
+    value = st.segmented_control(
+        "Cash of several symbols",
+        list(ACCOUNTS),
+        format_func=ACCOUNTS.__getitem__,
+        key=key,
+        required=True,
+        persist_state="session",
+        help="Equal sleeves: each symbol trades with its part of the capital and never lends. One "
+        "account: all share the cash, and a size in percent is one of the whole equity.",
+    )
+    return value or DEFAULTS.account
 
 
 def _fill() -> str:

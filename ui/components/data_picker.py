@@ -48,7 +48,8 @@ def show(market: Market, series: Sequence[Series]) -> DataChoice:
         persist_state="session",
         max_selections=MOST_SYMBOLS,
         placeholder="Choose symbols",
-        help="Several symbols share the capital in equal sleeves.",
+        help="Several symbols trade in equal sleeves or on one account; strategies that weigh a "
+        "universe need several.",
     )
     mine = [one for one in series if one.symbol in symbols] or list(series)
     timeframe = _timeframe(market, symbols)

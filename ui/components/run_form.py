@@ -50,7 +50,7 @@ def show(
     params = param_form.show(info)
     constraint = st.empty()
     data = data_picker.show(services.market, series)
-    options = account_form.show()
+    options = account_form.show(symbols=len(data.symbols), universe=info.universe)
     costs = costs_form.show()
     spec: RunSpec | None = None
     with constraint:

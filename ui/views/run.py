@@ -9,12 +9,13 @@ import streamlit as st
 from core.domain.metrics import Metrics
 from core.domain.run import Run, RunStatus
 from core.errors import DataProblem, NotFound, WorkbenchError
-from core.plots import equity, prices
+from core.plots import equity, prices, weights
 from core.plots.funnel import funnel_info
 from core.services import Services
 from ui import formats, navigation, state, wiring
 from ui.components import (
     assumptions_table,
+    attribution_table,
     costs_table,
     figure,
     funnel,
@@ -126,6 +127,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
         _funnel(metrics)
     sections: dict[str, Callable[[], None]] = {
         "Trades": lambda: _trades(services, run),
+        **({"Portfolio": lambda: _portfolio(services, run)} if len(run.spec.symbols) > 1 else {}),
         "Metrics": lambda: metrics_table.show(metrics, benchmark=held),
         "Costs": lambda: _costs(services, run),
         "Assumptions": lambda: _assumptions(services, run),
@@ -192,6 +194,25 @@ def _prices(services: Services, run: Run) -> None:
         key="price_chart",
         alt=f"Prices of {symbol} with every entry and exit",
     )
+
+
+def _portfolio(services: Services, run: Run) -> None:
+    shared = run.spec.options.account == "shared"
+    try:
+        with st.skeleton(height=LEAST_HEIGHT):
+            held = wiring.weights_info(services, run)
+            found = wiring.attribution_info(services, run)
+    except DataProblem as damaged:
+        problem.show(damaged)
+        return
+    markup.write(markup.section("Shares of equity over time"))
+    figure.show(
+        weights.figure(held),
+        key="weights_chart",
+        alt=f"Share of each symbol and of cash in the equity of run {run.id} over time",
+    )
+    markup.write(markup.section("What each symbol contributed"))
+    attribution_table.show(found, shared=shared)
 
 
 def _costs(services: Services, run: Run) -> None:

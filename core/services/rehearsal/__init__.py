@@ -23,7 +23,7 @@ from core.domain.options import EngineOptions
 from core.domain.timeframe import Timeframe
 from core.engine.simulate import simulate
 from core.registry.load import find_class, imported
-from core.services import execution
+from core.services import execution, frames
 from core.services.sample import sample_bars
 from core.store.frames import encode_all
 
@@ -46,9 +46,9 @@ def rehearse() -> Iterator[None]:
     simulation = simulate(bars, signals, options, costs)
     summarise([simulation], options=options, costs=costs)
     yield
-    frames = execution.frames_of([simulation], options.initial_cash)
+    tables = frames.frames_of([simulation], options.initial_cash)
     yield
-    encode_all(frames)
+    encode_all(tables)
     execution.engine_version()
 
 
