@@ -34,6 +34,7 @@ class Reason(IntEnum):
     DELIST = 15
     END = 16
     REBALANCE = 17
+    SPLIT = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Simulation:
         ruined: Equity reached 0 or less; the run was stopped there (R12).
         borrow: Paid on short positions, money (R11).
         carry: What options gained by gamma less what they lost by theta, money (R18).
+        dividends: Received on long positions less those paid on short ones, money (R15).
     """
 
     bars: Bars
@@ -161,6 +163,7 @@ class Simulation:
     ruined: bool
     borrow: float = 0.0
     carry: float = 0.0
+    dividends: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -178,7 +181,7 @@ class PortfolioSimulation:
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
-        max_drawdown, gross_exposure, ruined, borrow, carry: As in `Simulation`.
+        max_drawdown, gross_exposure, ruined, borrow, carry, dividends: As in `Simulation`.
     """
 
     bars: tuple[Bars, ...]
@@ -201,6 +204,7 @@ class PortfolioSimulation:
     ruined: bool
     borrow: float
     carry: float
+    dividends: float = 0.0
 
     def alone(self) -> Simulation:
         """Give the account of a single symbol as what the scalar driver gives."""
@@ -221,4 +225,5 @@ class PortfolioSimulation:
             ruined=self.ruined,
             borrow=self.borrow,
             carry=self.carry,
+            dividends=self.dividends,
         )

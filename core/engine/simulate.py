@@ -45,7 +45,7 @@ def simulate(
     if total == 0:
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
     convert.check_signals(signals, total)
-    if needs_general_driver(options, costs):
+    if needs_general_driver(options, costs) or bars.has_dividends or bars.has_splits:
         return simulate_account([bars], [signals], options, costs, compiled=compiled).alone()
     equity, cash, quantity = np.empty(total), np.empty(total), np.empty(total)
     held = np.empty(total, dtype=np.bool_)
