@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ IntArray = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 
 US_PER_DAY = 86_400_000_000
+Adjust = Literal["split", "raw", "total_return"]
+"""Terms of prices: put on those after every split, as traded, or less dividends too (R15)."""
+
 NO_ACTION = {"dividend": 0.0, "split": 1.0}
 """Columns of corporate actions and what they hold where nothing happens."""
 
@@ -130,8 +134,8 @@ class Bars:
     def _rows(self, left: int, right: int) -> Bars:
         if (left, right) == (0, len(self)):
             return self
-        names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
-        names += self._actions
+        columns = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+        names = (*columns, *self._actions)
         return replace(self, **{name: getattr(self, name)[left:right].copy() for name in names})
 
     @cached_property

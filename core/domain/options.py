@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.domain.bars import Adjust
+
 MIN_LOT = 1e-9
 
 
@@ -75,7 +77,7 @@ class EngineOptions(BaseModel):
 
     initial_cash: float = Field(100_000.0, gt=0, le=1e12)
     account: Literal["sleeves", "shared"] = "sleeves"
-    adjust: Literal["split", "raw", "total_return"] = "split"
+    adjust: Adjust = "split"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] = "percent_of_equity"
