@@ -31,6 +31,7 @@ from api.words import (
     Symbols,
     TimeframeIn,
 )
+from core.domain.bars import Adjust
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
@@ -89,6 +90,11 @@ class EngineOptionsBody(Body):
     daily_profit_target: float | None = Field(None, ge=0, le=1e12, description="As `daily_target`.")
 
     account: Literal["sleeves", "shared"] | None = None
+    adjust: Adjust | None = Field(
+        None,
+        description="Prices split-adjusted with dividends in cash (`split`), as traded (`raw`), or "
+        "adjusted for dividends too (`total_return`).",
+    )
     fill: Literal["next_open", "close"] | None = None
     delay: int | None = Field(None, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] | None = None

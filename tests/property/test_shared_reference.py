@@ -139,7 +139,7 @@ def test_raw_prices_give_the_equity_of_split_adjusted_ones():
             if level is not None and level.unit != "percent"
         ]
         resting = isinstance(wanted, list) and any(w.entry_price is not None for w in wanted)
-        if absolute or resting or options.sizing != "percent_of_equity":
+        if absolute or resting or options.option or options.sizing != "percent_of_equity":
             continue
         options = options.model_copy(update={"lot_size": 0.0, "daily_unit": "money"})
         free = CostModel(slippage_bps=costs.slippage_bps, impact=costs.impact)
