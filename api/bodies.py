@@ -30,6 +30,7 @@ from api.words import (
     Symbols,
     TimeframeIn,
 )
+from core.domain.bars import Adjust
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.engine_words import EngineRequest, read_engine
@@ -93,6 +94,11 @@ class EngineOptionsBody(Body):
     )
 
     account: Literal["sleeves", "shared"] | None = None
+    adjust: Adjust | None = Field(
+        None,
+        description="Prices split-adjusted with dividends in cash (`split`), as traded (`raw`), or "
+        "adjusted for dividends too (`total_return`).",
+    )
     fill: Literal["next_open", "close"] | None = None
     delay: int | None = Field(None, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] | None = None

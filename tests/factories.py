@@ -50,6 +50,8 @@ def make_bars(
     close: Any = None,
     *,
     volume: Any = None,
+    dividend: Any = None,
+    split: Any = None,
     session: Any = None,
     minute: Any = None,
     ts: Any = None,
@@ -86,6 +88,8 @@ def make_bars(
         low=lows,
         close=closes,
         volume=np.full(count, np.nan) if volume is None else np.array(volume, dtype=np.float64),
+        dividend=None if dividend is None else np.array(dividend, dtype=np.float64),
+        split=None if split is None else np.array(split, dtype=np.float64),
     )
 
 

@@ -68,6 +68,7 @@ class Account:
         gross_exposure: Mean of |position value| over equity.
         notional: Sum of |quantity| x price x multiplier of all fills.
         fees, slippage: Sums over all fills, money.
+        dividends, borrow, carry: Cash that belongs to no trade, money; see `Simulation`.
         fills: Number of them.
         trades: Closed ones.
         open_trades: Number of positions still open.
@@ -94,6 +95,9 @@ class Account:
     notional: float
     fees: float
     slippage: float
+    dividends: float
+    borrow: float
+    carry: float
     fills: int
     trades: ClosedTrades
     open_trades: int
@@ -171,6 +175,9 @@ def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
         notional=sum(_notional(simulation) for simulation in simulations),
         fees=sum(float(fill.fee.sum()) for fill in fills),
         slippage=sum(float(fill.slippage.sum()) for fill in fills),
+        dividends=sum(each.dividends for each in simulations),
+        borrow=sum(each.borrow for each in simulations),
+        carry=sum(each.carry for each in simulations),
         fills=sum(len(fill) for fill in fills),
         trades=_closed_trades(simulations),
         open_trades=sum(_open_trades(simulation) for simulation in simulations),

@@ -1,9 +1,10 @@
 """What each symbol of one account contributed to it.
 
 The contribution of a symbol is money: what its sales brought less what its purchases and fees took,
-plus what accrued on it (options' gains less borrow), plus its position at the last close. At every
-time contributions add up to what the account has gained. Metrics of a symbol are those of the curve
-that begins with the cash of the whole account and gains this symbol's contribution only.
+plus what accrued on it (dividends and options' gains, less borrow), plus its position at the last
+close. At every time contributions add up to what the account has gained. Metrics of a symbol are
+those of the curve that begins with the cash of the whole account and gains this symbol's
+contribution only; all that accrued on it is its `carry`.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ def pairs_with_own_symbols(
     """
     cash = curve.initial_cash
     if len(symbols) == 1 and len(symbols[0]) == len(curve.ts):
-        held = cash * (symbols[0].close[ends] / symbols[0].open[0])
+        bars = symbols[0]
+        held = cash * (combine.worth_of(bars)[ends] / bars.open[0])
     else:
         held = combine.buy_and_hold(symbols, cash, curve.ts[ends])
     count = len(session_returns)
@@ -142,11 +143,12 @@ def pairs_with(
     Returns:
         No pairs where fewer than two levels are in common.
     """
+    benchmark = benchmark.between(int(sessions[0]), int(sessions[-1]))
     ends = returns.session_ends(benchmark.session)
     _, mine, theirs = np.intersect1d(
         sessions, benchmark.session[ends], assume_unique=True, return_indices=True
     )
-    own, other = closes[mine], benchmark.close[ends[theirs]]
+    own, other = closes[mine], combine.worth_of(benchmark)[ends[theirs]]
     covered = int(mine[-1] - mine[0]) if len(mine) else 0
     if len(mine) and mine[0] == 0:
         first = int(theirs[0])

@@ -146,4 +146,7 @@ CATALOG: Mapping[str, Measure] = {
     "slippage": lambda a: a.slippage,
     "cost_share": _traded(lambda a: costs.cost_share(a.costs, a.gross_profit)),
     "breakeven_bps": _traded(lambda a: costs.breakeven_bps(a.gross_profit, a.notional)),
+    "dividends": lambda a: a.dividends,
+    "borrow": lambda a: a.borrow,
+    "carry": lambda a: a.carry,
 }

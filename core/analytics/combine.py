@@ -117,13 +117,30 @@ def gross_exposure(traded: Traded, curve: Curve) -> float:
     return float(share.sum() / len(share))
 
 
+def worth_of(bars: Bars) -> FloatArray:
+    """Compute what one unit of the first bar's open is worth at each close, shape (T,).
+
+    It is held through splits, and its dividends are kept in cash; without any, that is the close.
+    """
+    worth = bars.close
+    units = np.ones(len(bars))
+    if bars.has_splits and bars.split is not None:
+        units[1:] = np.multiply.accumulate(bars.split[1:])
+        worth = worth * units
+    if bars.has_dividends and bars.dividend is not None:
+        paid = bars.dividend * units
+        paid[:1] = 0.0
+        worth = worth + np.add.accumulate(paid)
+    return worth
+
+
 def buy_and_hold(
     bars: Sequence[Bars], initial_cash: float, at: IntArray | None = None
 ) -> FloatArray:
     """Compute the equity of buying every symbol at its first open and keeping it.
 
-    Each symbol gets an equal sleeve of the cash, fractions of units are bought, nothing costs
-    anything: the plainest thing one could have done instead.
+    Each symbol gets an equal sleeve of the cash, fractions of units are bought, dividends stay in
+    cash, nothing costs anything: the plainest thing one could have done instead.
 
     Args:
         bars: One per symbol, at least one; symbols without bars stay in cash.
@@ -138,6 +155,6 @@ def buy_and_hold(
     sleeve = initial_cash / len(bars)
     equity = np.zeros(len(ts))
     for each in bars:
-        worth = sleeve * (each.close / each.open[0]) if len(each) else each.close
+        worth = sleeve * (worth_of(each) / each.open[0]) if len(each) else each.close
         equity += find(ts, each.ts, worth, sleeve)
     return equity

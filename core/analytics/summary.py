@@ -110,6 +110,7 @@ def badges(
         "short_history": is_short,
         "coarse_bars": ambiguous is not None and ambiguous > COARSE_ABOVE,
         "ruined": is_ruined,
+        "total_return": options.adjust == "total_return",
         "delta_approximation": options.option is not None,
         "synthetic_data": synthetic,
     }

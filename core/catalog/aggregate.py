@@ -9,6 +9,9 @@ Markets without sessions: intraday buckets are counted from 1970 UTC, a day is a
 the date rolls at another hour than midnight (spot FX: 17:00 New York), buckets are counted from the
 roll; none crosses it, so the last one of a date may be short when clocks change.
 
+Dividends of a bucket are added. A split within one counts from its opening: what comes before it in
+the bucket is put on the terms after it, so that a bar never mixes both.
+
 Weeks are ISO weeks and months calendar months of session dates, labelled by their first day. A sum
 with an unknown part is unknown: one missing volume makes the volume of its bucket missing.
 """
@@ -19,7 +22,7 @@ import numpy as np
 
 from core.catalog.columns import BoolArray, Columns
 from core.catalog.sessions import local_clock, midnights, regular_hours
-from core.domain.bars import US_PER_DAY, Int32Array, IntArray
+from core.domain.bars import US_PER_DAY, FloatArray, Int32Array, IntArray
 from core.domain.market import Market
 from core.domain.timeframe import Timeframe
 
@@ -76,7 +79,23 @@ def _days(rows: Columns, source: Timeframe, market: Market) -> Columns:
     starts = _starts(session)
     has_regular = np.logical_or.reduceat(regular, starts)
     kept = regular | ~np.repeat(has_regular, np.diff(starts, append=len(session)))
+    rows = _actions_kept(rows, kept)
     return _reduce(rows.take(kept), session[kept].astype(np.int64) * US_PER_DAY)
+
+
+def _actions_kept(rows: Columns, kept: BoolArray) -> Columns:
+    """Move what happens on rows left out to the next row that is kept."""
+    if not rows.acted:
+        return rows
+    dividend, split = rows.action("dividend").copy(), rows.action("split").copy()
+    places = np.flatnonzero(kept)
+    for row in np.flatnonzero(~kept & ((dividend != 0.0) | (split != 1.0))):
+        at = int(np.searchsorted(places, row))
+        if at < len(places):
+            # A split after a dividend divides it.
+            dividend[places[at]] += dividend[row] / split[places[at]]
+            split[places[at]] *= split[row]
+    return rows._replace(dividend=dividend, split=split)
 
 
 def _intraday_labels(
@@ -111,6 +130,14 @@ def _starts(labels: IntArray | Int32Array) -> IntArray:
 def _reduce(rows: Columns, labels: IntArray) -> Columns:
     starts = _starts(labels)
     last = np.concatenate((starts[1:], [len(labels)])) - 1
+    dividend = split = None
+    if rows.acted:
+        ratios = rows.action("split")
+        terms = np.multiply.accumulate(ratios)
+        later = np.repeat(terms[last], last - starts + 1) / terms
+        split = np.multiply.reduceat(ratios, starts)
+        dividend = np.add.reduceat(rows.action("dividend") / later, starts)
+        rows = _divided(rows, later)
     return Columns(
         ts=labels[starts],
         open=rows.open[starts],
@@ -118,4 +145,11 @@ def _reduce(rows: Columns, labels: IntArray) -> Columns:
         low=np.minimum.reduceat(rows.low, starts),
         close=rows.close[last],
         volume=np.add.reduceat(rows.volume, starts),
+        dividend=dividend,
+        split=split,
     )
+
+
+def _divided(rows: Columns, factor: FloatArray) -> Columns:
+    prices = {name: getattr(rows, name) / factor for name in ("open", "high", "low", "close")}
+    return rows._replace(**prices, volume=rows.volume * factor)

@@ -14,15 +14,22 @@ from core.catalog.bar_times import BarTimes, place_bars
 from core.catalog.cells import Rows, read_rows
 from core.catalog.columns import BoolArray, Columns
 from core.catalog.csv_layout import Layout, detect_layout
-from core.catalog.gates import Gatekeeper, judge_duplicates, judge_prices, judge_volume
+from core.catalog.gates import (
+    Gatekeeper,
+    judge_actions,
+    judge_duplicates,
+    judge_prices,
+    judge_volume,
+)
 from core.catalog.options import ReadOptions
 from core.catalog.price_cells import PriceCells, read_cells
 from core.catalog.sessions import local_clock
 from core.catalog.source import Source, read_source
-from core.catalog.splits import adjust
+from core.catalog.splits import adjust, settle
 from core.catalog.timestamps import Times, read_times
 from core.domain.bars import US_PER_DAY, IntArray
 from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -74,7 +81,7 @@ def read_bar_file(
     keeper.reject_each(times.problems, "bad_time")
     placed = place_bars(times, options, keeper)
     progress(0.8)
-    bars = Columns(placed.ts, *cells.prices, cells.volume)
+    bars = Columns(placed.ts, *cells.prices, cells.volume, **cells.actions)
     _judge(keeper, cells, bars, assumed=layout.assumed)
     progress(0.9)
     kept = np.flatnonzero(keeper.alive)
@@ -89,7 +96,16 @@ def read_bar_file(
     ]
     if time_order == "mixed":
         warnings.append("the rows are not in time order; they were sorted")
+    good, about = settle(good)
+    warnings += about
     if options.splits:
+        if "split" in good.acted:
+            raise InvalidInput(
+                "splits are given, and the file has a column of splits that its prices show",
+                expected="one of them",
+                hint="leave the splits option out: the column is stored",
+                field="splits",
+            )
         session = _sessions(good.ts, placed.timeframe, options)
         good, doubts = adjust(good, session, options.splits)
         warnings += doubts
@@ -119,6 +135,9 @@ def _judge(keeper: Gatekeeper, cells: PriceCells, bars: Columns, *, assumed: boo
         )
     keeper.reject_each(cells.bad_volumes, "bad_volume")
     judge_volume(keeper, cells.volume)
+    keeper.reject_each(cells.bad_actions["dividend"], "bad_dividend")
+    keeper.reject_each(cells.bad_actions["split"], "bad_split")
+    judge_actions(keeper, bars)
     judge_duplicates(keeper, bars)
     keeper.check_share()
 

@@ -1,4 +1,4 @@
-"""Names of columns: what sources call the time, the prices and the volume of a bar."""
+"""Names of columns: what sources call the time, prices, volume, dividend and split of a bar."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from core.catalog.columns import ACTIONS
 from core.errors import DataProblem, InvalidInput
 
 PRICES: Final = ("open", "high", "low", "close")
-ROLES: Final = ("timestamp", "date", "time", *PRICES, "volume")
+ROLES: Final = ("timestamp", "date", "time", *PRICES, "volume", *ACTIONS)
 """What a column can be. `timestamp` alone, or `date` together with `time`."""
 
 NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -28,7 +29,14 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "low": ("low", "l", "low price"),
     "close": ("close", "c", "close price", "closing price", "close/last", "last", "price"),
     "volume": ("volume", "vol", "vol.", "v", "tickvol", "tick volume"),
+    "dividend": ("dividend", "dividends", "dividend amount", "ex-dividend", "div cash", "divcash"),
+    "split": (
+        *("split", "splits", "split ratio", "split factor", "splitfactor", "split coefficient"),
+        *("stock splits", "stock split"),
+    ),
 }
+ZERO_IS_NO_SPLIT: Final = ("stock splits", "stock split")
+"""Columns of Yahoo Finance, which has 0 where others have 1."""
 SYMBOL_NAMES: Final = ("symbol", "ticker", "instrument", "sym", "code", "pair")
 TRADE_NAMES: Final = {"amount", "size", "qty", "quantity", "trade id", "side"}
 
@@ -79,7 +87,7 @@ def find_roles(
     for role, name in given.items():
         if names.count(normal_name(name)) == 1:
             roles[role] = names.index(normal_name(name))
-    for role in PRICES:
+    for role in (*PRICES, *ACTIONS):
         if role not in given and (index := _find(names, ALIASES[role], role, cells)) is not None:
             roles[role] = index
     notes: list[str] = []

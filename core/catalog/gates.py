@@ -1,7 +1,8 @@
 """The gates a row must pass, in order; the first one it fails names the reason.
 
 `field_count`, `bad_time`, `ambiguous_time` / `nonexistent_time`, `missing_price`, `not_a_number`,
-`nonpositive_price`, `high_low`, `bad_volume`, `conflicting_duplicate` / `duplicate`.
+`nonpositive_price`, `high_low`, `bad_volume`, `bad_dividend`, `bad_split`,
+`conflicting_duplicate` / `duplicate`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from core.catalog.columns import BoolArray, Columns
+from core.catalog.columns import ACTIONS, BoolArray, Columns
+from core.catalog.options import MAX_RATIO
 from core.domain.bars import FloatArray, IntArray
 from core.domain.dataset import Rejection
 from core.errors import DataProblem
@@ -107,6 +109,24 @@ def judge_volume(keeper: Gatekeeper, volume: FloatArray) -> None:
     keeper.reject(wrong, "bad_volume", lambda row: f"volume is {float(volume[row])!r}")
 
 
+def judge_actions(keeper: Gatekeeper, rows: Columns) -> None:
+    """Reject dividends and splits that cannot be."""
+    dividend, split = rows.action("dividend"), rows.action("split")
+    keeper.reject(
+        np.flatnonzero(dividend < 0),
+        "bad_dividend",
+        lambda row: f"dividend is {float(dividend[row])!r}, expected cash per unit, 0 for none",
+    )
+    keeper.reject(
+        np.flatnonzero((split < 1 / MAX_RATIO) | (split > MAX_RATIO)),
+        "bad_split",
+        lambda row: (
+            f"split is {float(split[row])!r}, expected new units per old one such as 2 for 2:1, "
+            "1 for none"
+        ),
+    )
+
+
 def judge_duplicates(keeper: Gatekeeper, rows: Columns) -> None:
     """Reject rows for a moment that has one already.
 
@@ -146,11 +166,17 @@ def judge_duplicates(keeper: Gatekeeper, rows: Columns) -> None:
 
 
 def same_values(left: Columns, right: Columns) -> BoolArray:
-    """Whether rows agree in every value; two missing volumes agree."""
+    """Whether rows agree in every value; two missing volumes agree.
+
+    Where `left` knows nothing of dividends or splits, it does not contradict any.
+    """
     same: BoolArray = left.volume == right.volume
     same |= np.isnan(left.volume) & np.isnan(right.volume)
     for name in ("open", "high", "low", "close"):
         same &= getattr(left, name) == getattr(right, name)
+    for name in ACTIONS:
+        if getattr(left, name) is not None:
+            same &= left.action(name) == right.action(name)
     return same
 
 

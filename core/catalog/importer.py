@@ -13,7 +13,7 @@ from typing import Final, Literal
 import numpy as np
 
 from core.catalog.bar_file import BarFile, read_bar_file
-from core.catalog.columns import BoolArray, Columns
+from core.catalog.columns import BoolArray, Columns, joined
 from core.catalog.gates import same_values
 from core.catalog.head import Head, SymbolEntry
 from core.catalog.lake import Catalog, moment
@@ -155,12 +155,13 @@ def _reject_against(stored: Columns, file: BarFile) -> BoolArray:
     there: BoolArray = stored.ts[at] == file.bars.ts
     against = there & ~same_values(file.bars, stored.take(at))
     place = dict(zip(file.row_of[against].tolist(), at[against].tolist(), strict=True))
+    prices = (stored.open, stored.high, stored.low, stored.close, stored.volume)
     file.keeper.reject(
         sorted(place),
         "conflicting_duplicate",
         lambda row: (
             "the lake has other values for the same time: open, high, low, close, volume "
-            + ", ".join(repr(float(column[place[row]])) for column in stored[1:])
+            + ", ".join(repr(float(column[place[row]])) for column in prices)
         ),
     )
     file.keeper.check_share()
@@ -169,7 +170,7 @@ def _reject_against(stored: Columns, file: BarFile) -> BoolArray:
 
 def _merged(stored: Columns, fresh: Columns) -> dict[int, Columns]:
     """Give every row of each year that has new ones, in time order."""
-    rows = Columns._make(np.concatenate(pair) for pair in zip(stored, fresh, strict=True))
+    rows = joined([stored, fresh])
     rows = rows.take(np.argsort(rows.ts, kind="stable"))
     years = _years(rows.ts)
     return {int(year): rows.take(years == year) for year in np.unique(_years(fresh.ts))}

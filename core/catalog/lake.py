@@ -19,7 +19,8 @@ from core.catalog.names import PRICES, canonical_symbol
 from core.catalog.reports import read_report
 from core.catalog.sessions import EPOCH, day_number, local_clock, session_starts
 from core.catalog.stored import Part, PartReader, parts_of, stored_timeframes
-from core.domain.bars import US_PER_DAY, Bars
+from core.catalog.terms import on_terms
+from core.domain.bars import US_PER_DAY, Adjust, Bars
 from core.domain.dataset import ImportReport, Series
 from core.domain.market import Market, find_market
 from core.domain.timeframe import Timeframe
@@ -87,8 +88,11 @@ class Catalog:
         timeframe: Timeframe,
         start: date | None = None,
         end: date | None = None,
+        adjust: Adjust = "split",
     ) -> Bars:
         """Build bars from the sessions of `start` to `end`, both inclusive, and nothing outside.
+
+        They are put on the terms of `adjust` as `on_terms` does, splits after `end` unknown.
 
         Weeks and months built here from shorter bars and cut by `start` or `end` are made of the
         sessions inside. Weeks and months stored as such cannot be cut: those that are not wholly
@@ -105,7 +109,7 @@ class Catalog:
         else:
             session = (rows.ts // US_PER_DAY).astype(np.int32)
             minute = np.zeros(len(rows.ts), dtype=np.int32)
-        return Bars(
+        bars = Bars(
             symbol=name,
             timeframe=timeframe,
             market=market,
@@ -113,6 +117,7 @@ class Catalog:
             minute=minute,
             **rows._asdict(),
         )
+        return on_terms(bars, adjust)
 
     def frame(
         self,
@@ -121,12 +126,18 @@ class Catalog:
         start: date | None = None,
         end: date | None = None,
     ) -> pl.DataFrame:
-        """Build the same bars as a frame: timestamp (UTC), open, high, low, close, volume.
+        """Build the same bars, split-adjusted, as a frame.
+
+        Columns are timestamp (UTC), open, high, low, close, volume, and dividend where there are
+        some.
 
         Raises:
             NotFound, DataProblem: as for `bars`.
         """
         rows, _ = self._rows(self._known(symbol), timeframe, start, end)
+        if "split" in rows.acted:
+            bars = self.bars(symbol, timeframe, start, end)
+            rows = Columns(*(getattr(bars, name) for name in Columns._fields))
         return to_frame(rows)
 
     def last_import(self, symbol: str) -> ImportReport | None:

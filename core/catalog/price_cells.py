@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from core.catalog.cells import Rows, blocks
-from core.catalog.column_names import PRICES
-from core.catalog.columns import BoolArray
+from core.catalog.column_names import PRICES, ZERO_IS_NO_SPLIT, normal_name
+from core.catalog.columns import ACTIONS, BoolArray
 from core.catalog.csv_layout import Layout
 from core.catalog.gates import MAX_REJECTIONS
 from core.catalog.numbers import Numbers, read_numbers
-from core.domain.bars import FloatArray
+from core.domain.bars import NO_ACTION, FloatArray
 from core.errors import DataProblem
 
 _SYMBOLS_SHOWN: Final = 5
@@ -30,7 +30,8 @@ class PriceCells:
         times: Stamps as written, date and time of day joined by a blank.
         prices: Open, high, low, close; NaN where there is no number.
         volume: NaN where there is none.
-        missing, not_numbers, bad_volumes: Rows with a problem, and what was found.
+        actions: Dividends and split ratios, where the file has such a column.
+        missing, not_numbers, bad_volumes, bad_actions: Rows with a problem, and what was found.
         unknown_volumes: Rows of a file with a volume column that have none.
         instrument: What a column of symbols calls the instrument, if there is one.
     """
@@ -39,9 +40,13 @@ class PriceCells:
     prices: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
     volume: FloatArray
     unknown_volumes: BoolArray
+    actions: dict[str, FloatArray] = field(default_factory=dict)
     missing: dict[int, str] = field(default_factory=dict)
     not_numbers: dict[int, str] = field(default_factory=dict)
     bad_volumes: dict[int, str] = field(default_factory=dict)
+    bad_actions: dict[str, dict[int, str]] = field(
+        default_factory=lambda: {name: {} for name in ACTIONS}
+    )
     instrument: str | None = None
 
 
@@ -84,7 +89,10 @@ def read_cells(rows: Rows, layout: Layout, progress: Callable[[float], None]) ->
         _read_prices(cells, frame, part, style)
         if "volume" in frame:
             _read_volume(cells, frame["volume"], part, style)
+        for name in layout.roles.keys() & set(ACTIONS):
+            _read_action(cells, name, frame[name], part, style)
         progress(part.stop / count)
+    _read_zeros(cells, layout)
     cells.times = pl.concat(times)
     cells.instrument = _one_symbol(symbols - {""})
     _refuse_doubtful_commas(cells, style, count)
@@ -115,6 +123,22 @@ def _read_volume(cells: PriceCells, text: pl.Series, part: slice, style: _Style)
     cells.unknown_volumes[part] = numbers.missing
     wrong = np.isnan(numbers.values) & ~numbers.missing
     _note(cells.bad_volumes, text, wrong, part, "volume")
+
+
+def _read_action(cells: PriceCells, name: str, text: pl.Series, part: slice, style: _Style) -> None:
+    numbers = read_numbers(text)
+    style.see(numbers)
+    column = cells.actions.setdefault(name, np.full(len(cells.volume), NO_ACTION[name]))
+    column[part] = np.where(numbers.missing, NO_ACTION[name], numbers.values + 0.0)
+    wrong = np.isnan(numbers.values) & ~numbers.missing
+    _note(cells.bad_actions[name], text, wrong, part, name)
+
+
+def _read_zeros(cells: PriceCells, layout: Layout) -> None:
+    at = layout.roles.get("split")
+    if at is not None and normal_name(layout.names[at]) in ZERO_IS_NO_SPLIT:
+        ratios = cells.actions["split"]
+        ratios[ratios == 0] = 1.0
 
 
 def _note(

@@ -1,7 +1,7 @@
 """Prices before a split, put on the terms of the shares after it.
 
-A split of ratio r on date D: prices of sessions before D are divided by r and volumes multiplied
-by it, several splits by the product of their ratios. Dividends are not touched.
+A split of ratio r on date D: prices and dividends of sessions before D are divided by r and volumes
+multiplied by it, several splits by the product of their ratios.
 """
 
 from __future__ import annotations
@@ -40,8 +40,50 @@ def adjust(
         low=rows.low / factor,
         close=rows.close / factor,
         volume=rows.volume * factor,
+        dividend=None if rows.dividend is None else rows.dividend / factor,
     )
     return adjusted, notes
+
+
+def settle(rows: Columns) -> tuple[Columns, list[str]]:
+    """Decide what the splits a file lists mean for its prices, and say so.
+
+    Many sources list splits beside prices that are adjusted for them. If the steps at all splits
+    together are nearer to none than to the ratios, the column is information and is left out;
+    else prices jump by it, and it is kept. A split of the first row has no step to look at.
+
+    Args:
+        rows: In time order.
+    """
+    notes = []
+    if paid := int((rows.action("dividend") != 0).sum()):
+        notes.append(
+            f"dividends stored: {paid:,}; they are paid on top of the prices, which must not be "
+            "adjusted for them as well"
+        )
+    if "split" not in rows.acted:
+        return rows._replace(split=None), notes
+    ratios = rows.action("split")
+    at = np.flatnonzero(ratios[1:] != 1) + 1
+    steps = np.log(rows.open[at] / rows.close[at - 1])
+    jumps = np.abs(steps + np.log(ratios[at])) < np.abs(steps)
+    if len(at) and np.abs(steps).sum() <= np.abs(steps + np.log(ratios[at])).sum():
+        notes.append(
+            f"splits not stored: {len(at):,} that the prices do not show; they are adjusted for "
+            "them already"
+        )
+        return rows._replace(split=None), notes
+    for row, shows in zip(at.tolist(), jumps.tolist(), strict=True):
+        if not shows:
+            day = rows.ts[row].astype("datetime64[us]").astype("datetime64[D]")
+            notes.append(
+                f"the split of {ratios[row]:g} on {day} does not show in the prices: "
+                f"{round(float(rows.close[row - 1]), _ROUNDED):g} was followed by "
+                f"{round(float(rows.open[row]), _ROUNDED):g}"
+            )
+    count = int((ratios != 1).sum())
+    notes.append(f"splits stored: {count:,}; prices before them are as they were traded")
+    return rows, notes
 
 
 def doubt(rows: Columns, session: IntArray, day: date, ratio: float) -> str | None:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.catalog.columns import ARROW_SCHEMA, SCHEMA, Columns, to_columns
+from core.catalog.columns import ACTIONS, ARROW_SCHEMA, SCHEMA, Columns, to_columns
 from core.catalog.head import FileEntry, Head
 from core.catalog.names import legacy_folder, series_folder, year_file
 from core.domain.timeframe import Timeframe
@@ -76,7 +76,9 @@ class PartReader:
             OSError: a file has been moved in the meantime.
         """
         files = [_decoded(part.path, self._content(part)) for part in parts]
-        rows = to_columns(files[0] if len(files) == 1 else pa.concat_tables(files))
+        # Years in which nothing happened have no column for it.
+        table = files[0] if len(files) == 1 else pa.concat_tables(files, promote_options="default")
+        rows = to_columns(table)
         rows = _inside(rows, lower, upper)
         if any(part.entry is None for part in parts):
             rows = _checked(rows, parts[0].path.name)
@@ -122,7 +124,11 @@ def _decoded(path: Path, content: bytes) -> pa.Table:
         if table.schema.equals(ARROW_SCHEMA):
             return table
         # Others may have kept nanoseconds, 32 bits or times without a zone, which are UTC.
-        return table.select(ARROW_SCHEMA.names).cast(ARROW_SCHEMA, safe=False)
+        schema = ARROW_SCHEMA
+        for name in ACTIONS:
+            if name in table.column_names:
+                schema = schema.append(pa.field(name, pa.float64()))
+        return table.select(schema.names).cast(schema, safe=False)
     except (pa.ArrowException, KeyError, OSError) as error:
         raise DataProblem(
             f"{path.name} cannot be read as a price file: {_first_line(error)}",
@@ -156,6 +162,13 @@ def _checked(rows: Columns, name: str) -> Columns:
             f"{int((~inside).sum()):,} rows of {name} and its neighbours are no bars, the first at "
             f"{when} UTC: " + ", ".join(repr(float(column[at])) for column in rows[1:5]),
             expected="positive open, high, low and close with low <= open, close <= high",
+            hint="import the rows as CSV: the importer lists such rows and leaves them out",
+        )
+    dividend, ratio = rows.action("dividend"), rows.action("split")
+    if not bool(np.all((dividend >= 0) & np.isfinite(dividend) & (ratio > 0) & np.isfinite(ratio))):
+        raise DataProblem(
+            f"{name} and its neighbours hold dividends or splits that cannot be",
+            expected="dividends of 0 or more, split ratios above 0, 1 for none",
             hint="import the rows as CSV: the importer lists such rows and leaves them out",
         )
     return rows

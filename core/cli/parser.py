@@ -137,6 +137,7 @@ def _run(sub: ArgumentParser) -> None:
     how.add_argument(
         "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"
     )
+    how.add_argument("--adjust", metavar="TERMS", help="prices: split, raw or total_return (split)")
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
     how.add_argument("--delay", type=_whole, metavar="BARS", help="extra bars before the fill (0)")
     how.add_argument("--sizing", metavar="KIND", help="percent_of_equity, units or lots")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from core.services import Services
 
+BESIDE_TRADES = ("dividends", "borrow", "carry")
 HEADLINE = (
     "total_return",
     "cagr",
@@ -318,7 +319,8 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
     if len(kept.by_symbol) > 1:
         columns += [f"{symbol}>" for symbol in kept.by_symbol]
         metrics += list(kept.by_symbol.values())
-    table(out, columns, [_metric_row(name, metrics) for name in HEADLINE])
+    beside = [name for name in BESIDE_TRADES if kept.metrics[name]]
+    table(out, columns, [_metric_row(name, metrics) for name in (*HEADLINE, *beside)])
     for name, reason in kept.metrics.reasons.items():
         if name in HEADLINE:
             line(out, f"  {METRICS[name].label} is undefined: {REASONS.get(reason, reason)}.")

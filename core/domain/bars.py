@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,11 @@ IntArray = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 
 US_PER_DAY = 86_400_000_000
+Adjust = Literal["split", "raw", "total_return"]
+"""Terms of prices: put on those after every split, as traded, or less dividends too (R15)."""
+
+NO_ACTION = {"dividend": 0.0, "split": 1.0}
+"""Columns of corporate actions and what they hold where nothing happens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,10 @@ class Bars:
         minute: Minute of the local day at which the bar opens (0 for daily and longer), int32.
         open, high, low, close: Prices, float64, positive, low <= open and close <= high.
         volume: float64, NaN where the source has none.
+        dividend: Cash per unit for whoever held it before this bar, the first of an ex-date; 0
+            where there is none. None for a source without dividends.
+        split: New units per old one at the opening of this bar, 1 where there is none. None where
+            prices do not jump by splits.
     """
 
     symbol: str
@@ -47,11 +57,14 @@ class Bars:
     low: FloatArray
     close: FloatArray
     volume: FloatArray
+    dividend: FloatArray | None = None
+    split: FloatArray | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and order once, then freeze the columns."""
         length = len(self.ts)
-        for name in ("session", "minute", "open", "high", "low", "close", "volume"):
+        names = ("session", "minute", "open", "high", "low", "close", "volume")
+        for name in (*names, *self._actions):
             column = getattr(self, name)
             if column.shape != (length,):
                 raise DataProblem(
@@ -74,6 +87,36 @@ class Bars:
                 hint="import the file again: the importer lists such rows and leaves them out",
             )
 
+        self._check_actions()
+
+    @property
+    def _actions(self) -> tuple[str, ...]:
+        return tuple(name for name in NO_ACTION if getattr(self, name) is not None)
+
+    def _check_actions(self) -> None:
+        if self.dividend is not None and not bool(
+            ((self.dividend >= 0) & np.isfinite(self.dividend)).all()
+        ):
+            raise DataProblem(
+                f"{self.symbol} has dividends that are negative or no number",
+                expected="cash per unit, 0 where there is none",
+            )
+        if self.split is not None and not bool(((self.split > 0) & np.isfinite(self.split)).all()):
+            raise DataProblem(
+                f"{self.symbol} has split ratios that are not above 0",
+                expected="new units per old one, 1 where there is none",
+            )
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether prices jump by a split somewhere."""
+        return self.split is not None and bool((self.split != 1).any())
+
+    @property
+    def has_dividends(self) -> bool:
+        """Whether a dividend is paid somewhere."""
+        return self.dividend is not None and bool((self.dividend != 0).any())
+
     def __len__(self) -> int:
         """Number of bars."""
         return len(self.ts)
@@ -91,7 +134,8 @@ class Bars:
     def _rows(self, left: int, right: int) -> Bars:
         if (left, right) == (0, len(self)):
             return self
-        names = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+        columns = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+        names = (*columns, *self._actions)
         return replace(self, **{name: getattr(self, name)[left:right].copy() for name in names})
 
     @cached_property
@@ -107,6 +151,12 @@ class Bars:
             digest = hashlib.sha256(f"{self.symbol}|{self.timeframe}|{self.market.code}".encode())
             for column in (self.ts, self.open, self.high, self.low, self.close, self.volume):
                 digest.update(np.ascontiguousarray(column[part]).tobytes())
+            # Years without any keep the hash they have always had.
+            for name in self._actions:
+                values = getattr(self, name)[part]
+                if bool((values != NO_ACTION[name]).any()):
+                    digest.update(name.encode())
+                    digest.update(np.ascontiguousarray(values).tobytes())
             hashes[int(years[rows[0]])] = digest.hexdigest()
         return hashes
 

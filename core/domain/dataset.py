@@ -32,7 +32,8 @@ class Rejection:
     Attributes:
         line: Line in the file, counting from 1 as editors do.
         reason: Stable code: `bad_time`, `missing_price`, `not_a_number`, `nonpositive_price`,
-            `high_low`, `duplicate`, `conflicting_duplicate`, `bad_volume`, `field_count`,
+            `high_low`, `duplicate`, `conflicting_duplicate`, `bad_volume`,
+            `bad_dividend`, `bad_split`, `field_count`,
             `nonexistent_time`, `ambiguous_time`.
         detail: What was found, for people.
     """

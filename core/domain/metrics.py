@@ -12,7 +12,7 @@ from typing import Literal
 
 Direction = Literal["higher", "lower", "none"]
 MetricUnit = Literal["fraction", "ratio", "money", "count", "bars", "seconds", "sessions", "bps"]
-Group = Literal["returns", "risk", "benchmark", "trades", "costs", "activity"]
+Group = Literal["returns", "risk", "benchmark", "trades", "costs", "activity", "cash"]
 
 REASONS: dict[str, str] = {
     "no_data": "there are no bars",
@@ -180,6 +180,9 @@ METRICS: dict[str, Metric] = _table(
         "costs",
         "Cost per side that takes it all.",
     ),
+    ("dividends", "Dividends", "money", "none", "cash", "Received less paid; in no trade's P&L."),
+    ("borrow", "Borrow", "money", "lower", "cash", "Paid for short positions."),
+    ("carry", "Option carry", "money", "none", "cash", "Gained by gamma less lost by theta."),
 )
 
 COUNTER_NAMES = (
@@ -226,6 +229,7 @@ BADGES: dict[str, str] = {
     "short_history": "Less than a year: annual figures are extrapolated",
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
+    "total_return": "Total return prices: dividends are in the prices, which nobody ever quoted",
     "delta_approximation": "Delta approximation: option prices are derived from the underlying",
     "synthetic_data": "Synthetic prices: made by a generator, no market ever traded them",
 }

@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.domain.bars import Adjust
+
 MIN_LOT = 1e-9
 
 
@@ -36,6 +38,8 @@ class EngineOptions(BaseModel):
     Attributes:
         initial_cash: Account currency at the start.
         account: With several symbols: equal `sleeves`, or one `shared` cash account.
+        adjust: Prices a run sees: `split`: adjusted for splits, dividends paid in cash; `raw`: as
+            traded, splits and dividends as events; `total_return`: adjusted for both, badged (R15).
         fill: `next_open`: decided at close t, filled at open t+1. `close`: filled at close t,
             which no one can trade; results are badged optimistic (R2).
         delay: Extra bars between decision and fill (R2).
@@ -73,6 +77,7 @@ class EngineOptions(BaseModel):
 
     initial_cash: float = Field(100_000.0, gt=0, le=1e12)
     account: Literal["sleeves", "shared"] = "sleeves"
+    adjust: Adjust = "split"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)
     sizing: Literal["percent_of_equity", "units", "lots"] = "percent_of_equity"

@@ -35,6 +35,7 @@ class Reason(IntEnum):
     DELIST = 15
     END = 16
     REBALANCE = 17
+    SPLIT = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class Simulation:
         borrow: Paid on short positions, money (R11).
         carry: What options gained by gamma less what they lost by theta, money (R18).
         labels: Why an exit rule left, by number of the trade.
+        dividends: Received on long positions less those paid on short ones, money (R15).
     """
 
     bars: Bars
@@ -163,6 +165,7 @@ class Simulation:
     ruined: bool
     borrow: float = 0.0
     carry: float = 0.0
+    dividends: float = 0.0
     labels: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -178,12 +181,13 @@ class PortfolioSimulation:
         mark: Last closes, NaN before the first, shape (T, S).
         equity, cash: At the close of each row, shape (T,).
         quantity: Positions at the close of each row, signed, shape (T, S).
-        accrued: Money of each symbol that came without a fill so far, options' accruals less borrow
+        accrued: Money of each symbol that came without a fill so far, dividends and
+            options' accruals less borrow
             (R11, R18), shape (T, S).
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
-        max_drawdown, gross_exposure, ruined, borrow, carry: As in `Simulation`.
+        max_drawdown, gross_exposure, ruined, borrow, carry, dividends: As in `Simulation`.
     """
 
     bars: tuple[Bars, ...]
@@ -207,6 +211,7 @@ class PortfolioSimulation:
     ruined: bool
     borrow: float
     carry: float
+    dividends: float = 0.0
 
     def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
         """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""
@@ -235,6 +240,7 @@ class PortfolioSimulation:
             ruined=self.ruined,
             borrow=self.borrow,
             carry=self.carry,
+            dividends=self.dividends,
         )
 
 

@@ -21,6 +21,7 @@ from core.errors import DataProblem, StrategyFailed
 DELISTED_AFTER_DAYS = 5
 FIRST_TABLE_ROWS = 1024
 _NO_LEVELS = desk.Levels(np.array([[np.nan]]), 0)
+_ONE_TERM = desk.Levels(np.array([[1.0]]), 0)
 
 
 class Timeline(NamedTuple):
@@ -81,7 +82,8 @@ def simulate_account(
         compiled: False runs the plain-Python twin, which gives the same bits slowly.
 
     Raises:
-        DataProblem: a symbol has no bars, or no volume where a rule needs it.
+        DataProblem: a symbol has no bars, no volume where a rule needs it, or prices on other
+            terms than `adjust` says.
         StrategyFailed: signals or weights have the wrong shape or impossible values.
     """
     for each in bars:
@@ -93,6 +95,18 @@ def simulate_account(
                 f"{each.symbol} has bars without volume",
                 expected="volume, which a cap on participation and price impact are measured by",
                 hint="drop max_participation, impact and volume_share, or use prices with volume",
+            )
+        if each.has_splits and options.adjust != "raw":
+            raise DataProblem(
+                f"prices of {each.symbol} jump by splits, and adjust is {options.adjust}",
+                expected="split-adjusted prices, or adjust=raw",
+                hint="read the prices with the same adjust as the run",
+            )
+        if each.has_dividends and options.adjust == "total_return":
+            raise DataProblem(
+                f"{each.symbol} comes with dividends, and adjust is total_return",
+                expected="prices adjusted for dividends, without their cash",
+                hint="read the prices with the same adjust as the run",
             )
     timeline = timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
@@ -116,7 +130,7 @@ def simulate_account(
             np.zeros(2, dtype=np.int64),
             np.zeros(kernels.COUNTERS, dtype=np.int64),
         )
-        done, drawdown, gross, ruined, borrow, carry = run(
+        done, drawdown, gross, ruined, borrow, carry, dividends = run(
             rows,
             asked,
             guards,
@@ -160,6 +174,7 @@ def simulate_account(
         ruined=bool(ruined),
         borrow=float(borrow),
         carry=float(carry),
+        dividends=float(dividends),
     )
 
 
@@ -191,7 +206,38 @@ def _rows(
     if costs.impact:
         moved = _stacked([costs.impact * impact_of(each) for each in bars])
         lay(grid["impact"], moved, number, 0.0)
-    return desk.Rows(grid, timeline.row_of, timeline.day)
+    return desk.Rows(
+        grid, timeline.row_of, timeline.day, _actions(bars, timeline), _terms(bars, timeline)
+    )
+
+
+def _actions(bars: Sequence[Bars], timeline: Timeline) -> desk.Table:
+    """List the bars with a dividend or a split in order of rows, then of symbols."""
+    found = []
+    for s, each in enumerate(bars):
+        dividend = np.zeros(len(each)) if each.dividend is None else each.dividend
+        ratio = np.ones(len(each)) if each.split is None else each.split
+        own = np.flatnonzero((dividend != 0.0) | (ratio != 1.0))
+        part = np.empty(len(own), dtype=desk.ACTION)
+        part["dividend"], part["split"] = dividend[own], ratio[own]
+        part["row"], part["symbol"] = timeline.row_of[own, s], s
+        found.append(part)
+    table = np.concatenate(found)
+    return table[np.argsort(table["row"], kind="stable")].view(np.recarray)
+
+
+def _terms(bars: Sequence[Bars], timeline: Timeline) -> desk.Levels:
+    """Multiply the ratios of each symbol up as time goes on."""
+    if not any(each.has_splits for each in bars):
+        return _ONE_TERM
+    terms = np.empty(timeline.number.shape)
+    mark(terms, spread(timeline, [terms_of(each) for each in bars], np.nan))
+    return desk.Levels(np.where(np.isnan(terms), 1.0, terms), 1)
+
+
+def terms_of(bars: Bars) -> FloatArray:
+    """Give the product of the split ratios up to each bar and with it, shape (T,)."""
+    return np.ones(len(bars)) if bars.split is None else np.multiply.accumulate(bars.split)
 
 
 def _stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -213,8 +259,11 @@ def impact_of(bars: Bars) -> FloatArray:
     """
     ends = np.flatnonzero(np.r_[bars.session[1:] != bars.session[:-1], True])
     begins = np.r_[0, ends[:-1] + 1]
-    of_session = impact_coefficients(bars.close[ends], bars.volume, begins, ends)
-    return np.repeat(of_session, ends - begins + 1)
+    terms = terms_of(bars)
+    closes, volume = (bars.close * terms)[ends], bars.volume / terms
+    of_session = impact_coefficients(closes, volume, begins, ends)
+    coefficients: FloatArray = np.repeat(of_session, ends - begins + 1) / np.sqrt(terms)
+    return coefficients
 
 
 def _asked(

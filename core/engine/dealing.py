@@ -7,7 +7,7 @@ from math import floor, inf, nan, sqrt
 import numpy as np
 from numba.extending import register_jitable
 
-from core.engine.desk import CASH, ENTRY_REASON, LEAST_PREMIUM, Desk, Extra, Out
+from core.engine.desk import CASH, ENTRY_REASON, LEAST_PREMIUM, SPLIT, Desk, Extra, Out
 from core.engine.kernels import (
     AT_CLOSE,
     BLOCKED,
@@ -16,6 +16,7 @@ from core.engine.kernels import (
     ENTRIES,
     LIMITED,
     NO_ENTRY,
+    PERCENT,
     REJECTED,
     REJECTIONS,
     SCALED,
@@ -153,6 +154,8 @@ def sell_down(
         fee = fee_of(size, px, t, -side, charges)
     if is_whole:
         fee = fee + charges.per_trade
+    if reason == SPLIT:
+        fee = 0.0
     account = desk.account
     account[CASH] = account[CASH] - -dq * px * charges.multiplier
     account[CASH] = account[CASH] - fee
@@ -199,18 +202,35 @@ def leave(
 
 
 @register_jitable
-def guard(desk: Desk, row: int, s: int, px: float, side: float) -> tuple[float, float, float]:
+def splits_since(desk: Desk, row: int, t: int, s: int) -> float:
+    """By what a price of an earlier row is divided to be on the terms of row `t` (R15)."""
+    terms = desk.rows.terms
+    at = s * terms.step
+    return float(terms.value[t * terms.step, at] / terms.value[row * terms.step, at])
+
+
+@register_jitable
+def guard(
+    desk: Desk, t: int, row: int, s: int, px: float, side: float
+) -> tuple[float, float, float]:
     """Signed stop and target of an entry at `px`, and its trailing distance (NaN: none)."""
+    ratio = splits_since(desk, row, t, s)
     stops, targets, trails = desk.guards.stop, desk.guards.target, desk.guards.trail
     stop, target = -inf, inf
     value = stops.value[row * stops.step, s * stops.step]
     if value == value:
+        if desk.book[s].stop_unit != PERCENT:
+            value = value / ratio
         stop = level_of(value, desk.book[s].stop_unit, px, side, -1.0)
     value = targets.value[row * targets.step, s * targets.step]
     if value == value:
+        if desk.book[s].target_unit != PERCENT:
+            value = value / ratio
         target = level_of(value, desk.book[s].target_unit, px, side, 1.0)
     trail = trails.value[row * trails.step, s * trails.step]
     if trail == trail:
+        if desk.book[s].trail_unit != PERCENT:
+            trail = trail / ratio
         stop = max(stop, level_of(trail, desk.book[s].trail_unit, px, side, -1.0))
     return stop, target, trail
 
@@ -226,7 +246,7 @@ def buy(
     px = ref if at_limit else filled(desk, t, s, ref, side, size)
     held = abs(book[s].q)
     average = px if held == 0.0 else (book[s].entry * held + px * size) / (held + size)
-    stop, target, trail = guard(desk, row, s, average, side)
+    stop, target, trail = guard(desk, t, row, s, average, side)
     if held > 0.0 and book[s].trail == book[s].trail:
         stop = max(stop, book[s].stop)
     if not (px > 0.0 and stop < side * px and target > side * px):
@@ -304,7 +324,7 @@ def enter(
     closing = manner == AT_CLOSE
     px = ref if at_limit else worse(ref, side, charges)
     held = abs(book[s].q)
-    stop, target, _ = guard(desk, row, s, px, side)
+    stop, target, _ = guard(desk, t, row, s, px, side)
     if held == 0.0 and not (px > 0.0 and stop < side * px and target > side * px):
         counters[REJECTIONS] += 1
         return False
@@ -315,7 +335,8 @@ def enter(
             equity_at(desk, t, True), desk.rows.grid[row, s].c, charges.multiplier, cfg
         )
     else:
-        raw = asked_size(desk.equity[row], desk.rows.grid[row, s].c, charges.multiplier, cfg)
+        close = desk.rows.grid[row, s].c / splits_since(desk, row, t, s)
+        raw = asked_size(desk.equity[row], close, charges.multiplier, cfg)
     raw = whole(raw, cfg.lot)
     if not raw > 0.0:
         counters[DROPPED_LOT] += 1

@@ -16,7 +16,9 @@ from core.engine.kernels import Charges, Config, Limits
 
 ENTRY_REASON = 1
 # Slots of the account.
-CASH, BORROW, CARRY = range(3)
+CASH, BORROW, CARRY, DIVIDENDS = range(4)
+# The reason of a fill that pays a fraction of a lot out (R15).
+SPLIT = 18
 # Rounds in which increases are scaled to the cash they share (R9).
 MOST_ROUNDS = 50
 IMPACT_SESSIONS = 20
@@ -39,16 +41,32 @@ CELL = np.dtype(
 )
 
 
+# A bar with a dividend or a split.
+ACTION = np.dtype(
+    [("dividend", np.float64), ("split", np.float64), ("row", np.int64), ("symbol", np.int64)]
+)
+
+
+class Levels(NamedTuple):
+    """A number for each row and symbol: `value[row * step, symbol * step]`."""
+
+    value: FloatArray
+    step: int
+
+
 class Rows(NamedTuple):
     """Prices on the union of times.
 
     `grid` has shape (T, S); `row_of` finds a symbol's own bars in it, shape (N, S); `day` is the
-    session of a row, shape (T,).
+    session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
+    products of ratios so far (R15).
     """
 
     grid: Grid
     row_of: Int32Array
     day: Int32Array
+    actions: Table
+    terms: Levels
 
 
 class Wanted(NamedTuple):
@@ -60,15 +78,8 @@ class Wanted(NamedTuple):
     priority: FloatArray
 
 
-class Levels(NamedTuple):
-    """Protective levels: `value[row * step, symbol * step]`; their units are in the book."""
-
-    value: FloatArray
-    step: int
-
-
 class Guards(NamedTuple):
-    """Stop, target and trail."""
+    """Stop, target and trail; their units are in the book."""
 
     stop: Levels
     target: Levels

@@ -20,6 +20,7 @@ from numba.extending import register_jitable
 
 from core.analytics import returns
 from core.analytics.benchmark import PAIRS_AT_LEAST
+from core.analytics.combine import worth_of
 from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST
 from core.analytics.summary import badges
 from core.analytics.undefined import NOISE
@@ -44,10 +45,10 @@ REASON_CODES = ("", *REASONS)
     EXPECTANCY_PCT, EXPECTANCY_R, PAYOFF, AVERAGE_WIN, AVERAGE_LOSS, BEST_TRADE, WORST_TRADE, SQN,
     SQN100, WIN_STREAK, LOSS_STREAK, BARS_MEDIAN, BARS_MEAN, BARS_MAX, DURATION_MEDIAN,
     DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, AMBIGUOUS_PCT, FEES, SLIPPAGE, COST_SHARE,
-    BREAKEVEN_BPS,
-) = range(62)
+    BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY,
+) = range(65)
 # fmt: on
-WIDTH = BREAKEVEN_BPS + 1
+WIDTH = CARRY + 1
 # Reasons, as in REASON_CODES.
 (
     DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, TOO_FEW_PAIRS,
@@ -132,8 +133,9 @@ def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
         nominal=bars.market.sessions_per_year,
     )
     shared = np.arange(len(ends))
-    levels = np.append(1.0, bars.close[ends] / bars.open[0])
+    levels = np.append(1.0, worth_of(bars)[ends] / bars.open[0])
     if benchmark is not None:
+        benchmark = benchmark.between(int(bars.session[0]), int(bars.session[-1]))
         other = returns.session_ends(benchmark.session)
         _, shared, theirs = np.intersect1d(
             bars.session[ends],
@@ -145,7 +147,7 @@ def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
         if len(shared) and shared[0] == 0:
             first = int(theirs[0])
             before = benchmark.open[other[first - 1] + 1 if first else 0]
-        levels = np.append(before, benchmark.close[other[theirs]])
+        levels = np.append(before, worth_of(benchmark)[other[theirs]])
     bars_per_year = per_year * len(bars) / len(ends)
     return Calendar(bars.ts, ends, years, per_year, bars_per_year, shared, levels)
 
@@ -951,6 +953,8 @@ def measure_python(
     _put(out, why, TOTAL_RETURN, end / fig.start - 1.0)
     _put(out, why, EXPOSURE, fig.held / len(equity))
     _put(out, why, GROSS_EXPOSURE, fig.gross)
+    for slot in (DIVIDENDS, BORROW, CARRY):  # the scalar driver knows none
+        _put(out, why, slot, 0.0)
     _of_costs(end, table, bars, count, fig, out, why, work.trades)
     _of_trades(table, bars, count, cal, fig, out, why, work.trades)
     drawdown = _of_bars(equity, cal, fig, out, why, work)
@@ -1011,6 +1015,7 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
     row, why = np.empty(WIDTH), np.empty(WIDTH, dtype=np.uint8)
     work = workspace(len(simulation.bars), len(cal.ends), count)
     measure(simulation.equity, table, bars, count, cal, figures, row, why, work.daily, work)
+    row[[DIVIDENDS, BORROW, CARRY]] = simulation.dividends, simulation.borrow, simulation.carry
     return Measured(row, why, work.daily)
 
 

@@ -20,6 +20,7 @@ from core.engine.desk import (
     CARRY,
     CASH,
     DELISTED,
+    DIVIDENDS,
     Book,
     Desk,
     Extra,
@@ -59,10 +60,12 @@ from core.engine.steps import (
     exit_at_open,
     gap_exit,
     is_square_off_time,
+    pay_dividend,
     protect,
     roll_session,
     see_extremes,
     settle,
+    split,
     walk,
 )
 from core.engine.weights import lower_to_weight, raise_to_weights, take_weights
@@ -115,7 +118,7 @@ def run_portfolio_python(
     q_out: FloatArray,
     accrued: FloatArray,
     held: BoolArray,
-) -> tuple[int, float, float, bool, float, float]:
+) -> tuple[int, float, float, bool, float, float, float]:
     """Run an account; fill the output arrays in place.
 
     Args:
@@ -126,10 +129,10 @@ def run_portfolio_python(
 
     Returns:
         Rows done (fewer than T: the tables were full and nothing counts), worst drawdown,
-        summed gross exposure, ruined, borrow paid, accruals of options.
+        summed gross exposure, ruined, borrow paid, accruals of options, dividends.
     """
     total, symbols = rows.grid.shape
-    account = np.zeros(3)
+    account = np.zeros(4)
     account[CASH] = cfg.cash
     desk = Desk(rows, wanted, guards, cfg, extra, charges, levy, limits, book, out, account, equity)
     by_weight = len(wanted.weights) > 0
@@ -138,14 +141,15 @@ def run_portfolio_python(
     ruined = False
     day_start = cfg.cash
     halted_day, halt_reason = NEVER, 0
+    actions, acted = rows.actions, 0
     most = 8 * symbols
     active = np.empty(symbols, dtype=np.int64)
     takes_at_close = by_weight and cfg.fill_at_close
-    accrues = extra.borrow > 0.0 or extra.delta > 0.0
+    accrues = extra.borrow > 0.0 or extra.delta > 0.0 or len(rows.actions) > 0
 
     for t in range(total):
         if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
-            return t, 0.0, 0.0, False, 0.0, 0.0
+            return t, 0.0, 0.0, False, 0.0, 0.0, 0.0
         if t == 0 or rows.day[t] != rows.day[t - 1]:
             day_start = equity[t - 1] if t > 0 else cfg.cash
             limits.day[DAY_PNL] = limits.day[DAY_POINTS] = limits.day[DAY_ENTRIES] = 0.0
@@ -155,7 +159,16 @@ def run_portfolio_python(
         if by_weight and not cfg.fill_at_close and t - 1 - cfg.delay >= 0:
             take_weights(desk, t - 1 - cfg.delay)
 
-        # Step 0. Symbols that neither hold nor want anything are left alone from here on.
+        # Step 0: actions, then the session roll.
+        while acted < len(actions) and actions[acted].row == t:
+            s = actions[acted].symbol
+            was_held = was_held or book[s].q != 0.0
+            if book[s].q != 0.0 and actions[acted].split != 1.0:
+                split(desk, t, s, actions[acted].split)
+            if book[s].q != 0.0 and actions[acted].dividend != 0.0:
+                pay_dividend(desk, s, actions[acted].dividend)
+            acted += 1
+        # Symbols that neither hold nor want anything are left alone from here on.
         count = 0
         for s in range(symbols):
             book[s].code = HOLD
@@ -339,7 +352,15 @@ def run_portfolio_python(
             trade.pnl = left - trade.fees_in - trade.fees_out
             trade.mae = min((book[s].worst_seen - signed) / entry, 0.0)
             trade.mfe = max((book[s].best_seen - signed) / entry, 0.0)
-    return total, drawdown, gross, ruined, account[BORROW], account[CARRY]
+    return (
+        total,
+        drawdown,
+        gross,
+        ruined,
+        account[BORROW],
+        account[CARRY],
+        account[DIVIDENDS],
+    )
 
 
 run_portfolio = njit(cache=True, nogil=True, error_model="numpy")(run_portfolio_python)

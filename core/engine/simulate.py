@@ -45,7 +45,7 @@ def simulate(
     if total == 0:
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
     convert.check_signals(signals, total)
-    if needs_general_driver(options, costs):
+    if needs_general_driver(bars, options, costs):
         return simulate_account([bars], [signals], options, costs, compiled=compiled).alone()
     equity, cash, quantity = np.empty(total), np.empty(total), np.empty(total)
     held = np.empty(total, dtype=np.bool_)
@@ -100,7 +100,7 @@ def simulate(
     )
 
 
-def needs_general_driver(options: EngineOptions, costs: CostModel) -> bool:
+def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -> bool:
     """Whether one symbol's run uses a rule that only the general driver knows."""
     return bool(
         options.maintenance_margin
@@ -111,6 +111,8 @@ def needs_general_driver(options: EngineOptions, costs: CostModel) -> bool:
         or options.option is not None
         or costs.impact
         or costs.volume_share
+        or bars.has_dividends
+        or bars.has_splits
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
+import numpy as np
 from numba.extending import register_jitable
 
-from core.engine.dealing import enter, leave, may_not_enter, sell_down, whole
-from core.engine.desk import BORROW, CARRY, CASH, Desk
+from core.engine.dealing import enter, leave, may_not_enter, sell_down, splits_since, whole
+from core.engine.desk import BORROW, CARRY, CASH, DIVIDENDS, SPLIT, Desk
 from core.engine.kernels import (
     AMBIGUOUS,
     AT_CLOSE,
@@ -79,6 +80,49 @@ def choose_row(desk: Desk, t: int, s: int) -> None:
 
 
 @register_jitable
+def pay_dividend(desk: Desk, s: int, dividend: float) -> None:
+    """Step 0: what is held from before receives or pays it (R15)."""
+    if desk.extra.delta > 0.0:
+        return
+    paid = desk.book[s].q * dividend * desk.charges.multiplier
+    desk.account[CASH] = desk.account[CASH] + paid
+    desk.account[DIVIDENDS] = desk.account[DIVIDENDS] + paid
+    desk.book[s].accrued = desk.book[s].accrued + paid
+
+
+@register_jitable
+def split(desk: Desk, t: int, s: int, ratio: float) -> None:
+    """Step 0: put a position on the terms after a split; a fraction of a lot is paid out (R15)."""
+    book, lot = desk.book, desk.cfg.lot
+    trade = desk.out.trades[book[s].trade]
+    trade.quantity = trade.quantity * ratio
+    trade.entry = trade.entry / ratio
+    if trade.left > 0.0:
+        trade.left = trade.left * ratio
+        trade.exit = trade.exit / ratio
+    book[s].entry = book[s].entry / ratio
+    book[s].stop = book[s].stop / ratio
+    book[s].target = book[s].target / ratio
+    target = book[s].target
+    book[s].trigger = np.nextafter(target, -inf) if desk.cfg.touch else target
+    if book[s].trail_unit != PERCENT:
+        book[s].trail = book[s].trail / ratio
+    book[s].best = book[s].best / ratio
+    book[s].worst_seen = book[s].worst_seen / ratio
+    book[s].best_seen = book[s].best_seen / ratio
+    book[s].last_mark = book[s].last_mark / ratio
+    side = 1.0 if book[s].q > 0 else -1.0
+    units = abs(book[s].q) * ratio
+    kept = whole(units, lot)
+    rest = units - kept
+    if kept == 0.0 or rest > 1e-9 * lot:
+        book[s].q = side * units
+        sell_down(desk, t, s, rest, desk.rows.grid[t, s].o, True, SPLIT)
+    if book[s].q != 0.0:
+        book[s].q = side * kept
+
+
+@register_jitable
 def roll_session(desk: Desk, t: int, s: int) -> None:
     """Step 0: borrow for the days since the last session (R11)."""
     book, rows = desk.book, desk.rows
@@ -87,7 +131,8 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
         return
     days = rows.grid[t, s].session - rows.grid[rows.row_of[n - 1, s], s].session
     if days > 0:
-        last = rows.grid[rows.row_of[n - 1, s], s].c
+        before = rows.row_of[n - 1, s]
+        last = rows.grid[before, s].c / splits_since(desk, before, t, s)
         value = abs(book[s].q) * last * desk.charges.multiplier
         paid = value * desk.extra.borrow * days / 360
         desk.account[CASH] = desk.account[CASH] - paid
@@ -206,7 +251,7 @@ def enter_at_open(desk: Desk, t: int, s: int, halted: bool) -> None:
         if not may_not_enter(desk, t, s, side, halted, False):
             enter(desk, t, s, row, side, opened, AT_OPEN, False)
         return
-    level = desk.wanted.entry_px[row, s]
+    level = desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s)
     at, ref = side * opened, side * level
     is_stop = book[s].entry_is_stop
     fills = at >= ref if is_stop else at < ref or (cfg.touch and at <= ref)
@@ -235,7 +280,7 @@ def enter_at_level(desk: Desk, t: int, s: int, halted: bool) -> None:
     book, cfg = desk.book, desk.cfg
     row = book[s].row
     side = float(book[s].code)
-    level = desk.wanted.entry_px[row, s]
+    level = desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s)
     ref = side * level
     high, low = desk.rows.grid[t, s].h, desk.rows.grid[t, s].l
     is_stop = book[s].entry_is_stop
@@ -320,7 +365,10 @@ def walk(desk: Desk, t: int, s: int) -> None:
         first, second = high, low
     is_limit = book[s].opened == BY_LIMIT
     waits = is_limit or book[s].opened == BY_STOP
-    level = side * desk.wanted.entry_px[book[s].row, s] if waits else 0.0
+    level = 0.0
+    if waits:
+        row = book[s].row
+        level = side * (desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s))
     reason, exit_level = 0, 0.0
     for place, at in enumerate((start, first, second, end)):
         if waits:

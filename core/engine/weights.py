@@ -18,6 +18,7 @@ from core.engine.dealing import (
     premium_of,
     price_at,
     sell_down,
+    splits_since,
     whole,
 )
 from core.engine.desk import MOST_ROUNDS, Desk
@@ -63,7 +64,7 @@ def wish_of(desk: Desk, t: int, s: int, closing: bool) -> float:
         return 0.0
     if weight == 0.0:
         return 0.0
-    px = book[s].weight_price
+    px = book[s].weight_price / splits_since(desk, book[s].weight_row, t, s)
     if cfg.size_at_fill:
         equity = equity_at(desk, t, closing)
         px = price_at(desk, t, s, closing)
@@ -164,7 +165,7 @@ def wants_more(
     refused = may_not_enter(desk, t, s, side, halted, closing)
     desk.limits.day[DAY_ENTRIES] -= openings
     if not refused:
-        stop, target, _ = guard(desk, book[s].weight_row, s, px, side)
+        stop, target, _ = guard(desk, t, book[s].weight_row, s, px, side)
         is_void = stop >= side * px or target <= side * px
         if not px > 0.0 or (q == 0.0 and is_void):
             counters[REJECTIONS] += 1

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from core.catalog import Catalog
+from core.catalog import Catalog, on_terms
 from core.domain.assumptions import (
     BAR_READINGS,
     Assumption,
@@ -374,7 +374,8 @@ class Backtests:
         name = self._symbol_of(run, symbol)
         used = self._read(run, "positions").filter(pl.col("symbol") == name).height
         # What was imported since the run comes after what it saw.
-        bars = self._catalog.bars(name, *_window(run.spec)).head(used)
+        seen = self._catalog.bars(name, *_window(run.spec), adjust="raw").head(used)
+        bars = on_terms(seen, run.spec.options.adjust)
         if bars.data_hash != run.data_hashes.get(name):
             raise DataProblem(
                 f"the prices of {name} have changed since run {run.id}",

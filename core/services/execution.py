@@ -19,7 +19,7 @@ import numpy as np
 import core
 from core.analytics.attribution import each_symbol
 from core.analytics.summary import summarise
-from core.catalog import Catalog
+from core.catalog import Catalog, on_terms
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
@@ -71,7 +71,7 @@ def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
     """
     found = []
     for symbol in spec.symbols:
-        bars = catalog.bars(symbol, spec.timeframe, spec.start, spec.end)
+        bars = catalog.bars(symbol, spec.timeframe, spec.start, spec.end, spec.options.adjust)
         if not len(bars):
             raise DataProblem(
                 f"there are no {spec.timeframe} bars of {symbol} between "
@@ -105,7 +105,13 @@ def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bar
     first = min(int(each.session[0]) for each in bars)
     last = max(int(each.session[-1]) for each in bars)
     # Cut after reading: weeks cut by a date would be made of fewer days than those of the run.
-    found = catalog.bars(spec.benchmark, spec.timeframe, spec.start, spec.end).between(first, last)
+    # On the terms of after the splits in these sessions, whatever came later.
+    found = on_terms(
+        catalog.bars(spec.benchmark, spec.timeframe, spec.start, spec.end, "raw").between(
+            first, last
+        ),
+        "split",
+    )
     if not len(found):
         days = [date.fromordinal(EPOCH_DAY + day) for day in (first, last)]
         raise DataProblem(

@@ -37,6 +37,10 @@ from core.domain.options import EngineOptions
 from core.domain.run import Run, RunSpec, RunStatus
 from core.domain.timeframe import Timeframe
 
+_TERMS = {
+    "raw": "prices as traded, splits and dividends as they come",
+    "total_return": "prices adjusted for dividends, which nobody quoted",
+}
 FEW_TRADES = 30
 STANDARD_ERRORS = 2.0
 DEAR = 0.5
@@ -142,6 +146,7 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.maintenance_margin, f"margin calls below {options.maintenance_margin:.3g}"),
         (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
         (options.option, "options by delta" if options.option else ""),
+        (options.adjust != "split", _TERMS.get(options.adjust, "")),
     )
     return [words for given, words in said if given]
 

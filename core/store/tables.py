@@ -182,16 +182,16 @@ class RunEventRow(Base):
 
 
 # Groups of metrics, and counters, that migrations added; a database adds columns at the end.
-_LATER_GROUPS: Final = ("benchmark",)
+_LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 
 
-def _metric_columns(*, later: bool) -> list[Column[Any]]:
-    """Columns of the metrics there were from the beginning, or of those added since."""
+def _metric_columns(added: str = "") -> list[Column[Any]]:
+    """Columns of a group added since, or of the metrics there were from the beginning."""
     kinds: dict[str, TypeEngine[Any]] = {
         name: Integer() if metric.unit == "count" else Double()
         for name, metric in METRICS.items()
-        if (metric.group in _LATER_GROUPS) == later
+        if (metric.group == added if added else metric.group not in _LATER_GROUPS)
     }
     return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
 
@@ -201,7 +201,7 @@ metrics = Table(
     Base.metadata,
     Column("run_key", String(64), ForeignKey(ResultRow.run_key), primary_key=True),
     Column("symbol", Text, primary_key=True),
-    *_metric_columns(later=False),
+    *_metric_columns(),
     *(
         Column(name, Integer, nullable=False)
         for name in COUNTER_NAMES
@@ -209,6 +209,7 @@ metrics = Table(
     ),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
-    *_metric_columns(later=True),
+    *_metric_columns("benchmark"),
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
+    *_metric_columns("cash"),
 )

@@ -50,6 +50,54 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     return bars, [random_codes(rng, each, adding=adding) for each in bars], options, costs
 
 
+def with_actions(case: SharedCase, seed: int) -> SharedCase:
+    """The case with dividends and splits, prices jumping by the ratios.
+
+    Drawn apart from the rest of the case, so that its seed still means what it meant.
+    """
+    rng = np.random.default_rng([seed, 15])
+    bars, wanted, options, costs = case
+    often = float(rng.choice([0.03, 0.1, 0.3]))
+    acting = [act_on(rng, each, often) for each in bars]
+    if isinstance(wanted, list) and rng.random() < 0.5:
+        # Prices asked for follow the splits, so that they are reached.
+        wanted = [_on_old_terms(each, of) for each, of in zip(wanted, acting, strict=True)]
+    return acting, wanted, options.model_copy(update={"adjust": "raw"}), costs
+
+
+def act_on(rng: np.random.Generator, bars: Bars, often: float) -> Bars:
+    """Dividends and splits of any ratio, on any bar."""
+    count = len(bars)
+    dividend = np.where(rng.random(count) < often, rng.choice([0.25, 0.1, 1.7], size=count), 0.0)
+    ratios = rng.choice([2.0, 3.0, 0.5, 0.1, 1.5, 7.0, 1.05], size=count)
+    split = np.where(rng.random(count) < often / 2, ratios, 1.0)
+    for at in np.flatnonzero(split != 1):  # no price runs away
+        if not 1 / 40 < np.multiply.reduce(split[: at + 1]) < 40:
+            split[at] = 1.0
+    terms = np.multiply.accumulate(split)
+    prices = {name: getattr(bars, name) / terms for name in ("open", "high", "low", "close")}
+    return replace(bars, **prices, volume=bars.volume * terms, dividend=dividend, split=split)
+
+
+def _on_old_terms(signals: Signals, bars: Bars) -> Signals:
+    assert bars.split is not None
+    terms = np.multiply.accumulate(bars.split)
+
+    def moved(level: Level | None) -> Level | None:
+        if level is None or level.unit == "percent":
+            return level
+        return Level(np.asarray(level.value) / terms, level.unit)
+
+    entry = signals.entry_price
+    return replace(
+        signals,
+        entry_price=None if entry is None else entry / terms,
+        stop=moved(signals.stop),
+        target=moved(signals.target),
+        trail=moved(signals.trail),
+    )
+
+
 # Bars ------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ def options_of(good: Base, mutant: Mutant) -> dict[str, Any]:
 def rows_of(bars: Columns) -> list[tuple[Any, ...]]:
     return [
         (int(row[0]), *map(float, row[1:5]), None if math.isnan(row[5]) else float(row[5]))
-        for row in zip(*bars, strict=True)
+        for row in zip(*bars[:6], strict=True)
     ]
 
 

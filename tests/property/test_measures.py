@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isclose, isnan, sqrt
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.domain.simulation import Simulation
 from core.engine import measures
 from core.engine.measures import calendar_of, measure_run, pairwise_sum, summarise_run, values_of
 from core.engine.simulate import simulate
-from tests.factories import random_case
+from tests.factories import make_bars, random_case
 from tests.unit.analytics.simulations import OPEN, closed, simulation_of
 from tests.unit.analytics.test_against_reference import (
     FRAMES,
@@ -209,3 +210,19 @@ def test_a_long_run_has_its_deepest_fall_inside_a_block_or_across_blocks():
         run = simulation_of(equity, trades=closed(1.0))
 
         assert differences(run) == []
+
+
+def test_cash_that_belongs_to_no_trade_is_measured():
+    run = replace(simulation_of([101.0, 102.0]), dividends=3.0, borrow=2.0, carry=-1.0)
+
+    assert differences(run) == []
+
+
+def test_a_benchmark_with_dividends_is_held_with_them():
+    run = simulation_of([100.0, 101.0, 103.0] * 30)
+    close = np.linspace(50.0, 60.0, 90)
+    paid = np.where(np.arange(90) % 20 == 3, 1.5, 0.0)
+    other = make_bars(close, close, close, close, dividend=paid)
+
+    assert differences(run, other) == []
+    assert differences(run, make_bars(close, close, close, close)) == []

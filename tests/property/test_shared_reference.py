@@ -17,7 +17,12 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Level, Signals, Weights
 from core.domain.simulation import Reason
 from tests.factories import GRID, ZERO, make_bars, random_case
-from tests.property.shared_cases import SharedCase, random_shared_case, random_weights
+from tests.property.shared_cases import (
+    SharedCase,
+    random_shared_case,
+    random_weights,
+    with_actions,
+)
 from tests.reference import naive
 from tests.reference.compare import differences
 from tests.reference.compare_shared import shared_differences
@@ -72,8 +77,8 @@ def test_the_cases_meet_every_reason_and_every_counter():
 
     reasons = [reason.name for reason in Reason]
     never = {
-        "codes": {"REBALANCE"},
-        "weights": {"MAX_BARS", "conflicts"},
+        "codes": {"REBALANCE", "SPLIT"},  # splits have cases of their own
+        "weights": {"MAX_BARS", "conflicts", "SPLIT"},
     }
     wanted_names = ["borrow", "accrued"] + [
         f"{kind} {name}"
@@ -98,6 +103,55 @@ def test_what_was_gained_is_trades_less_borrow_and_what_options_accrued(part):
         assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
         fees = sum(trade.fees for trade in run.trades)
         assert fees == pytest.approx(sum(fill.fee for fill in run.fills), abs=1e-9 * scale)
+
+
+def test_dividends_are_the_other_part_of_what_was_gained():
+    for seed in range(200):
+        bars, wanted, options, costs = with_actions(random_shared_case(seed), seed)
+
+        run = run_shared(bars, wanted, options, costs)
+
+        gained = run.equity[-1] - options.initial_cash
+        explained = sum(trade.pnl for trade in run.trades) + run.dividends
+        explained += run.accrued - run.borrow
+        turnover = sum(abs(f.quantity * f.price) for f in run.fills) * options.multiplier
+        scale = turnover + options.initial_cash
+        assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
+
+
+def exact_split(bars: Bars, at: int, ratio: float) -> Bars:
+    """The same market, its prices before a bar as they were before a split there."""
+    terms = np.where(np.arange(len(bars)) < at, ratio, 1.0)
+    prices = {name: getattr(bars, name) * terms for name in ("open", "high", "low", "close")}
+    ratios = np.where(np.arange(len(bars)) == at, ratio, 1.0)
+    return replace(bars, **prices, volume=bars.volume / terms, split=ratios)
+
+
+def test_raw_prices_give_the_equity_of_split_adjusted_ones():
+    """Where fractions trade and nothing is counted in units, a split by 4 changes no bit."""
+    compared = 0
+    for seed in range(200):
+        bars, wanted, options, costs = random_shared_case(seed)
+        absolute = [
+            level
+            for each in ([wanted] if isinstance(wanted, Weights) else wanted)
+            for level in (each.stop, each.target, each.trail)
+            if level is not None and level.unit != "percent"
+        ]
+        resting = isinstance(wanted, list) and any(w.entry_price is not None for w in wanted)
+        if absolute or resting or options.option or options.sizing != "percent_of_equity":
+            continue
+        options = options.model_copy(update={"lot_size": 0.0, "daily_unit": "money"})
+        free = CostModel(slippage_bps=costs.slippage_bps, impact=costs.impact)
+        raw = [exact_split(each, len(each) // 2, 4.0) for each in bars]
+
+        whole = run_shared(bars, wanted, options, free)
+        split = run_shared(raw, wanted, options.model_copy(update={"adjust": "raw"}), free)
+
+        assert split.equity == whole.equity, f"seed {seed}"
+        assert [t.pnl for t in split.trades] == [t.pnl for t in whole.trades], f"seed {seed}"
+        compared += len(whole.trades)
+    assert compared > 200
 
 
 def test_the_same_case_gives_the_same_bits_twice():

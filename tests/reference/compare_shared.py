@@ -14,7 +14,7 @@ from tests.reference.naive_shared import run_shared
 from tests.reference.naive_symbol import SharedFill, SharedOutcome, SharedTrade
 
 ROW_COLUMNS = ("ts", "cash", "equity", "quantity", "held")
-FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow")
+FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "dividends")
 EVENTS = {"fills": SharedFill, "trades": SharedTrade}
 SHOWN = 3
 FILL_REST = tuple(SharedFill.__dataclass_fields__)[2:]
@@ -69,6 +69,7 @@ def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
         ruined=account.ruined,
         borrow=account.borrow,
         accrued=account.carry,
+        dividends=account.dividends,
     )
 
 

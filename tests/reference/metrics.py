@@ -250,6 +250,10 @@ def metrics(sleeves: Sequence[Simulation], benchmark: Bars | None = None) -> dic
     found |= benchmark_figures(facts, benchmark)
     found |= activity_figures(facts)
     found |= cost_figures(facts)
+    found |= {
+        name: math.fsum(getattr(sleeve, name) for sleeve in facts.sleeves)
+        for name in ("dividends", "borrow", "carry")
+    }
     found |= trade_figures(facts.trips, traded=bool(facts.fills))
     if facts.trips:
         ambiguous = sum(sleeve.counters.ambiguous_bars for sleeve in sleeves)

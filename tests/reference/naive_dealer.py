@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from core.domain.signals import Code
+import numpy as np
+
+from core.domain.signals import Code, Level
 from core.domain.simulation import Reason
 from tests.reference.naive import (
     Bar,
@@ -88,7 +90,9 @@ class Dealer(Ledger):
             if options.size_ref == "fill":
                 equity = self.equity_now()
             else:
-                equity, price = self.equity_of_row(s.rows[order.row]), s.bars[order.row].close
+                row = s.rows[order.row]
+                equity = self.equity_of_row(row)
+                price = s.bars[order.row].close / s.splits_between(row, self.row)
             raw = (options.size / 100) * equity / (price * self.multiplier)
         return self.whole_lots(raw)
 
@@ -253,13 +257,16 @@ class Dealer(Ledger):
     def protection(
         self, s: Symbol, row: int, side: int, anchor: float
     ) -> tuple[float | None, float | None, float | None]:
-        """Levels from a price and the values of the decision row."""
-        stop = level_price(s.stop, row, anchor, -side)
-        target = level_price(s.target, row, anchor, side)
-        trail = level_value(s.trail, row)
+        """Levels from a price and the values of the decision row, on the terms of this row."""
+        decided = row if s.signals is None else s.rows[row]
+        ratio = s.splits_between(decided, self.row)
+        stop = level_price(on_terms(s.stop, ratio), row, anchor, -side)
+        target = level_price(on_terms(s.target, ratio), row, anchor, side)
+        given = on_terms(s.trail, ratio)
+        trail = level_value(given, row)
         if trail is not None:
-            assert s.trail is not None
-            begins = trail_level(anchor, side, trail, s.trail.unit)
+            assert given is not None
+            begins = trail_level(anchor, side, trail, given.unit)
             higher = max if side > 0 else min
             stop = begins if stop is None else higher(stop, begins)
         return stop, target, trail
@@ -313,6 +320,10 @@ class Dealer(Ledger):
         if not is_all:
             holding.quantity = holding.quantity - side * sold
             return
+        self.finish(s, holding, price, reason)
+
+    def finish(self, s: Symbol, holding: Holding, price: float, reason: Reason) -> None:
+        """Write a trade down whose position is gone."""
         holding.saw_adverse(price)
         holding.quantity = 0.0
         trade = self.trade(s, holding, self.row, holding.sold.price, reason)
@@ -321,6 +332,13 @@ class Dealer(Ledger):
         s.holding = None
         s.leftover = None
         self.learn_from(s, trade)
+
+
+def on_terms(level: Level | None, ratio: float) -> Level | None:
+    """R15: levels in points or as a price from before splits that multiply to `ratio`."""
+    if level is None or level.unit == "percent":
+        return level
+    return Level(np.asarray(level.value) / ratio, level.unit)
 
 
 def is_void(side: int, price: float, stop: float | None, target: float | None) -> bool:

@@ -51,6 +51,7 @@ class Ledger:
         self.fees_of_session: dict[int, dict[str, Any]] = {}
         self.borrow = 0.0
         self.accrued = 0.0
+        self.dividends = 0.0
         self.margin_factor: float | None = None
         self.held_now = False
         self.day_start = options.initial_cash
@@ -263,6 +264,7 @@ class Ledger:
             ruined=self.ruined,
             borrow=self.borrow,
             accrued=self.accrued,
+            dividends=self.dividends,
         )
 
     def trade(

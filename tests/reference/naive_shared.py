@@ -62,6 +62,7 @@ class SharedAccount(Rebalancer):
     def live_through(self) -> None:
         self.begin_row()
         for step in (
+            self.step_0_actions,
             self.step_0_session_roll,
             self.step_1_gaps,
             self.step_2_exits,
@@ -112,12 +113,51 @@ class SharedAccount(Rebalancer):
                 self.counters[refusal] += 1
                 s.resting = None
                 return None
+            asked = s.order_of(order.row)
+            assert asked is not None
+            assert asked.price is not None
+            order.price = asked.price / s.splits_between(s.rows[order.row], self.row)
         return order
 
     def cancel_resting(self, s: Symbol) -> None:
         if s.resting is not None:
             self.counters["expired"] += 1
             s.resting = None
+
+    def step_0_actions(self, s: Symbol) -> None:
+        """R15: a split, then a dividend, of what is held from before."""
+        bar = s.sure_bar()
+        if s.holding is not None and s.splits[bar.row] != 1:
+            self.split(s, s.holding, s.splits[bar.row])
+        if s.holding is not None and s.dividends[bar.row] != 0 and self.options.option is None:
+            paid = s.holding.quantity * s.dividends[bar.row] * self.multiplier
+            self.cash = self.cash + paid
+            self.dividends = self.dividends + paid
+
+    def split(self, s: Symbol, holding: Holding, ratio: float) -> None:
+        holding.split(ratio)
+        lot = self.options.lot_size
+        units = abs(holding.quantity) * ratio
+        kept = self.whole_lots(units)
+        rest = units - kept
+        if kept == 0 or rest > 1e-9 * lot:
+            holding.quantity = holding.side * units
+            self.pay_out(s, holding, rest)
+        if s.holding is not None:
+            holding.quantity = holding.side * kept
+            if s.leftover is not None:
+                s.leftover = (kept, s.leftover[1])
+
+    def pay_out(self, s: Symbol, holding: Holding, units: float) -> None:
+        """R15: less than a lot is worth the open, and costs nothing to give away."""
+        price, room = s.sure_bar().open, s.volume_left
+        dq = holding.side * units
+        self.execute(s, -dq, price, 0.0, price, reason=Reason.SPLIT)
+        s.volume_left = room
+        holding.gross = holding.gross + (price - holding.entry_price) * dq * self.multiplier
+        holding.sold.add(units, price)
+        if units == abs(holding.quantity):
+            self.finish(s, holding, price, Reason.SPLIT)
 
     def step_0_session_roll(self, s: Symbol) -> None:
         """R11: a short position pays for the days between two sessions."""
@@ -128,7 +168,8 @@ class SharedAccount(Rebalancer):
         if before.session == bar.session or s.holding is None or s.holding.side > 0:
             return
         days = bar.session - before.session
-        value = abs(s.holding.quantity) * before.close * self.multiplier
+        close = before.close / s.splits_between(s.rows[before.row], self.row)
+        value = abs(s.holding.quantity) * close * self.multiplier
         cost = value * self.options.borrow_rate * days / 360
         self.cash = self.cash - cost
         self.borrow = self.borrow + cost

@@ -50,8 +50,8 @@ class SharedTrade:
 class SharedOutcome:
     """What became of the account: one entry per row of the union of times, or per event.
 
-    Bars of fills and trades are rows of the union. `borrow` and `accrued` are what rules R11 took
-    from cash and R18 gave to it; neither is part of any trade.
+    Bars of fills and trades are rows of the union. `borrow`, `accrued` and `dividends` are what
+    rules R11 took from cash, R18 and R15 gave to it; none is part of any trade.
     """
 
     ts: list[int]
@@ -67,6 +67,7 @@ class SharedOutcome:
     ruined: bool
     borrow: float
     accrued: float
+    dividends: float = 0.0
 
 
 @dataclass
@@ -84,6 +85,10 @@ class Average:
                 self.quantity + quantity
             )
         self.quantity = self.quantity + quantity
+
+    def split(self, ratio: float) -> None:
+        self.quantity = self.quantity * ratio
+        self.price = self.price / ratio
 
 
 @dataclass
@@ -115,6 +120,23 @@ class Holding(Position):
     def saw_favourable(self, price: float) -> None:
         seen = self.best_seen
         self.best_seen = price if seen is None else self.better(seen, price)
+
+    def split(self, ratio: float) -> None:
+        """R15: every price on the terms after a split; `quantity` is left to the account."""
+
+        def new(price: float | None) -> float | None:
+            return None if price is None else price / ratio
+
+        self.entry_price = self.entry_price / ratio
+        self.opened_at = self.opened_at / ratio
+        self.marked_at = self.marked_at / ratio
+        self.best = self.best / ratio
+        self.stop, self.target = new(self.stop), new(self.target)
+        self.worst_seen, self.best_seen = new(self.worst_seen), new(self.best_seen)
+        if self.trail_unit != "percent":
+            self.trail = new(self.trail)
+        self.bought.split(ratio)
+        self.sold.split(ratio)
 
     def excursions(self) -> tuple[float, float]:
         worst = 0.0 if self.worst_seen is None else self.excursion(self.worst_seen)
@@ -148,7 +170,10 @@ class Symbol:
             for level in (wanted.stop, wanted.target, wanted.trail)
         )
         self.max_bars = self.signals.max_bars if self.signals is not None else 0
-        self.impact_of = _impact_coefficients(self.bars)
+        count = len(self.bars)
+        self.dividends = [0.0] * count if bars.dividend is None else bars.dividend.tolist()
+        self.splits = [1.0] * count if bars.split is None else bars.split.tolist()
+        self.impact_of = _impact_coefficients(self.bars, self.products())
 
         self.bar: Bar | None = None  # of this row, None when absent
         self.last_close: float | None = None
@@ -170,6 +195,26 @@ class Symbol:
         """Last close at a row; None before the first bar."""
         known = [number for number, at in enumerate(self.rows) if at <= row]
         return self.bars[known[-1]].close if known else None
+
+    def products(self) -> list[float]:
+        """R15: F of each own bar."""
+        products, product = [], 1.0
+        for ratio in self.splits:
+            product = product * ratio
+            products.append(product)
+        return products
+
+    def splits_between(self, row: int, later: int) -> float:
+        """F of a later row over F of a row."""
+
+        def product_at(at: int) -> float:
+            product = 1.0
+            for own, ratio in zip(self.rows, self.splits, strict=True):
+                if own <= at:
+                    product = product * ratio
+            return product
+
+        return product_at(later) / product_at(row)
 
     def order_of(self, number: int) -> Order | None:
         if number < 0 or self.signals is None:
@@ -193,26 +238,30 @@ def _column(level: Level | None, index: int) -> Level | None:
     return Level(level.value[:, index], level.unit)
 
 
-def _impact_coefficients(bars: list[Bar]) -> list[float]:
+def _impact_coefficients(bars: list[Bar], products: list[float]) -> list[float]:
     """For every bar sigma / sqrt(ADV) of the 20 sessions before its own, 0 before there are 20."""
     sessions: list[int] = []
     closes: list[float] = []
     volumes: list[float] = []
-    for bar in bars:
+    for bar, product in zip(bars, products, strict=True):
+        close, volume = bar.close * product, bar.volume / product
         if not sessions or sessions[-1] != bar.session:
             sessions.append(bar.session)
-            closes.append(bar.close)
-            volumes.append(bar.volume)
+            closes.append(close)
+            volumes.append(volume)
         else:
-            closes[-1] = bar.close
-            volumes[-1] = volumes[-1] + bar.volume
+            closes[-1] = close
+            volumes[-1] = volumes[-1] + volume
     by_session: dict[int, float] = {}
     for at, session in enumerate(sessions):
         by_session[session] = 0.0
         first = at - SESSIONS_OF_IMPACT
         if first >= 0:
             by_session[session] = _impact_coefficient(closes[first:at], volumes[first:at])
-    return [by_session[bar.session] for bar in bars]
+    return [
+        by_session[bar.session] / math.sqrt(product)
+        for bar, product in zip(bars, products, strict=True)
+    ]
 
 
 def _impact_coefficient(closes: list[float], volumes: list[float]) -> float:

@@ -82,7 +82,8 @@ class Rebalancer(Dealer):
         if self.options.size_ref == "fill":
             equity, price = self.equity_now(), self.price_of(s)
         else:
-            equity, price = self.equity_of_row(pending.row), pending.price
+            equity = self.equity_of_row(pending.row)
+            price = pending.price / s.splits_between(pending.row, self.row)
         if equity <= 0:
             return 0.0
         held = s.holding.quantity if s.holding is not None else 0.0

@@ -18,6 +18,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights, pct, points
 from core.domain.simulation import Reason
+from core.errors import DataProblem
 from tests.factories import ZERO, codes, make_bars
 from tests.reference.compare_shared import SHARED_ENGINES
 
@@ -42,11 +43,20 @@ def days(
     on: Sequence[int] | None = None,
     volume: Sequence[float] | None = None,
     minute: Sequence[int] | None = None,
+    dividend: Sequence[float] | None = None,
+    split: Sequence[float] | None = None,
 ) -> Bars:
     """Bars from rows, a number being a bar that never moves; one a day unless told otherwise."""
     whole = [row if isinstance(row, tuple) else at(row) for row in rows]
     session = FIRST + np.array(range(len(rows)) if on is None else on)
-    return make_bars(*np.array(whole).T, session=session, volume=volume, minute=minute)
+    return make_bars(
+        *np.array(whole).T,
+        session=session,
+        volume=volume,
+        minute=minute,
+        dividend=dividend,
+        split=split,
+    )
 
 
 def wants(*intents: int, **more: Any) -> Signals:
@@ -1124,3 +1134,208 @@ def test_a_step_is_done_for_all_symbols_before_the_next(engine):
         (2, Reason.ENTRY),
     ]
     assert [trade.symbol for trade in run.trades] == [0, 1, 2]  # in order of opening
+
+
+# Corporate actions (R15) -----------------------------------------------------------------------
+
+RAW = {"adjust": "raw"}
+
+
+def test_a_dividend_goes_to_who_held_before_the_ex_date(engine):
+    """Long 10 receives 10 x 1.5, short 10 pays 10 x 2; who buys at that open gets nothing."""
+    run = engine(
+        [
+            days(100, 100, 98.5, 98.5, dividend=[9, 9, 1.5, 0]),
+            days(50, 50, 48, 48, dividend=[0, 0, 2, 0]),
+            days(20, 20, 19, 19, dividend=[0, 0, 1, 0]),
+        ],
+        [
+            wants(LONG, HOLD, HOLD, HOLD),
+            wants(SHORT, HOLD, HOLD, HOLD),
+            wants(HOLD, LONG, HOLD, HOLD),
+        ],
+        units(10),
+        ZERO,
+    )
+
+    assert run.dividends == 15 - 20
+    # 100,000; then 15 - 20 of dividends, -15 and +20 of prices
+    assert list(run.equity) == [100_000, 100_000, 100_000, 100_000]
+    assert [t.pnl for t in run.trades] == [-15, 20, 0]
+
+
+def test_who_sells_at_the_open_of_the_ex_date_still_has_the_dividend(engine):
+    run = engine(
+        [days(100, 100, 99, dividend=[0, 0, 1])], [wants(LONG, FLAT, HOLD)], units(5), ZERO
+    )
+
+    assert deals(run)[1] == (2, 0, -5, 99, Reason.EXIT_SIGNAL)
+    assert (run.dividends, run.trades[0].pnl, run.cash[-1]) == (5, -5, 100_000)
+
+
+def test_a_dividend_pays_for_an_entry_at_the_same_open(engine):
+    """Cash 0 after 10 at 100; the dividend of 50 buys one of the other at 50."""
+    run = engine(
+        [days(100, 100, 95, dividend=[0, 0, 5]), days(50, 50, 50)],
+        [wants(LONG, HOLD, HOLD), wants(HOLD, LONG, HOLD)],
+        units(10, initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run)[1] == (2, 1, 1, 50, Reason.ENTRY)
+
+
+def test_a_split_multiplies_what_is_held_and_moves_no_money(engine):
+    run = engine(
+        [days(100, 100, 52, 51, split=[1, 1, 2, 1])],
+        [wants(LONG, HOLD, FLAT, HOLD)],
+        units(3, **RAW),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 3, 100, Reason.ENTRY), (3, 0, -6, 51, Reason.EXIT_SIGNAL)]
+    trade = run.trades[0]
+    assert (trade.quantity, trade.entry_price, trade.exit_price, trade.pnl) == (6, 50, 51, 6)
+    assert list(run.equity) == [100_000, 100_000, 100_012, 100_006]
+    # The best price of the trade is 52 against an entry of 50.
+    assert trade.mfe == (52 - 50) / 50
+
+
+def test_less_than_a_lot_is_paid_in_cash_at_the_open_without_costs(engine):
+    """3 units, 3 for 2: 4 are kept, half a one is worth 34."""
+    run = engine(
+        [days(99, 99, (68, 70, 68, 70), split=[1, 1, 1.5])],
+        [wants(LONG, HOLD, HOLD)],
+        units(3, **RAW),
+        CostModel(fixed=1.0, slippage_bps=0.0, half_spread_bps=0.0),
+    )
+
+    assert deals(run)[1] == (2, 0, -0.5, 68, Reason.SPLIT)
+    assert [list(row) for row in run.quantity] == [[0], [3], [4]]
+    # 100,000 - 297 - 1 + 34 of cash, and 4 at 70
+    assert (run.cash[-1], run.equity[-1]) == (99_736, 100_016)
+    # (68 - 66) 0.5 of the rest, (70 - 66) 4 of what is held, 1 of fees
+    assert run.trades[0].pnl == 1 + 16 - 1
+
+
+def test_a_reverse_split_that_leaves_less_than_a_lot_ends_the_trade(engine):
+    run = engine(
+        [days(1, 1, (12, 13, 11, 12), split=[1, 1, 0.1])],
+        [wants(SHORT, HOLD, HOLD)],
+        units(5, **RAW),
+        CostModel(fixed=1.0, per_trade=7.0, slippage_bps=0.0, half_spread_bps=0.0),
+    )
+
+    assert deals(run)[1] == (2, 0, 0.5, 12, Reason.SPLIT)
+    trade = run.trades[0]
+    assert (trade.exit_reason, trade.exit_bar, trade.exit_price) == (Reason.SPLIT, 2, 12)
+    assert trade.pnl == (12 - 10) * -0.5 - 1  # the entry's fee alone
+    assert list(run.held) == [False, True, True]
+
+
+def test_fractions_are_kept_where_they_may_be_traded(engine):
+    run = engine(
+        [days(99, 99, 66, split=[1, 1, 1.5])],
+        [wants(LONG, HOLD, HOLD)],
+        units(3, lot_size=0, **RAW),
+        ZERO,
+    )
+
+    assert [list(row) for row in run.quantity] == [[0], [3], [4.5]]
+    assert len(run.fills) == 1
+
+
+def test_the_dividend_of_a_split_day_is_paid_on_the_new_units(engine):
+    run = engine(
+        [days(100, 100, 50, split=[1, 1, 2], dividend=[0, 0, 0.25])],
+        [wants(LONG, HOLD, HOLD)],
+        units(10, **RAW),
+        ZERO,
+    )
+
+    assert run.dividends == 20 * 0.25
+
+
+def test_stop_target_and_trail_follow_a_split(engine):
+    """Stop 90, target 120 and a trail of 16 points from 100 are 45, 60 and 8 points after 2:1."""
+    bars = days(100, 100, (50, 61, 46, 58), split=[1, 1, 2])
+    target = engine([bars], [wants(LONG, HOLD, HOLD, target=points(20))], units(1, **RAW), ZERO)
+    assert deals(target)[1] == (2, 0, -2, 60, Reason.TARGET)
+
+    falling = days(100, 100, (50, 51, 44, 50), split=[1, 1, 2])
+    stop = engine([falling], [wants(LONG, HOLD, HOLD, stop=pct(10))], units(1, **RAW), ZERO)
+    assert deals(stop)[1] == (2, 0, -2, 45, Reason.STOP)
+
+    # best 100 -> 50 -> 60, stop 84 -> 42 -> 52; the next bar falls to it
+    moving = days(100, 100, (50, 60, 50, 60), (60, 60, 50, 55), split=[1, 1, 2, 1])
+    trail = engine(
+        [moving], [wants(LONG, HOLD, HOLD, HOLD, trail=points(16))], units(1, **RAW), ZERO
+    )
+    assert deals(trail)[1] == (3, 0, -2, 52, Reason.TRAIL)
+
+
+def test_a_resting_order_and_its_levels_follow_a_split(engine):
+    """Limit 90 and a stop 10 points below are 45 and 5 points after 2:1."""
+    run = engine(
+        [days(100, 100, (50, 50, 44, 46), (46, 46, 39, 42), split=[1, 1, 2, 1])],
+        [
+            wants(
+                LONG,
+                *[HOLD] * 3,
+                entry_price=np.array([90.0, NONE, NONE, NONE]),
+                ttl=3,
+                stop=points(10),
+            )
+        ],
+        units(1, **RAW),
+        ZERO,
+    )
+
+    assert deals(run) == [(2, 0, 1, 45, Reason.ENTRY), (3, 0, -1, 40, Reason.STOP)]
+
+
+def test_a_size_decided_before_a_split_is_reckoned_on_its_terms(engine):
+    """10,000 of equity at a close of 100, which is 50 now: 200 units."""
+    options = EngineOptions(account="shared", initial_cash=10_000, **RAW)
+    run = engine([days(100, 50, split=[1, 2])], [wants(LONG, HOLD)], options, ZERO)
+    assert deals(run) == [(1, 0, 200, 50, Reason.ENTRY)]
+
+    run = engine([days(100, 50, split=[1, 2])], weigh([0.5], [NONE]), options, ZERO)
+    assert deals(run) == [(1, 0, 100, 50, Reason.ENTRY)]
+
+
+def test_borrow_of_a_split_day_is_reckoned_on_new_terms(engine):
+    """20 short at a last close of 100 / 2: 20 x 50 x 36 % / 360 for a day."""
+    run = engine(
+        [days(100, 100, 50, split=[1, 1, 2])],
+        [wants(SHORT, HOLD, HOLD)],
+        units(10, borrow_rate=0.36, **RAW),
+        ZERO,
+    )
+
+    assert run.borrow == pytest.approx(1.0, rel=1e-15)
+
+
+def test_options_receive_no_dividend(engine):
+    run = engine(
+        [days(100, 100, 99, dividend=[0, 0, 1])],
+        [wants(LONG, HOLD, HOLD)],
+        units(5, option=OptionProxy()),
+        ZERO,
+    )
+
+    assert run.dividends == 0
+
+
+@pytest.mark.parametrize(
+    ("bars", "adjust"),
+    [
+        (days(100, 50, split=[1, 2]), "split"),
+        (days(100, 50, split=[1, 2]), "total_return"),
+        (days(100, 99, dividend=[0, 1]), "total_return"),
+    ],
+)
+@pytest.mark.parametrize("name", ["compiled", "twin"])
+def test_prices_on_other_terms_than_the_options_say_are_refused(name, bars, adjust):
+    with pytest.raises(DataProblem, match="adjust"):
+        SHARED_ENGINES[name]([bars], [silent(2)], units(adjust=adjust), ZERO)

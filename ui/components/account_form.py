@@ -138,6 +138,15 @@ def _margin() -> dict[str, Any]:
     with left:
         chosen["maintenance_margin"] = _number("maintenance_margin", "Margin call at", step=0.05)
         chosen["pyramid"] = _number("pyramid", "Adds to a position", step=1)
+        chosen["adjust"] = _choice(
+            "adjust",
+            "Prices",
+            {
+                "split": "Split-adjusted",
+                "raw": "As traded",
+                "total_return": "Total return",
+            },
+        )
         chosen["protection"] = _choice(
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )

@@ -18,6 +18,7 @@ SHORT_BADGES = {
     "short_history": "Under a year",
     "coarse_bars": "Coarse bars",
     "ruined": "Ruined",
+    "total_return": "Total return",
     "synthetic_data": "Synthetic",
 }
 

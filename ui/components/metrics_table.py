@@ -12,6 +12,7 @@ GROUPS = {
     "trades": "Trades",
     "activity": "Activity",
     "costs": "Costs",
+    "cash": "Cash beside trades",
 }
 
 

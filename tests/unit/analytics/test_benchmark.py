@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from core.analytics import benchmark
+from core.analytics.account import account_of
 from core.analytics.benchmark import Pairs, pairs_with
 from core.analytics.summary import summarise
 from core.analytics.undefined import Undefined
@@ -291,3 +292,13 @@ def test_reasons_are_those_of_functions_too():
     with pytest.raises(Undefined) as caught:
         benchmark.alpha(pairs_of(own, other))
     assert caught.value.reason == "too_short"
+
+
+def test_a_benchmark_is_held_with_its_dividends():
+    """Without its dividend of 2 it would have lost 2 %; own and other are the same account."""
+    own = simulation_of([100.0, 100.0, 101.0])
+    other = make_bars([100.0, 98.0, 99.0], dividend=[5.0, 2.0, 0.0])
+
+    pairs = account_of([own], other).pairs
+
+    assert pairs.benchmark == pytest.approx([0.0, 0.0, 0.01], abs=1e-15)

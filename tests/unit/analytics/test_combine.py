@@ -97,6 +97,17 @@ def test_buying_and_holding_matches_the_times_of_the_account():
     assert len(buy_and_hold([first.bars, second.bars], 2.0)) == len(curve.ts)
 
 
+def test_dividends_of_what_is_held_stay_in_cash_and_splits_multiply_it():
+    """4 units at 25; the first day pays others; 0.5 each, then 2:1, then 0.25 on 8 units."""
+    bars = make_bars(
+        [25.0, 26.0, 13.0, 14.0],
+        dividend=[9.0, 0.5, 0.0, 0.25],
+        split=[1.0, 1.0, 2.0, 1.0],
+    )
+
+    assert buy_and_hold([bars], 100.0) == pytest.approx([100.0, 106.0, 106.0, 116.0])
+
+
 def test_buying_nothing_stays_in_cash():
     empty = make_bars([], ts=[], session=[])
     bars = make_bars([10.0], close=[20.0])

@@ -16,7 +16,9 @@ def rows_of(section):
     return [line.split("`")[1] for line in body.splitlines() if line.startswith("| `")]
 
 
-@pytest.mark.parametrize("group", ["returns", "risk", "benchmark", "activity", "trades", "costs"])
+@pytest.mark.parametrize(
+    "group", ["returns", "risk", "benchmark", "activity", "trades", "costs", "cash"]
+)
 def test_the_table_of_a_group_lists_its_metrics_in_order(group):
     expected = [name for name, metric in METRICS.items() if metric.group == group]
 

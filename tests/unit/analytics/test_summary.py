@@ -47,6 +47,9 @@ ZERO_AT_REST = (
     "open_trades",
     "fees",
     "slippage",
+    "dividends",
+    "borrow",
+    "carry",
 )
 OF_TRADES = [name for name, metric in METRICS.items() if metric.group == "trades"]
 OF_CLOSED_TRADES = [name for name in OF_TRADES if name not in {"trades", "open_trades"}]
@@ -415,7 +418,7 @@ def test_more_than_one_ambiguous_bar_in_twenty_trades_is_too_coarse(ambiguous, i
 def test_badges_come_in_the_order_of_their_list():
     found = metrics_of(
         simulation_of([100.0, -1.0], trades=closed(-1.0), ambiguous_bars=1),
-        options=EngineOptions(fill="close", option=OptionProxy()),
+        options=EngineOptions(fill="close", adjust="total_return", option=OptionProxy()),
         costs=ZERO,
         synthetic=True,
     )

@@ -27,7 +27,7 @@ def columns(bars: list[slow_bars.Bar]) -> Columns:
 
 
 def rows(found: Columns) -> list[Any]:
-    return [(int(row[0]), *map(float, row[1:])) for row in zip(*found, strict=True)]
+    return [(int(row[0]), *map(float, row[1:])) for row in zip(*found[:6], strict=True)]
 
 
 def random_bars(
