@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "ruin": "ruin",
     "delist": "delisting",
     "rebalance": "rebalancing",
+    "split": "split",
     "end": "end of run",
 }
 

@@ -425,7 +425,7 @@ def test_extreme_runs_are_answered_in_strict_json(
             "out_of_range",
             "engine_options.daily_target",
         ),
-        ({"engine_options": {"slippage": 0.5}}, 422, "not_available", "engine_options.slippage"),
+        ({"engine_options": {"slippage": -0.5}}, 422, "out_of_range", "engine_options.slippage"),
         ({"engine_options": {"trailing": 1}}, 422, "unknown_field", "engine_options.trailing"),
         (
             {"initial_capital": 1, "engine_options": {"initial_cash": 2}},

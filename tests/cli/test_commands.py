@@ -65,7 +65,8 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--intrabar", "conservative", "--account", "shared", "--daily-target", 500,
         "--daily-loss", 400, "--daily-unit", "points", "--daily-action", "entries",
         "--max-trades-per-day", 3, "--cooldown-bars", 4, "--cooldown-losses", 2,
-        "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--json",
+        "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--adjust", "raw",
+        "--json",
     ).json  # fmt: skip
 
     assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
@@ -73,6 +74,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
     assert run["costs"]["name"] == "bps_5"
     assert run["options"] == {
         "initial_cash": 50_000.0,
+        "adjust": "raw",
         "fill": "close",
         "delay": 1,
         "sizing": "units",

@@ -1141,7 +1141,7 @@ def test_a_step_is_done_for_all_symbols_before_the_next(engine):
 RAW = {"adjust": "raw"}
 
 
-def test_a_dividend_goes_to_who_held_before_the_ex_date(engine):
+def test_r15_a_dividend_goes_to_who_held_before_the_ex_date(engine):
     """Long 10 receives 10 x 1.5, short 10 pays 10 x 2; who buys at that open gets nothing."""
     run = engine(
         [
@@ -1164,7 +1164,7 @@ def test_a_dividend_goes_to_who_held_before_the_ex_date(engine):
     assert [t.pnl for t in run.trades] == [-15, 20, 0]
 
 
-def test_who_sells_at_the_open_of_the_ex_date_still_has_the_dividend(engine):
+def test_r15_who_sells_at_the_open_of_the_ex_date_still_has_the_dividend(engine):
     run = engine(
         [days(100, 100, 99, dividend=[0, 0, 1])], [wants(LONG, FLAT, HOLD)], units(5), ZERO
     )
@@ -1173,7 +1173,7 @@ def test_who_sells_at_the_open_of_the_ex_date_still_has_the_dividend(engine):
     assert (run.dividends, run.trades[0].pnl, run.cash[-1]) == (5, -5, 100_000)
 
 
-def test_a_dividend_pays_for_an_entry_at_the_same_open(engine):
+def test_r15_a_dividend_pays_for_an_entry_at_the_same_open(engine):
     """Cash 0 after 10 at 100; the dividend of 50 buys one of the other at 50."""
     run = engine(
         [days(100, 100, 95, dividend=[0, 0, 5]), days(50, 50, 50)],
@@ -1185,7 +1185,7 @@ def test_a_dividend_pays_for_an_entry_at_the_same_open(engine):
     assert deals(run)[1] == (2, 1, 1, 50, Reason.ENTRY)
 
 
-def test_a_split_multiplies_what_is_held_and_moves_no_money(engine):
+def test_r15_a_split_multiplies_what_is_held_and_moves_no_money(engine):
     run = engine(
         [days(100, 100, 52, 51, split=[1, 1, 2, 1])],
         [wants(LONG, HOLD, FLAT, HOLD)],
@@ -1201,7 +1201,7 @@ def test_a_split_multiplies_what_is_held_and_moves_no_money(engine):
     assert trade.mfe == (52 - 50) / 50
 
 
-def test_less_than_a_lot_is_paid_in_cash_at_the_open_without_costs(engine):
+def test_r15_less_than_a_lot_is_paid_in_cash_at_the_open_without_costs(engine):
     """3 units, 3 for 2: 4 are kept, half a one is worth 34."""
     run = engine(
         [days(99, 99, (68, 70, 68, 70), split=[1, 1, 1.5])],
@@ -1218,7 +1218,7 @@ def test_less_than_a_lot_is_paid_in_cash_at_the_open_without_costs(engine):
     assert run.trades[0].pnl == 1 + 16 - 1
 
 
-def test_a_reverse_split_that_leaves_less_than_a_lot_ends_the_trade(engine):
+def test_r15_a_reverse_split_that_leaves_less_than_a_lot_ends_the_trade(engine):
     run = engine(
         [days(1, 1, (12, 13, 11, 12), split=[1, 1, 0.1])],
         [wants(SHORT, HOLD, HOLD)],
@@ -1233,7 +1233,7 @@ def test_a_reverse_split_that_leaves_less_than_a_lot_ends_the_trade(engine):
     assert list(run.held) == [False, True, True]
 
 
-def test_fractions_are_kept_where_they_may_be_traded(engine):
+def test_r15_fractions_are_kept_where_they_may_be_traded(engine):
     run = engine(
         [days(99, 99, 66, split=[1, 1, 1.5])],
         [wants(LONG, HOLD, HOLD)],
@@ -1245,7 +1245,7 @@ def test_fractions_are_kept_where_they_may_be_traded(engine):
     assert len(run.fills) == 1
 
 
-def test_the_dividend_of_a_split_day_is_paid_on_the_new_units(engine):
+def test_r15_the_dividend_of_a_split_day_is_paid_on_the_new_units(engine):
     run = engine(
         [days(100, 100, 50, split=[1, 1, 2], dividend=[0, 0, 0.25])],
         [wants(LONG, HOLD, HOLD)],
@@ -1256,7 +1256,7 @@ def test_the_dividend_of_a_split_day_is_paid_on_the_new_units(engine):
     assert run.dividends == 20 * 0.25
 
 
-def test_stop_target_and_trail_follow_a_split(engine):
+def test_r15_stop_target_and_trail_follow_a_split(engine):
     """Stop 90, target 120 and a trail of 16 points from 100 are 45, 60 and 8 points after 2:1."""
     bars = days(100, 100, (50, 61, 46, 58), split=[1, 1, 2])
     target = engine([bars], [wants(LONG, HOLD, HOLD, target=points(20))], units(1, **RAW), ZERO)
@@ -1274,7 +1274,7 @@ def test_stop_target_and_trail_follow_a_split(engine):
     assert deals(trail)[1] == (3, 0, -2, 52, Reason.TRAIL)
 
 
-def test_a_resting_order_and_its_levels_follow_a_split(engine):
+def test_r15_a_resting_order_and_its_levels_follow_a_split(engine):
     """Limit 90 and a stop 10 points below are 45 and 5 points after 2:1."""
     run = engine(
         [days(100, 100, (50, 50, 44, 46), (46, 46, 39, 42), split=[1, 1, 2, 1])],
@@ -1294,7 +1294,7 @@ def test_a_resting_order_and_its_levels_follow_a_split(engine):
     assert deals(run) == [(2, 0, 1, 45, Reason.ENTRY), (3, 0, -1, 40, Reason.STOP)]
 
 
-def test_a_size_decided_before_a_split_is_reckoned_on_its_terms(engine):
+def test_r15_a_size_decided_before_a_split_is_reckoned_on_its_terms(engine):
     """10,000 of equity at a close of 100, which is 50 now: 200 units."""
     options = EngineOptions(account="shared", initial_cash=10_000, **RAW)
     run = engine([days(100, 50, split=[1, 2])], [wants(LONG, HOLD)], options, ZERO)
@@ -1304,7 +1304,7 @@ def test_a_size_decided_before_a_split_is_reckoned_on_its_terms(engine):
     assert deals(run) == [(1, 0, 100, 50, Reason.ENTRY)]
 
 
-def test_borrow_of_a_split_day_is_reckoned_on_new_terms(engine):
+def test_r15_borrow_of_a_split_day_is_reckoned_on_new_terms(engine):
     """20 short at a last close of 100 / 2: 20 x 50 x 36 % / 360 for a day."""
     run = engine(
         [days(100, 100, 50, split=[1, 1, 2])],
@@ -1316,7 +1316,7 @@ def test_borrow_of_a_split_day_is_reckoned_on_new_terms(engine):
     assert run.borrow == pytest.approx(1.0, rel=1e-15)
 
 
-def test_options_receive_no_dividend(engine):
+def test_r15_options_receive_no_dividend(engine):
     run = engine(
         [days(100, 100, 99, dividend=[0, 0, 1])],
         [wants(LONG, HOLD, HOLD)],
@@ -1336,6 +1336,6 @@ def test_options_receive_no_dividend(engine):
     ],
 )
 @pytest.mark.parametrize("name", ["compiled", "twin"])
-def test_prices_on_other_terms_than_the_options_say_are_refused(name, bars, adjust):
+def test_r15_prices_on_other_terms_than_the_options_say_are_refused(name, bars, adjust):
     with pytest.raises(DataProblem, match="adjust"):
         SHARED_ENGINES[name]([bars], [silent(2)], units(adjust=adjust), ZERO)
