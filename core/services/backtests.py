@@ -341,7 +341,7 @@ class Backtests:
         return weights_over_time(run.spec, equity, positions, max_points=max_points)
 
     def accrued(self, ref: Ref) -> float:
-        """Give the money of a run that came without a fill: options' accruals less borrow.
+        """Give a run's money that came without a fill: dividends, options' accruals less borrow.
 
         Raises:
             NotFound, Conflict, DataProblem: as `equity`.

@@ -81,4 +81,4 @@ def _accrued(info: AttributionInfo) -> str:
     if not info.accrued:
         return ""
     words = formats.money(info.accrued, signed=True)
-    return f" Borrow on short positions and accruals of options: {markup.text(words)}."
+    return f" Borrow on short positions, dividends and accruals of options: {markup.text(words)}."
