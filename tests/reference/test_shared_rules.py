@@ -355,6 +355,7 @@ def test_r10_a_weight_on_the_other_side_opens_when_the_rest_is_gone(engine):
         (3, -20, Reason.REVERSE),
         (3, -30, Reason.ENTRY),
     ]
+    assert counted(run) == {}  # exits cut short are not counted
 
 
 def test_r10_what_is_left_over_goes_first_and_under_the_reason_that_left_it(engine):
@@ -826,6 +827,31 @@ def test_r9_the_factor_is_repeated_until_the_sum_fits(engine):
     )
 
     assert [f.quantity for f in run.fills] == pytest.approx([4.9, 4.9], rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("counter", "rule", "levels"),
+    [
+        ("blocked", {"no_entry_after": time(9, 45)}, {}),
+        ("limited", {"max_trades_per_day": 1}, {}),
+        ("rejected", {}, {"stop": Level(np.array([[NONE, 100.0], [NONE] * 2]), "price")}),
+    ],
+)
+def test_r22_an_increase_that_is_refused_buys_nothing(engine, counter, rule, levels):
+    """The second is refused for itself, or because the first has had the day's one trade."""
+    both = [days(100, 100, on=[0, 0], minute=QUARTERS[:2]) for _ in range(2)]
+    first = NONE if counter == "blocked" else 0.3
+
+    run = engine(
+        both,
+        weigh([first, 0.5], [NONE, NONE], **levels),
+        EngineOptions(initial_cash=1_000, **rule),
+        ZERO,
+    )
+
+    bought = [] if counter == "blocked" else [(1, 0, 3, 100, Reason.ENTRY)]
+    assert deals(run) == bought
+    assert counted(run) == {counter: 1}
 
 
 def test_r3_of_less_than_nothing_every_weight_is_nothing(engine):
