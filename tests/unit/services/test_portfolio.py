@@ -228,6 +228,13 @@ def test_each_rule_of_the_interval_gives_what_a_run_of_that_rule_gives(shop):
             assert by_rule[rule] == run.metrics
 
 
+def test_the_costs_of_a_shared_account_are_taken_apart(shop, run):
+    found = shop.services.backtests.costs(run)
+
+    assert found.fees.amount == pytest.approx(run.metrics["fees"], rel=1e-9)
+    assert found.slippage.amount == pytest.approx(run.metrics["slippage"], rel=1e-9)
+
+
 def test_a_run_on_one_account_is_reproduced_bit_for_bit(shop, run):
     assert shop.services.backtests.reproduce(run).identical
 
