@@ -6,6 +6,7 @@ Contributions are made of fills. They are judged by trades, which the engine kee
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_what_accrued_on_symbols_is_what_the_account_paid_and_got(seed):
     account = account_of(seed)
 
     assert account.accrued[-1].sum() == pytest.approx(
-        account.carry - account.borrow, rel=1e-12, abs=1e-9
+        account.dividends + account.carry - account.borrow, rel=1e-12, abs=1e-9
     )
 
 
@@ -130,8 +131,13 @@ def judged(account: PortfolioSimulation):
         session=np.maximum.accumulate(account.session),
         timeframe=account.bars[0].timeframe,
     )
-    object.__setattr__(made, "fills", fills)
-    return made
+    return replace(
+        made,
+        fills=fills,
+        dividends=account.dividends,
+        borrow=account.borrow,
+        carry=account.carry,
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
