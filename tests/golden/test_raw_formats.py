@@ -81,7 +81,7 @@ def test_a_file_is_read_as_its_facts_say(name: str, tmp_path: Path) -> None:
 
     catalog, report = imported(tmp_path, name)
 
-    bars = catalog.bars("RAW", report.timeframe)
+    bars = catalog.bars("RAW", report.timeframe, adjust="raw")
     good = expected["data_rows"] - expected["rows_with_missing_price"]
     assert report.rows_read == expected["data_rows"]
     assert report.rows_stored == report.rows_new == len(bars) == good

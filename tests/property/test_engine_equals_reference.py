@@ -42,7 +42,7 @@ UNLIMITED = {
     "daily_loss": None,
     "cooldown_bars": 0,
 }
-GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE}
+GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE, Reason.SPLIT}
 GENERAL_COUNTERS = {"volume_capped", "margin_calls"}
 
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

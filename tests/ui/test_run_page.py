@@ -70,7 +70,7 @@ def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):
     listed = re.findall(r'<td data-metric="(\w+)">', html)
     assert listed == [
         name
-        for group in ("returns", "risk", "benchmark", "trades", "activity", "costs")
+        for group in ("returns", "risk", "benchmark", "trades", "activity", "costs", "cash")
         for name, metric in METRICS.items()
         if metric.group == group
     ]
@@ -317,9 +317,9 @@ def test_an_address_without_a_run_says_what_it_should_be(open_page, query):
 
 
 def test_when_the_prices_have_changed_the_result_still_stands(open_page, services, submit):
-    lay_prices(services.settings.lake_dir, "MOVED", wave(300))
-    run = submit(symbols=("MOVED",))
-    lay_prices(services.settings.lake_dir, "MOVED", wave(300, drift=0.001))
+    lay_prices(services.settings.lake_dir, "SHIFTED", wave(300))
+    run = submit(symbols=("SHIFTED",))
+    lay_prices(services.settings.lake_dir, "SHIFTED", wave(300, drift=0.001))
 
     page = opened(open_page, run)
 
