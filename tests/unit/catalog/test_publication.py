@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -33,7 +35,10 @@ def processes() -> Iterator[Any]:
     """Children that have imported everything beforehand, so that kills hit imports."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.unit.catalog.importing"])
-    return context
+    with pytest.MonkeyPatch.context() as patch:
+        # A page tested before leaves itself behind as the main script, which children would run.
+        patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+        yield context
 
 
 def start(processes: Any, target: Any, *arguments: Any) -> tuple[Any, Connection]:
