@@ -30,7 +30,7 @@ from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
 from core.engine.account import simulate_account
 from core.engine.exits import simulate_exits
-from core.engine.simulate import ENGINE_VERSION
+from core.engine.simulate import ENGINE_VERSION, needs_general_driver
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.registry.blame import blamed
@@ -221,6 +221,20 @@ def decide(
         if strategy.universe:
             return weights_of(built, bars, code)
         return [signals_of(built, each, code) for each in bars]
+
+
+def needs_accounts(
+    strategy: type[Strategy],
+    bars: Sequence[Bars],
+    rules: Sequence[EngineOptions],
+    costs: CostModel,
+) -> bool:
+    """Whether any of these rules is traded by the general driver, whose kernel loads slowly."""
+    return strategy.universe or any(
+        (options.account == "shared" and len(bars) > 1)
+        or any(needs_general_driver(each, options, costs) for each in bars)
+        for options in rules
+    )
 
 
 def trade(

@@ -58,7 +58,10 @@ def warm() -> None:
 
 
 def compile_the_rest() -> None:
-    """Fill the cache with the kernel of accounts, which takes longer than all others together."""
+    """Fill the cache with the kernel of accounts, which takes longer than all others together.
+
+    Whoever comes while another process does this waits for it and loads what it left.
+    """
     folder = _kernels()
     if folder is not None and not _has_accounts(folder):
         with _alone(folder):
@@ -151,6 +154,8 @@ class _Worker:
         synthetic = self._is_synthetic(spec)
         self._let_go(scratch)
         with strategy_class(code, request["id"]) as strategy:
+            if execution.needs_accounts(strategy, bars, [spec.options], spec.costs):
+                compile_the_rest()
             result = execution.execute(
                 spec,
                 bars,
@@ -180,6 +185,8 @@ class _Worker:
         synthetic = self._is_synthetic(spec)
         self._let_go()
         with strategy_class(code, request["id"]) as strategy:
+            if execution.needs_accounts(strategy, bars, rules, spec.costs):
+                compile_the_rest()
             metrics = execution.assume(
                 spec,
                 bars,
