@@ -117,7 +117,7 @@ def simulate_account(
     levy = charges
     if options.option is not None:
         charges = charges._replace(multiplier=charges.multiplier * options.option.delta)
-    size = FIRST_TABLE_ROWS + 16 * len(bars)
+    size = FIRST_TABLE_ROWS + portfolio.MOST_FILLS * len(bars)
     run = portfolio.run_portfolio if compiled else portfolio.run_portfolio_python
     total, symbols = timeline.number.shape
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)

@@ -70,6 +70,10 @@ from core.engine.steps import (
 )
 from core.engine.weights import lower_to_weight, raise_to_weights, take_weights
 
+# More than a symbol can fill in one row: a split, a gap, a margin cut, an exit and a reduction at
+# the open, an entry, protection, an exit and an entry at the close, and three ways to end there.
+MOST_FILLS = 16
+
 
 @register_jitable(forceinline=True)  # a call costs more than what it looks at
 def has_intent(desk: Desk, t: int, s: int) -> bool:
@@ -142,7 +146,7 @@ def run_portfolio_python(
     day_start = cfg.cash
     halted_day, halt_reason = NEVER, 0
     actions, acted = rows.actions, 0
-    most = 8 * symbols
+    most = MOST_FILLS * symbols
     active = np.empty(symbols, dtype=np.int64)
     takes_at_close = by_weight and cfg.fill_at_close
     accrues = extra.borrow > 0.0 or extra.delta > 0.0 or len(rows.actions) > 0
