@@ -13,7 +13,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import Fills, PortfolioSimulation, Trades
-from core.engine import convert, desk, kernels, portfolio
+from core.engine import convert, curve, desk, kernels, portfolio
 from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
 from core.errors import DataProblem, StrategyFailed
@@ -123,14 +123,14 @@ def simulate_account(
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
     accrued = np.zeros((total, symbols))
     while True:
-        quantity = np.zeros((total, symbols))
+        quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(4)
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
             np.empty(2 * size, dtype=desk.FILL).view(np.recarray),
             np.zeros(2, dtype=np.int64),
             np.zeros(kernels.COUNTERS, dtype=np.int64),
         )
-        done, drawdown, gross, ruined, borrow, carry, dividends = run(
+        done, ruined = run(
             rows,
             asked,
             guards,
@@ -146,6 +146,9 @@ def simulate_account(
             quantity,
             accrued,
             held,
+            share,
+            account,
+            np.empty(symbols, dtype=np.int64),
         )
         if done == total:
             break
@@ -169,12 +172,12 @@ def simulate_account(
         trades=_trades(out.trades[:trades].view(np.recarray)),
         trade_symbol=out.trades.symbol[:trades].copy(),
         counters=convert.counters_of(out.counters, conflicts),
-        max_drawdown=float(drawdown),
-        gross_exposure=float(gross) / total,
+        max_drawdown=curve.worst_of(equity, options.initial_cash, bool(ruined)),
+        gross_exposure=curve.sum_of(share) / total,
         ruined=bool(ruined),
-        borrow=float(borrow),
-        carry=float(carry),
-        dividends=float(dividends),
+        borrow=float(account[desk.BORROW]),
+        carry=float(account[desk.CARRY]),
+        dividends=float(account[desk.DIVIDENDS]),
     )
 
 

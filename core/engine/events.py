@@ -22,7 +22,10 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Signals
-from core.engine import kernels, measures
+from core.domain.simulation import BoolArray
+from core.engine import curve, kernels, measures
+from core.engine.compiled import loop
+from core.engine.curve import BLOCK, LOW, SHARES, add_returns, extremes_of, fold
 from core.engine.kernels import (
     CLOSE_LONG,
     CLOSE_SHORT,
@@ -44,22 +47,19 @@ from core.engine.kernels import (
     worse,
 )
 from core.engine.measures import (
-    BLOCK,
     ENTRY,
     ENTRY_BAR,
     EXIT,
     EXIT_BAR,
-    LOW,
     MAE,
     MFE,
     PNL,
     QUANTITY,
     RISK,
     TRADE_FEES,
+    TRADE_ROWS,
     TRADE_SLIPPAGE,
     Workspace,
-    add_returns,
-    extremes_of,
 )
 
 # The rules this way knows. Whatever else may be switched must stand as it does by default, so that
@@ -104,16 +104,21 @@ _COSTS = frozenset(
 )
 _SIGNALS = frozenset({"codes", "conflicts", "entry_kind"})
 SPAN = 16  # bars whose extremes are known together
-_STEP = 64  # bars whose shares are added together
 _RING = 4096  # bars whose shares are kept until they are added
 WIDE = 32  # bars that are marked together: fewer, and LLVM takes them one by one
 _ONES = 0x0101010101010101
 
 
+# Rows of the trade table after those of `measures`, and where the columns of `kernels` are in it.
+FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT = range(TRADE_ROWS, TRADE_ROWS + 4)
+COLUMNS = TRADE_ROWS + 4
+TABLE = (QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK)
+
+
 class Prices(NamedTuple):
     """Columns of the bars; extremes as the bits of their floats, whose order is the same.
 
-    `close` is WIDE longer than the bars; `highs` and `lows` are those of every SPAN bars.
+    `highs` and `lows` are those of every SPAN bars, one after the other.
     """
 
     open: FloatArray
@@ -127,50 +132,74 @@ class Prices(NamedTuple):
 def prices_of(bars: Bars) -> Prices:
     """Make columns ready, with the extremes of every SPAN bars."""
     high, low = bars.high.view(np.int64), bars.low.view(np.int64)
-    whole = len(bars) // SPAN
-    return Prices(
-        bars.open,
-        np.append(bars.close, np.ones(WIDE)),
-        high,
-        low,
-        high[: whole * SPAN].reshape(whole, SPAN).max(axis=1),
-        low[: whole * SPAN].reshape(whole, SPAN).min(axis=1),
-    )
+    return Prices(bars.open, bars.close, high, low, *_extremes_of_spans(high, low))
+
+
+@njit(cache=True, nogil=True)
+def _extremes_of_spans(high: IntArray, low: IntArray) -> tuple[IntArray, IntArray]:
+    whole = len(high) // SPAN
+    highs, lows = np.empty(whole, dtype=np.int64), np.empty(whole, dtype=np.int64)
+    for k in range(whole):
+        above, below = high[k * SPAN : k * SPAN + SPAN], low[k * SPAN : k * SPAN + SPAN]
+        top, bottom = above[0], below[0]
+        for j in range(SPAN):
+            top, bottom = max(top, above[j]), min(bottom, below[j])
+        highs[k], lows[k] = top, bottom
+    return highs, lows
 
 
 class Ledger(NamedTuple):
     """Memory of one thread.
 
-    `steps` and `since` say what cash and quantity were, and from which bar on. `equity` is WIDE
-    longer than the bars; `share`, of equity that is held, goes round.
+    `rows` are those `decisions` found; `seen` their closes, and the opens after them. `steps` and
+    `since` say what cash and quantity were, and from which bar on. `share`, of equity that is held,
+    goes round.
     """
 
+    rows: IntArray
     steps: FloatArray
     since: IntArray
-    rows: IntArray
+    seen: FloatArray
     equity: FloatArray
     share: FloatArray
 
 
-def ledger_for(bars: int) -> Ledger:
-    """Make the memory a lane of so many bars needs."""
+def rows_for(bars: int) -> IntArray:
+    """Make the memory `decisions` needs for so many bars."""
+    return np.empty(bars + 10, dtype=np.int64)
+
+
+def ledger_for(equity: FloatArray, rows: IntArray, most: int) -> Ledger:
+    """Make the memory a lane of at most so many decisions needs besides.
+
+    A decision changes the account twice at most: out of a position, and in when that succeeds.
+    """
     return Ledger(
-        np.empty((2, bars + 2)),
-        np.empty(bars + 2, dtype=np.int64),
-        np.empty(bars + 10, dtype=np.int64),
-        np.zeros(bars + WIDE),
-        np.zeros(_RING + WIDE),
+        rows,
+        np.empty((2, 2 * most + 2)),
+        np.empty(2 * most + 2, dtype=np.int64),
+        np.empty((2, most)),
+        equity,
+        np.empty(_RING + WIDE),
     )
 
 
 class Outcome(NamedTuple):
-    """What the loop found; unless it is `done`, the account was ruined or a code is not known."""
+    """What the loop found; unless it is `done`, the account was ruined."""
 
     done: bool
     trades: int
     fills: int
+    changes: int
     gross: float
     held: int
+
+
+def readable(codes: CodeArray) -> tuple[CodeArray, IntArray]:
+    """Give codes as kernels take them: read-only, and the same eight at a time."""
+    view = np.ascontiguousarray(codes).view()
+    view.flags.writeable = False
+    return view, view[: len(view) // 8 * 8].view(np.int64)
 
 
 def rules_allow(options: EngineOptions, costs: CostModel) -> bool:
@@ -202,13 +231,17 @@ def _is_plainly(value: object, default: object) -> bool:
     return value is default
 
 
-@register_jitable
-def _changes(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
+@loop
+def decisions(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
     """Find the rows whose code is not that of the row before; -1 if a code is not known.
 
     Args:
+        codes: Of T bars, at least one.
         words: The same codes, eight in one.
-        rows: Filled; the first row is always one of them, and after the last stands T.
+        rows: From `rows_for`; the first row is always one of them, and after the last stands T.
+
+    Returns:
+        How many there are.
     """
     total = len(codes)
     rows[0] = 0
@@ -253,29 +286,29 @@ def _extremes(prices: Prices, begin: int, end: int) -> tuple[int, int]:
 def _trade(
     prices: Prices,
     codes: CodeArray,
-    words: IntArray,
+    stretches: int,
     cfg: Config,
     charges: Charges,
     columns: FloatArray,
     places: IntArray,
     counts: IntArray,
-    steps: FloatArray,
-    since: IntArray,
-    rows: IntArray,
+    ledger: Ledger,
 ) -> tuple[int, int, int]:
     """Go from decision to decision; returns trades, fills, and how often the account changed.
 
-    From bar `since[i]` on cash is `steps[0, i]` and the quantity `steps[1, i]`. No change at all
-    (there is one at the start) means that a code is not known.
+    From bar `since[i]` on cash is `steps[0, i]` and the quantity `steps[1, i]`, from the first
+    change on, which is the beginning.
     """
+    rows, steps, since, seen = ledger.rows, ledger.steps, ledger.since, ledger.seen
     mult = charges.multiplier
     total = len(codes)
     cash, q, way, side = cfg.cash, 0.0, 0, 0.0
     trades, fills, changes = 0, 0, 1
     since[0], steps[0, 0], steps[1, 0] = 0, cash, 0.0
-    stretches = _changes(codes, words, rows)
-    if stretches < 0:
-        return 0, 0, 0
+    # Fetched together, and not each when it is needed: the memory answers many at once.
+    for i in range(stretches):
+        seen[0, i] = prices.close[rows[i]]
+        seen[1, i] = prices.open[min(rows[i] + 1, total - 1)]
     for i in range(stretches):
         row, end = rows[i], min(rows[i + 1], total - 1)
         while row < end:
@@ -287,8 +320,10 @@ def _trade(
                     break
             elif code != FLAT and code != 3 * way and code != -way:
                 break
-            op = prices.open[t]
-            marked = cash + q * prices.close[row] * mult
+            cl, op = seen[0, i], seen[1, i]
+            if row > rows[i]:  # an order that failed is given again
+                cl, op = prices.close[row], prices.open[t]
+            marked = cash + q * cl * mult
             if q != 0.0:
                 px = worse(op, -side, charges)
                 size = abs(q)
@@ -297,10 +332,9 @@ def _trade(
                 cash = cash - fee
                 entry = columns[ENTRY, trades]
                 columns[EXIT, trades] = px
-                columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - fee
-                columns[TRADE_FEES, trades] = columns[TRADE_FEES, trades] + fee
-                slip = abs(px - op) * size * mult
-                columns[TRADE_SLIPPAGE, trades] = columns[TRADE_SLIPPAGE, trades] + slip
+                columns[PNL, trades] = (px - entry) * q * mult - columns[FEES_IN, trades] - fee
+                columns[FEES_OUT, trades] = fee
+                columns[SLIP_OUT, trades] = abs(px - op) * size * mult
                 places[EXIT_BAR, trades] = t
                 trades += 1
                 fills += 1
@@ -312,7 +346,7 @@ def _trade(
                 else:
                     s = float(code)
                     px = worse(op, s, charges)
-                    base, at = (cash, px) if cfg.size_at_fill else (marked, prices.close[row])
+                    base, at = (cash, px) if cfg.size_at_fill else (marked, cl)
                     size, outcome = 0.0, REJECTED
                     if 0.0 < px < inf:
                         raw = asked_size(base, at, mult, cfg)
@@ -329,14 +363,15 @@ def _trade(
                         cash = cash - fee
                         columns[QUANTITY, trades] = q
                         columns[ENTRY, trades] = px
-                        columns[TRADE_FEES, trades] = fee
-                        columns[TRADE_SLIPPAGE, trades] = abs(px - op) * size * mult
+                        columns[FEES_IN, trades] = fee
+                        columns[SLIP_IN, trades] = abs(px - op) * size * mult
                         columns[RISK, trades] = nan
                         places[ENTRY_BAR, trades] = t
                         fills += 1
                         way, side = int(code), s
-            since[changes], steps[0, changes], steps[1, changes] = t, cash, q
-            changes += 1
+            if q != 0.0 or steps[1, changes - 1] != 0.0:
+                since[changes], steps[0, changes], steps[1, changes] = t, cash, q
+                changes += 1
             if way != 0 or not enters:
                 break
             row += 1
@@ -344,7 +379,8 @@ def _trade(
         px = prices.close[total - 1]
         columns[EXIT, trades] = px
         entry = columns[ENTRY, trades]
-        columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - 0.0
+        columns[PNL, trades] = (px - entry) * q * mult - columns[FEES_IN, trades] - 0.0
+        columns[FEES_OUT, trades] = columns[SLIP_OUT, trades] = 0.0
         places[EXIT_BAR, trades] = -1
         trades += 1
     return trades, fills, changes
@@ -352,17 +388,17 @@ def _trade(
 
 @register_jitable
 def _excursions(
-    prices: Prices, columns: FloatArray, places: IntArray, trades: int, bits: IntArray
+    prices: Prices, columns: FloatArray, places: IntArray, trades: int, pair: FloatArray
 ) -> int:
-    """Fill MAE and MFE of every trade; returns the number of bars with a position."""
+    """Fill MAE, MFE and sums of every trade; returns the number of bars with a position."""
     total = len(prices.open)
     held, before = 0, -1
-    as_price = bits.view(np.float64)
+    bits = pair.view(np.int64)
     for i in range(trades):
         first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
         end = last if last >= 0 else total
         bits[0], bits[1] = _extremes(prices, first, end)
-        low, high = as_price[0], as_price[1]
+        low, high = pair[0], pair[1]
         px, leave = columns[ENTRY, i], columns[EXIT, i]
         if columns[QUANTITY, i] > 0:
             worst, best, entry = min(px, low), max(px, high), px
@@ -372,6 +408,8 @@ def _excursions(
             worst, best, entry = min(-px, -high), max(-px, -low), -px
             if last >= 0:
                 worst = min(worst, -leave)
+        columns[TRADE_FEES, i] = columns[FEES_IN, i] + columns[FEES_OUT, i]
+        columns[TRADE_SLIPPAGE, i] = columns[SLIP_IN, i] + columns[SLIP_OUT, i]
         columns[MAE, i] = min((worst - entry) / px, 0.0)
         columns[MFE, i] = max((best - entry) / px, 0.0)
         held += end - first + (last >= 0) - (first == before)
@@ -393,10 +431,9 @@ def _mark(
     equity, share, steps, since = ledger.equity, ledger.share, ledger.steps, ledger.since
     bits = equity.view(np.int64)
     mult = charges.multiplier
-    sums, blocks = work.sums, work.blocks
+    sums, blocks, shares = work.sums, work.blocks, work.sums[SHARES]
     sums[:] = 0.0
-    gross, previous = 0.0, cfg.cash
-    added, folded = 0, 0  # bars whose share is in the sum, bars whose blocks are done
+    previous, folded = cfg.cash, 0  # bars whose blocks are done
     change, begin = 0, 0
     since[changes] = total
     while begin < total:
@@ -405,9 +442,15 @@ def _mark(
         end = min(since[change + 1], begin + _RING // 4, (begin // _RING + 1) * _RING)
         cash, q = steps[0, change], steps[1, change]
         for at in range(begin, end, WIDE):
+            slot = at % _RING
+            if at + WIDE > total:
+                for t in range(at, end):
+                    value = q * close[t] * mult
+                    equity[t] = cash + value
+                    share[t % _RING] = abs(value) / equity[t]
+                break
             # Too far, perhaps: the next stretch mends it. Slices, so that no index can be
             # negative: only then are bars taken side by side.
-            slot = at % _RING
             prices = close[at : at + WIDE]
             money, part = equity[at : at + WIDE], share[slot : slot + WIDE]
             for j in range(WIDE):
@@ -415,34 +458,48 @@ def _mark(
                 marked = cash + value
                 money[j] = marked
                 part[j] = abs(value) / marked
-        # One after the other, as the definition says; meanwhile the processor begins with what
-        # comes next. Adding a 0 changes nothing.
-        while added + _STEP <= begin:
-            slot = added % _RING
-            part = share[slot : slot + _STEP]
-            for j in range(_STEP):
-                gross += part[j]
-            added += _STEP
         begin = end
         while folded + BLOCK <= begin or (begin == total and folded < total):
             size = min(BLOCK, total - folded)
             k = folded // BLOCK
             extremes_of(bits[folded : folded + size], size, blocks, k)
             if not blocks[LOW, k] > 0.0:
-                return gross, False
+                return 0.0, False
             add_returns(equity[folded : folded + size], previous, size, sums)
             previous = equity[folded + size - 1]
+            slot = folded % _RING
+            part = share[slot : slot + size]
+            for j in range(size):
+                shares[j] += part[j]
             folded += BLOCK
-    for t in range(added, total):
-        gross += share[t % _RING]
-    return gross, True
+    return fold(shares), True
+
+
+@njit(cache=True, nogil=True)
+def spread(
+    ledger: Ledger, changes: int, cash: FloatArray, quantity: FloatArray, held: BoolArray
+) -> None:
+    """Fill cash, quantity and whether a position was held, of each bar, shape (T,).
+
+    Args:
+        ledger: As `run_events` left it.
+        changes: How often the account changed, as it counted.
+        cash, quantity, held: Filled.
+    """
+    for i in range(changes):
+        begin, end = ledger.since[i], ledger.since[i + 1]
+        cash[begin:end] = ledger.steps[0, i]
+        quantity[begin:end] = ledger.steps[1, i]
+        held[begin:end] = ledger.steps[1, i] != 0.0
+        if i > 0 and ledger.steps[1, i - 1] != 0.0:
+            held[begin] = True
 
 
 @register_jitable
 def _run(
     prices: Prices,
     codes: CodeArray,
-    words: IntArray,
+    stretches: int,
     cfg: Config,
     charges: Charges,
     columns: FloatArray,
@@ -452,24 +509,21 @@ def _run(
     work: Workspace,
 ) -> Outcome:
     trades, fills, changes = _trade(
-        prices, codes, words, cfg, charges, columns, places, counts,
-        ledger.steps, ledger.since, ledger.rows,
-    )  # fmt: skip
-    if changes == 0:
-        return Outcome(changes > 0, 0, 0, 0.0, 0)
+        prices, codes, stretches, cfg, charges, columns, places, counts, ledger
+    )
     gross, alive = _mark(prices.close, len(codes), cfg, charges, ledger, changes, work)
-    held = _excursions(prices, columns, places, trades, ledger.rows) if alive else 0
-    return Outcome(alive, trades, fills, gross, held)
+    held = _excursions(prices, columns, places, trades, ledger.share) if alive else 0
+    return Outcome(alive, trades, fills, changes, gross, held)
 
 
 def _cached(sources: str) -> Any:
     # numba looks at this file alone when it decides whether its cache is stale; what a closure
     # holds is part of the key, and so the files this one takes functions from are.
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @loop
     def run_events(
         prices: Prices,
         codes: CodeArray,
-        words: IntArray,
+        stretches: int,
         cfg: Config,
         charges: Charges,
         columns: FloatArray,
@@ -480,13 +534,13 @@ def _cached(sources: str) -> Any:
     ) -> Outcome:
         if len(sources) == 0:
             raise ValueError
-        return _run(prices, codes, words, cfg, charges, columns, places, counts, ledger, work)
+        return _run(prices, codes, stretches, cfg, charges, columns, places, counts, ledger, work)
 
     return run_events
 
 
 run_events = _cached(
     hashlib.sha256(
-        b"".join(Path(str(room.__file__)).read_bytes() for room in (kernels, measures))
+        b"".join(Path(str(room.__file__)).read_bytes() for room in (curve, kernels, measures))
     ).hexdigest()
 )

@@ -16,12 +16,12 @@ from math import ceil, floor, inf, nan
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
 from core.domain.bars import FloatArray, Int32Array, IntArray
 from core.domain.signals import CodeArray
 from core.domain.simulation import BoolArray, ReasonArray
+from core.engine.compiled import loop
 
 # Flags of a bar.
 SESSION_LAST, SQUARE_OFF_DUE, NO_ENTRY, SESSION_FIRST, LAST_BAR = 1, 2, 4, 8, 16
@@ -293,7 +293,7 @@ def run_scalar_python(
     trade_reason: ReasonArray,
     trade_ambiguous: BoolArray,
     counters: IntArray,
-) -> tuple[int, int, float, float, bool]:
+) -> tuple[int, int, bool]:
     """Run one symbol; fill the output arrays in place.
 
     Args:
@@ -303,7 +303,7 @@ def run_scalar_python(
         limits: None where no rule of R14 is in use, which leaves its code out.
 
     Returns:
-        Number of trades, number of fills, worst drawdown, summed gross exposure, ruined.
+        Number of trades, number of fills, ruined.
     """
     total = len(o)
     rests_exist = len(entry_px) > 0
@@ -317,7 +317,6 @@ def run_scalar_python(
     trailed = False
     worst_seen, best_seen = 0.0, 0.0
     trades, fills = 0, 0
-    peak, drawdown, gross = cfg.cash, 0.0, 0.0
     ruined = False
     adverse, favourable, signed = 0.0, 0.0, 0.0
     leave_bar = total  # by max_bars
@@ -349,17 +348,12 @@ def run_scalar_python(
                 and flags[t] == 0
                 and marked > 0.0
             ):
-                gross += abs(q) * cl * mult / marked
                 worst_seen = min(worst_seen, adverse)
                 best_seen = max(best_seen, favourable)
                 held[t] = True
                 equity[t] = marked
                 cash_out[t] = cash
                 q_out[t] = q
-                if marked > peak:
-                    peak = marked
-                else:
-                    drawdown = min(drawdown, marked / peak - 1.0)
                 continue
         flag = flags[t]
         opened = BEFORE
@@ -640,11 +634,9 @@ def run_scalar_python(
                 q, calm_until = 0.0, 0
             marked = cash
             ruined = True
-        if q != 0.0:
-            gross += abs(q) * cl * mult / marked
-            if opened != AT_CLOSE:
-                worst_seen = min(worst_seen, signed if opened == BY_STOP else adverse)
-                best_seen = max(best_seen, signed if opened == BY_LIMIT else favourable)
+        if q != 0.0 and opened != AT_CLOSE:
+            worst_seen = min(worst_seen, signed if opened == BY_STOP else adverse)
+            best_seen = max(best_seen, signed if opened == BY_LIMIT else favourable)
         if limits is not None:  # noqa: SIM102 - likewise
             if limits.flatten and halted != session[t] and not ruined:
                 result = marked - day_start
@@ -659,10 +651,6 @@ def run_scalar_python(
         equity[t] = marked
         cash_out[t] = cash
         q_out[t] = q
-        if marked > peak:
-            peak = marked
-        else:
-            drawdown = min(drawdown, marked / peak - 1.0)
         if ruined:
             for rest in range(t + 1, total):
                 equity[rest] = cash
@@ -677,7 +665,7 @@ def run_scalar_python(
             0, -1, -1, trades, trade_f, trade_i, trade_reason, mult,
         )  # fmt: skip
         trades += 1
-    return trades, fills, drawdown, gross, ruined
+    return trades, fills, ruined
 
 
 @register_jitable
@@ -821,12 +809,10 @@ def _record_exit(
     trade_reason[trade] = reason
 
 
-# error_model: every divisor is checked or positive by construction, so Python's own zero checks
-# would only cost time (2.5 ns a bar, measured).
-run_scalar = njit(cache=True, nogil=True, error_model="numpy")(run_scalar_python)
+run_scalar = loop(run_scalar_python)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def all_known(codes: CodeArray) -> bool:
     """Whether every code is one of 1, -1, 0, 2, 3 and -3."""
     strange = False

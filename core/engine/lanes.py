@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
-from core.domain.signals import CodeArray, Signals
+from core.domain.signals import Signals
 from core.domain.simulation import BoolArray, ReasonArray
-from core.engine import convert, events, kernels, measures, simulate
+from core.engine import convert, curve, events, kernels, measures, simulate
+from core.engine.compiled import loop
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
 from core.errors import DataProblem
 
@@ -132,9 +132,9 @@ def scratch_for(track: Track) -> Scratch:
     """Make the memory one thread needs; pages that no lane writes to cost nothing."""
     total = len(track.bars)
     most = 2 * total + 2
-    ledger = events.ledger_for(total)
+    ledger = events.ledger_for(np.empty(total), events.rows_for(total), total)
     return Scratch(
-        ledger.equity[:total],
+        ledger.equity,
         np.empty(total),
         np.empty(total),
         np.empty(total, dtype=np.bool_),
@@ -143,7 +143,7 @@ def scratch_for(track: Track) -> Scratch:
         np.empty(most, dtype=np.uint8),
         np.empty(most, dtype=np.bool_),
         np.zeros(kernels.COUNTERS, dtype=np.int64),
-        np.empty((measures.TRADE_ROWS, most)),
+        np.empty((events.COLUMNS, most)),
         np.empty((2, most), dtype=np.int64),
         ledger,
         measures.workspace(total, len(track.calendar.ends), most),
@@ -166,13 +166,6 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     rows.ruined[lane] = figures.ruined
 
 
-def _contiguous(codes: CodeArray) -> CodeArray:
-    """Give a read-only view: the one type kernels are compiled for."""
-    view = np.ascontiguousarray(codes).view()
-    view.flags.writeable = False
-    return view
-
-
 def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures] | None:
     """Run the lane from decision to decision.
 
@@ -183,12 +176,15 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         return None
     if signals.codes.dtype != np.int8 or signals.codes.shape != (len(track.bars),):
         return None
-    codes = _contiguous(signals.codes)
+    codes, words = events.readable(signals.codes)
+    stretches = events.decisions(codes, words, scratch.ledger.rows)
+    if stretches < 0:
+        return None
     scratch.counts[:] = 0
     outcome = events.run_events(
         track.prices,
         codes,
-        codes[: len(codes) // 8 * 8].view(np.int64),
+        stretches,
         track.config,
         track.charges,
         scratch.columns,
@@ -203,7 +199,7 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         start=track.config.cash,
         multiplier=track.charges.multiplier,
         drawdown=np.nan,
-        gross=outcome.gross / len(codes),
+        gross=outcome.gross / len(track.bars),
         held=outcome.held,
         fills=outcome.fills,
         ambiguous=0,
@@ -234,7 +230,7 @@ def plainly_right(signals: Signals, total: int) -> bool:
     levels = (signals.stop, signals.target, signals.trail)
     if not all(each is None or _is_distance(each.value) for each in levels):
         return False
-    return bool(kernels.all_known(_contiguous(codes)))
+    return bool(kernels.all_known(events.readable(codes)[0]))
 
 
 def _is_distance(value: float | FloatArray) -> bool:
@@ -246,16 +242,17 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
     if not plainly_right(signals, len(track.bars)):
         convert.check_signals(signals, len(track.bars))
     scratch.counts[:] = 0
-    trades, fills, drawdown, gross, ruined = kernels.run_scalar(
-        *_arguments(track, signals, scratch)
-    )
+    trades, fills, ruined = kernels.run_scalar(*_arguments(track, signals, scratch))
     to_columns(scratch.table, scratch.rows, trades, scratch.columns, scratch.places)
     total = len(track.bars)
     return trades, Figures(
         start=track.config.cash,
         multiplier=track.charges.multiplier,
-        drawdown=float(drawdown),
-        gross=float(gross) / total,
+        drawdown=np.nan,
+        gross=curve.gross_of(
+            scratch.quantity, track.bars.close, track.charges.multiplier, scratch.equity
+        )
+        / total,
         held=int(np.count_nonzero(scratch.held)),
         fills=int(fills),
         ambiguous=int(scratch.counts[kernels.AMBIGUOUS]),
@@ -296,7 +293,7 @@ def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, .
     )
 
 
-@njit(cache=True, nogil=True)
+@loop
 def to_columns(
     table: FloatArray, rows: IntArray, trades: int, columns: FloatArray, places: IntArray
 ) -> None:

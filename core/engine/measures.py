@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from numba.extending import register_jitable
 
 from core.analytics import returns
@@ -29,6 +28,20 @@ from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
+from core.engine.compiled import loop
+from core.engine.curve import (
+    BLOCK,
+    RETURNS,
+    SQUARES,
+    SUMS,
+    add_returns,
+    again,
+    deepest,
+    extremes_of,
+    fold,
+    worst_by_bar,
+    worst_drawdown,
+)
 
 ReasonRow = npt.NDArray[np.uint8]
 
@@ -60,9 +73,8 @@ WIDTH = CARRY + 1
 QUANTITY, ENTRY, EXIT, PNL, TRADE_FEES, TRADE_SLIPPAGE, MAE, MFE, RISK = range(9)
 TRADE_ROWS = RISK + 1
 ENTRY_BAR, EXIT_BAR = 0, 1
-BLOCK = 256  # bars that are looked at together; `_fold` is written for this number
-LOW, HIGH = 0, 1  # of a block
 _SHY = 0.01  # share of the squares that may be lost to the mean
+STACK = 64  # halves of halves of any length
 _PAIRWISE = 128  # as in numpy: up to here a sum is not halved
 
 
@@ -107,7 +119,7 @@ class Workspace(NamedTuple):
     """Memory a measurement scribbles on; nothing in it outlives the call.
 
     `daily`: shape (D,). `sessions`: (5, D). `trades`: (4, 2 N) for up to N trades. `blocks`:
-    (2, T / BLOCK + 1). `sums`: (2, BLOCK).
+    (2, T / BLOCK + 1). `sums`: (SUMS, BLOCK). `stack`: (STACK, 5).
     """
 
     daily: FloatArray
@@ -115,6 +127,7 @@ class Workspace(NamedTuple):
     trades: FloatArray
     blocks: FloatArray
     sums: FloatArray
+    stack: FloatArray
 
 
 def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
@@ -159,7 +172,8 @@ def workspace(bars: int, sessions: int, trades: int) -> Workspace:
         np.empty((5, sessions)),
         np.empty((4, 2 * trades)),
         np.empty((2, bars // BLOCK + 1)),
-        np.empty((2, BLOCK)),
+        np.empty((SUMS, BLOCK)),
+        np.empty((STACK, 5)),
     )
 
 
@@ -205,127 +219,42 @@ def _leaf_sum(x: FloatArray, start: int, count: int) -> float:
 
 
 # Compiled on its own: it is called from everywhere.
-@njit(cache=True, nogil=True, error_model="numpy")
-def pairwise_sum(x: FloatArray, count: int) -> float:
+@loop
+def pairwise_sum(x: FloatArray, count: int, stack: FloatArray) -> float:
     """Sum the first `count` values in the order, and hence with the bits, of `numpy.sum`.
 
     Halves are summed and then added. (A function that calls itself would say it in three lines,
     but numba 0.68 crashes when it loads one from its cache.)
+
+    Args:
+        x: Shape (N,), N at least `count`.
+        count: At most 2**53.
+        stack: Shape (STACK, 5), overwritten: parts that wait to be summed, by their first row,
+            size and depth, and sums that wait for their other half, with their depth.
     """
     if count <= _PAIRWISE:
         return _leaf_sum(x, 0, count)
-    waiting, done, height = np.empty((64, 3), dtype=np.int64), np.empty(64), np.empty(64, np.int64)
-    waiting[0, 0], waiting[0, 1], waiting[0, 2] = 0, count, 0
+    stack[0, 0], stack[0, 1], stack[0, 2] = 0.0, count, 0.0
     to_do, finished = 1, 0
     while to_do > 0:
         to_do -= 1
-        start, size, depth = waiting[to_do, 0], waiting[to_do, 1], waiting[to_do, 2]
+        start, size, depth = int(stack[to_do, 0]), int(stack[to_do, 1]), stack[to_do, 2]
         if size > _PAIRWISE:
             half = size // 2
             half -= half % 8
             for first, part in ((start + half, size - half), (start, half)):
-                waiting[to_do, 0], waiting[to_do, 1] = first, part
-                waiting[to_do, 2] = depth + 1
+                stack[to_do, 0], stack[to_do, 1], stack[to_do, 2] = first, part, depth + 1.0
                 to_do += 1
             continue
         total = _leaf_sum(x, start, size)
-        while finished > 0 and height[finished - 1] == depth:
+        while finished > 0 and stack[finished - 1, 4] == depth:
             finished -= 1
-            total = done[finished] + total
-            depth -= 1
-        done[finished], height[finished] = total, depth
+            total = stack[finished, 3] + total
+            depth -= 1.0
+        stack[finished, 3], stack[finished, 4] = total, depth
         finished += 1
-    whole: float = done[0]
+    whole: float = stack[0, 3]
     return whole
-
-
-@register_jitable
-def _fold(x: FloatArray) -> float:
-    """Sum the BLOCK values of `x`, halving it; leaves rubbish behind."""
-    # Written out: the distance must be a constant for the additions to run side by side.
-    for i in range(128):
-        x[i] += x[i + 128]
-    for i in range(64):
-        x[i] += x[i + 64]
-    for i in range(32):
-        x[i] += x[i + 32]
-    for i in range(16):
-        x[i] += x[i + 16]
-    for i in range(8):
-        x[i] += x[i + 8]
-    total: float = ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
-    return total
-
-
-@register_jitable
-def add_returns(equity: FloatArray, previous: float, count: int, sums: FloatArray) -> None:
-    """Add the returns of one block of bars, and their squares, to BLOCK sums side by side.
-
-    Args:
-        equity: The block, shape (BLOCK,) or its first `count` rows.
-        previous: Equity before the block.
-        sums: Shape (2, BLOCK): of returns, of their squares.
-    """
-    once, squared = sums[0], sums[1]
-    change = equity[0] / previous - 1.0
-    once[0] += change
-    squared[0] += change * change
-    for i in range(1, count):
-        change = equity[i] / equity[i - 1] - 1.0
-        once[i] += change
-        squared[i] += change * change
-
-
-@register_jitable
-def extremes_of(bits: IntArray, count: int, blocks: FloatArray, k: int) -> None:
-    """Find the extremes of one block of money above 0, given as the bits of its floats.
-
-    Positive floats are ordered as their bits are, and whole numbers are compared side by side.
-    """
-    low, high = bits[0], bits[0]
-    for i in range(count):
-        low = min(low, bits[i])
-        high = max(high, bits[i])
-    as_bits = blocks.view(np.int64)
-    as_bits[LOW, k] = low
-    as_bits[HIGH, k] = high
-
-
-@register_jitable
-def _deepest(equity: FloatArray, start: float, blocks: FloatArray, count: int) -> float:
-    """Find the greatest fall from a peak in money; equity above 0."""
-    peak, worst = start, 0.0
-    for k in range(count):
-        worst = max(worst, peak - blocks[LOW, k])
-        peak = max(peak, blocks[HIGH, k])
-    peak = start
-    for k in range(count):
-        # Within a block the fall may begin at its own peak: only then is it walked.
-        if max(peak, blocks[HIGH, k]) - blocks[LOW, k] > worst:
-            top = peak
-            for t in range(k * BLOCK, min(k * BLOCK + BLOCK, len(equity))):
-                top = max(top, equity[t])
-                worst = max(worst, top - equity[t])
-        peak = max(peak, blocks[HIGH, k])
-    return worst
-
-
-@register_jitable
-def worst_drawdown(equity: FloatArray, start: float, blocks: FloatArray, count: int) -> float:
-    """Find the worst of equity / peak - 1, at most 0; equity above 0, its blocks known."""
-    peak, worst = start, 0.0
-    for k in range(count):
-        worst = min(worst, blocks[LOW, k] / peak - 1.0)
-        peak = max(peak, blocks[HIGH, k])
-    peak = start
-    for k in range(count):
-        if blocks[LOW, k] / max(peak, blocks[HIGH, k]) - 1.0 < worst:
-            top = peak
-            for t in range(k * BLOCK, min(k * BLOCK + BLOCK, len(equity))):
-                top = max(top, equity[t])
-                worst = min(worst, equity[t] / top - 1.0)
-        peak = max(peak, blocks[HIGH, k])
-    return worst
 
 
 @register_jitable
@@ -400,13 +329,15 @@ def _spread_is_noise(x: FloatArray, count: int) -> bool:
 
 
 @register_jitable
-def _mean_and_deviation(x: FloatArray, count: int, work: FloatArray) -> tuple[float, float, bool]:
+def _mean_and_deviation(
+    x: FloatArray, count: int, squares: FloatArray, work: Workspace
+) -> tuple[float, float, bool]:
     """Mean, sample deviation, and whether the values are constant; of at least two."""
-    mean = pairwise_sum(x, count) / count
+    mean = pairwise_sum(x, count, work.stack) / count
     for i in range(count):
         away = x[i] - mean
-        work[i] = away * away
-    deviation = sqrt(pairwise_sum(work, count) / (count - 1))
+        squares[i] = away * away
+    deviation = sqrt(pairwise_sum(squares, count, work.stack) / (count - 1))
     suspect = deviation <= 10.0 * NOISE * max(1.0, abs(mean))
     return mean, deviation, suspect and _spread_is_noise(x, count)
 
@@ -451,7 +382,7 @@ def _of_sessions(
 
     mean, deviation, constant = 0.0, 0.0, True
     if lived >= 2:
-        mean, deviation, constant = _mean_and_deviation(daily, lived, extra)
+        mean, deviation, constant = _mean_and_deviation(daily, lived, extra, work)
         _put(out, why, VOLATILITY, deviation * root)
     else:
         _deny(out, why, VOLATILITY, TOO_SHORT)
@@ -469,13 +400,13 @@ def _of_sessions(
         for i in range(lived):
             away = daily[i] - mean
             values[i] = away * away
-        second = pairwise_sum(values, lived) / lived
+        second = pairwise_sum(values, lived, work.stack) / lived
         for i in range(lived):
             extra[i] = values[i] * (daily[i] - mean)
-        third = pairwise_sum(extra, lived) / lived
+        third = pairwise_sum(extra, lived, work.stack) / lived
         for i in range(lived):
             values[i] = values[i] * values[i]
-        fourth = pairwise_sum(values, lived) / lived
+        fourth = pairwise_sum(values, lived, work.stack) / lived
         flat = sqrt(second) <= 10.0 * NOISE * max(1.0, abs(mean)) and _spread_is_noise(daily, lived)
         if constant:
             _deny(out, why, SHARPE, ZERO_VARIANCE)
@@ -501,18 +432,18 @@ def _of_sessions(
             below = min(daily[i], 0.0)
             extra[i] = below
             values[i] = below * below
-        downside = sqrt(pairwise_sum(values, lived) / lived)
+        downside = sqrt(pairwise_sum(values, lived, work.stack) / lived)
         if downside <= NOISE:
             _deny(out, why, SORTINO, NO_DOWNSIDE)
         else:
             _put(out, why, SORTINO, mean / downside * root)
-        losses = -pairwise_sum(extra, lived)
+        losses = -pairwise_sum(extra, lived, work.stack)
         if losses <= NOISE:
             _deny(out, why, OMEGA, NO_DOWNSIDE)
         else:
             for i in range(lived):
                 extra[i] = max(daily[i], 0.0)
-            _put(out, why, OMEGA, pairwise_sum(extra, lived) / losses)
+            _put(out, why, OMEGA, pairwise_sum(extra, lived, work.stack) / losses)
 
     for i in range(lived):
         values[i] = daily[i]
@@ -556,7 +487,7 @@ def _of_sessions(
         _put(out, why, UNDERWATER_MEAN, under / spells)
 
     growth, reason = _growth(fig.start, equity[-1], cal)
-    ulcer = sqrt(pairwise_sum(extra, total) / total)
+    ulcer = sqrt(pairwise_sum(extra, total, work.stack) / total)
     _put(out, why, MAX_DRAWDOWN, drawdown)
     if reason == DEFINED:
         _put(out, why, CAGR, growth)
@@ -576,7 +507,7 @@ def _of_sessions(
             _deny(out, why, UPI, NO_DRAWDOWN)
         else:
             _put(out, why, UPI, growth / ulcer)
-    mean_equity = pairwise_sum(closes, total) / total
+    mean_equity = pairwise_sum(closes, total, work.stack) / total
     if total <= 1:
         _deny(out, why, ULCER_INDEX, TOO_SHORT)
         _deny(out, why, TURNOVER, TOO_SHORT)
@@ -615,7 +546,7 @@ def _of_benchmark(
 
     mean, deviation, constant = 0.0, 0.0, True
     if count >= 2:
-        mean, deviation, constant = _mean_and_deviation(apart, count, squares)
+        mean, deviation, constant = _mean_and_deviation(apart, count, squares, work)
         _put(out, why, TRACKING_ERROR, deviation * root)
     else:
         too_few = TOO_SHORT if lived < 2 else TOO_FEW_PAIRS
@@ -641,21 +572,21 @@ def _of_benchmark(
             _deny(out, why, slot, reason)
         return
     is_constant = _spread_is_noise(own, count)
-    own_mean = pairwise_sum(own, count) / count
-    other_mean = pairwise_sum(other, count) / count
+    own_mean = pairwise_sum(own, count, work.stack) / count
+    other_mean = pairwise_sum(other, count, work.stack) / count
     for i in range(count):
         own[i] -= own_mean
         other[i] -= other_mean
         squares[i] = other[i] * other[i]
         apart[i] = own[i] * other[i]
-    other_square = pairwise_sum(squares, count)
-    slope = pairwise_sum(apart, count) / other_square
+    other_square = pairwise_sum(squares, count, work.stack)
+    slope = pairwise_sum(apart, count, work.stack) / other_square
     for i in range(count):
         rest = own[i] - slope * other[i]
         squares[i] = rest * rest
         apart[i] = own[i] * own[i]
-    spread = sqrt(pairwise_sum(squares, count) / (count - 2))
-    own_square = pairwise_sum(apart, count)
+    spread = sqrt(pairwise_sum(squares, count, work.stack) / (count - 2))
+    own_square = pairwise_sum(apart, count, work.stack)
     intercept = own_mean - slope * other_mean
     _put(out, why, ALPHA, intercept * (cal.per_year * count / covered))
     _put(out, why, BETA, slope)
@@ -671,22 +602,6 @@ def _of_benchmark(
     else:
         fit = slope * sqrt(other_square / own_square)
         _put(out, why, CORRELATION, max(-1.0, min(1.0, fit)))
-
-
-@register_jitable
-def _again(equity: FloatArray, start: float) -> tuple[float, float, float, float]:
-    """Mean, squares about the mean, least and greatest of returns, in two passes."""
-    low = high = equity[0] / start - 1.0
-    mean = low
-    for t in range(1, len(equity)):
-        change = equity[t] / equity[t - 1] - 1.0
-        low, high = min(low, change), max(high, change)
-        mean += change
-    mean /= len(equity)
-    away = (equity[0] / start - 1.0 - mean) ** 2
-    for t in range(1, len(equity)):
-        away += (equity[t] / equity[t - 1] - 1.0 - mean) ** 2
-    return mean, away, low, high
 
 
 @register_jitable
@@ -720,7 +635,10 @@ def _of_bars(
                 extremes_of(bits[first : first + size], size, blocks, k)
     drawdown = fig.drawdown
     if drawdown != drawdown:
-        drawdown = worst_drawdown(equity, fig.start, blocks, count)
+        if fig.ruined:
+            drawdown = worst_by_bar(equity, fig.start)
+        else:
+            drawdown = worst_drawdown(equity, fig.start, blocks, count)
 
     reason = DEFINED
     if fig.fills == 0:
@@ -728,12 +646,12 @@ def _of_bars(
     elif lived < 2:
         reason = TOO_SHORT
     else:
-        mean, squares = _fold(sums[0]) / lived, _fold(sums[1])
+        mean, squares = fold(sums[RETURNS]) / lived, fold(sums[SQUARES])
         lost = lived * mean * mean
         away = squares - lost
         if lost >= _SHY * squares:
             # What is left would not be exact enough; seldom: returns are mostly far from constant.
-            mean, away, low, high = _again(equity[:lived], fig.start)
+            mean, away, low, high = again(equity[:lived], fig.start)
             if high - low <= NOISE * max(1.0, -low, high):
                 reason = ZERO_VARIANCE
         deviation = sqrt(away / (lived - 1))
@@ -744,21 +662,21 @@ def _of_bars(
     if reason != DEFINED:
         _deny(out, why, SHARPE_BAR, reason)
 
-    deepest = 0.0
+    fall = 0.0
     if drawdown < -NOISE:
         if fig.ruined:
             peak = fig.start
             for t in range(total):
                 peak = max(peak, equity[t])
-                deepest = max(deepest, peak - equity[t])
+                fall = max(fall, peak - equity[t])
         else:
-            deepest = _deepest(equity, fig.start, blocks, count)
+            fall = deepest(equity, fig.start, blocks, count)
     if fig.fills == 0:
         _deny(out, why, RECOVERY_FACTOR, NO_TRADES)
-    elif deepest == 0.0:
+    elif fall == 0.0:
         _deny(out, why, RECOVERY_FACTOR, NO_DRAWDOWN)
     else:
-        _put(out, why, RECOVERY_FACTOR, (equity[-1] - fig.start) / deepest)
+        _put(out, why, RECOVERY_FACTOR, (equity[-1] - fig.start) / fall)
     return drawdown if drawdown < -NOISE else 0.0
 
 
@@ -771,7 +689,7 @@ def _of_trades(
     fig: Figures,
     out: FloatArray,
     why: ReasonRow,
-    work: FloatArray,
+    work: Workspace,
 ) -> None:
     """Everything that stands on closed trades."""
     closed = count
@@ -784,7 +702,7 @@ def _of_trades(
         for slot in range(WIN_RATE, AMBIGUOUS_PCT + 1):
             _deny(out, why, slot, reason)
         return
-    pnl, squares, values, results = table[PNL], work[0], work[1], work[2]
+    pnl, squares, values, results = table[PNL], work.trades[0], work.trades[1], work.trades[2]
 
     wins, losses, streak, win_streak, loss_streak, with_risk = 0, 0, 0, 0, 0, 0
     best, worst = -inf, inf
@@ -811,22 +729,22 @@ def _of_trades(
     _put(out, why, WORST_TRADE, worst)
     _put(out, why, WIN_STREAK, float(win_streak))
     _put(out, why, LOSS_STREAK, float(loss_streak))
-    _put(out, why, EXPECTANCY, pairwise_sum(pnl, closed) / closed)
-    _put(out, why, EXPECTANCY_PCT, pairwise_sum(results, closed) / closed)
-    _put(out, why, MAE_MEAN, pairwise_sum(table[MAE], closed) / closed)
-    _put(out, why, MFE_MEAN, pairwise_sum(table[MFE], closed) / closed)
+    _put(out, why, EXPECTANCY, pairwise_sum(pnl, closed, work.stack) / closed)
+    _put(out, why, EXPECTANCY_PCT, pairwise_sum(results, closed, work.stack) / closed)
+    _put(out, why, MAE_MEAN, pairwise_sum(table[MAE], closed, work.stack) / closed)
+    _put(out, why, MFE_MEAN, pairwise_sum(table[MFE], closed, work.stack) / closed)
     _put(out, why, AMBIGUOUS_PCT, fig.ambiguous / closed)
     if with_risk == 0:
         _deny(out, why, EXPECTANCY_R, NO_STOP)
     else:
-        _put(out, why, EXPECTANCY_R, pairwise_sum(values, with_risk) / with_risk)
+        _put(out, why, EXPECTANCY_R, pairwise_sum(values, with_risk, work.stack) / with_risk)
 
     if closed == 1:
         _deny(out, why, SQN, TOO_FEW_TRADES)
         _deny(out, why, SQN100, TOO_FEW_TRADES)
     else:
         units = values if with_risk == closed else results
-        mean, deviation, constant = _mean_and_deviation(units, closed, squares)
+        mean, deviation, constant = _mean_and_deviation(units, closed, squares, work)
         if constant:
             _deny(out, why, SQN, ZERO_VARIANCE)
             _deny(out, why, SQN100, ZERO_VARIANCE)
@@ -841,8 +759,8 @@ def _of_trades(
         gained += pnl[i] > 0.0
         values[lost] = pnl[i]
         lost += pnl[i] < 0.0
-    average_win = pairwise_sum(squares, gained) / max(gained, 1)
-    average_loss = pairwise_sum(values, lost) / max(lost, 1)
+    average_win = pairwise_sum(squares, gained, work.stack) / max(gained, 1)
+    average_loss = pairwise_sum(values, lost, work.stack) / max(lost, 1)
     if wins == 0:
         _deny(out, why, AVERAGE_WIN, NO_WINS)
     else:
@@ -860,8 +778,8 @@ def _of_trades(
         for i in range(closed):
             squares[i] = max(pnl[i], 0.0)
             values[i] = min(pnl[i], 0.0)
-        gross = pairwise_sum(squares, closed)
-        _put(out, why, PROFIT_FACTOR, gross / -pairwise_sum(values, closed))
+        gross = pairwise_sum(squares, closed, work.stack)
+        _put(out, why, PROFIT_FACTOR, gross / -pairwise_sum(values, closed, work.stack))
 
     held, most = 0, 0
     for i in range(closed):
@@ -876,7 +794,7 @@ def _of_trades(
     _put(out, why, BARS_MEAN, held / closed)
     _put(out, why, BARS_MAX, float(most))
     _put(out, why, BARS_MEDIAN, _median(values, closed))
-    _put(out, why, DURATION_MEAN, pairwise_sum(squares, closed) / closed)
+    _put(out, why, DURATION_MEAN, pairwise_sum(squares, closed, work.stack) / closed)
     _put(out, why, DURATION_MAX, longest)
     _put(out, why, DURATION_MEDIAN, _median(squares, closed))
 
@@ -884,10 +802,10 @@ def _of_trades(
 @register_jitable
 def _of_costs(
     end: float, table: FloatArray, bars: IntArray, count: int, fig: Figures,
-    out: FloatArray, why: ReasonRow, work: FloatArray,
+    out: FloatArray, why: ReasonRow, work: Workspace,
 ) -> None:  # fmt: skip
     """What was paid; leaves the notional in the place of the turnover, which needs it."""
-    traded = work[3]
+    traded = work.trades[3]
     size = 0
     for i in range(count):
         traded[size] = abs(table[QUANTITY, i]) * table[ENTRY, i]
@@ -897,9 +815,9 @@ def _of_costs(
             size += 1
     notional = fig.notional
     if notional != notional:
-        notional = pairwise_sum(traded, size) * fig.multiplier
-    fees = pairwise_sum(table[TRADE_FEES], count)
-    slippage = pairwise_sum(table[TRADE_SLIPPAGE], count)
+        notional = pairwise_sum(traded, size, work.stack) * fig.multiplier
+    fees = pairwise_sum(table[TRADE_FEES], count, work.stack)
+    slippage = pairwise_sum(table[TRADE_SLIPPAGE], count, work.stack)
     costs = fees + slippage
     gross = end - fig.start + costs
     if abs(gross) <= NOISE * (fig.start + abs(end) + costs):
@@ -955,14 +873,14 @@ def measure_python(
     _put(out, why, GROSS_EXPOSURE, fig.gross)
     for slot in (DIVIDENDS, BORROW, CARRY):  # the scalar driver knows none
         _put(out, why, slot, 0.0)
-    _of_costs(end, table, bars, count, fig, out, why, work.trades)
-    _of_trades(table, bars, count, cal, fig, out, why, work.trades)
+    _of_costs(end, table, bars, count, fig, out, why, work)
+    _of_trades(table, bars, count, cal, fig, out, why, work)
     drawdown = _of_bars(equity, cal, fig, out, why, work)
     _of_sessions(equity, cal, fig, out, why, daily, work, drawdown)
 
 
-# error_model: every divisor is checked, or what it gives is not finite and becomes a reason.
-measure = njit(cache=True, nogil=True, error_model="numpy")(measure_python)
+# Every divisor is checked, or what it gives is not finite and becomes a reason.
+measure = loop(measure_python)
 
 
 class Measured(NamedTuple):

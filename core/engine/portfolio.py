@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from math import inf, nan
 
-import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
-from core.domain.bars import FloatArray
+from core.domain.bars import FloatArray, IntArray
 from core.domain.simulation import BoolArray
+from core.engine.compiled import loop
 from core.engine.dealing import equity_at, leave, sell_down, whole
 from core.engine.desk import (
-    BORROW,
-    CARRY,
     CASH,
     DELISTED,
-    DIVIDENDS,
     Book,
     Desk,
     Extra,
@@ -122,7 +118,10 @@ def run_portfolio_python(
     q_out: FloatArray,
     accrued: FloatArray,
     held: BoolArray,
-) -> tuple[int, float, float, bool, float, float, float]:
+    share: FloatArray,
+    account: FloatArray,
+    active: IntArray,
+) -> tuple[int, bool]:
     """Run an account; fill the output arrays in place.
 
     Args:
@@ -130,30 +129,29 @@ def run_portfolio_python(
         book: From `new_book`.
         out: Tables with room for some rows; see the first result.
         equity, cash_out, held: Shape (T,); q_out, accrued: shape (T, S), zeros.
+        share: What is held over equity, shape (T,), zeros.
+        account: By CASH, BORROW, CARRY and DIVIDENDS, zeros; what they came to.
+        active: Shape (S,), scratch.
 
     Returns:
-        Rows done (fewer than T: the tables were full and nothing counts), worst drawdown,
-        summed gross exposure, ruined, borrow paid, accruals of options, dividends.
+        Rows done (fewer than T: the tables were full and nothing counts), ruined.
     """
     total, symbols = rows.grid.shape
-    account = np.zeros(4)
     account[CASH] = cfg.cash
     desk = Desk(rows, wanted, guards, cfg, extra, charges, levy, limits, book, out, account, equity)
     by_weight = len(wanted.weights) > 0
     mult = charges.multiplier
-    peak, drawdown, gross = cfg.cash, 0.0, 0.0
     ruined = False
     day_start = cfg.cash
     halted_day, halt_reason = NEVER, 0
     actions, acted = rows.actions, 0
     most = MOST_FILLS * symbols
-    active = np.empty(symbols, dtype=np.int64)
     takes_at_close = by_weight and cfg.fill_at_close
     accrues = extra.borrow > 0.0 or extra.delta > 0.0 or len(rows.actions) > 0
 
     for t in range(total):
         if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
-            return t, 0.0, 0.0, False, 0.0, 0.0, 0.0
+            return t, False
         if t == 0 or rows.day[t] != rows.day[t - 1]:
             day_start = equity[t - 1] if t > 0 else cfg.cash
             limits.day[DAY_PNL] = limits.day[DAY_POINTS] = limits.day[DAY_ENTRIES] = 0.0
@@ -308,7 +306,7 @@ def run_portfolio_python(
             for s in range(symbols):
                 accrued[t, s] = book[s].accrued
         if value > 0.0:
-            gross += value / marked
+            share[t] = value / marked
             if extra.maintenance > 0.0:
                 called = marked < needed(desk, t)
                 desk.out.counters[MARGIN_CALLS] += called
@@ -331,10 +329,6 @@ def run_portfolio_python(
         equity[t] = marked
         cash_out[t] = account[CASH]
         held[t] = is_held
-        if marked > peak:
-            peak = marked
-        else:
-            drawdown = min(drawdown, marked / peak - 1.0)
         if ruined:
             for rest in range(t + 1, total):
                 equity[rest] = account[CASH]
@@ -356,15 +350,7 @@ def run_portfolio_python(
             trade.pnl = left - trade.fees_in - trade.fees_out
             trade.mae = min((book[s].worst_seen - signed) / entry, 0.0)
             trade.mfe = max((book[s].best_seen - signed) / entry, 0.0)
-    return (
-        total,
-        drawdown,
-        gross,
-        ruined,
-        account[BORROW],
-        account[CARRY],
-        account[DIVIDENDS],
-    )
+    return total, ruined
 
 
-run_portfolio = njit(cache=True, nogil=True, error_model="numpy")(run_portfolio_python)
+run_portfolio = loop(run_portfolio_python)

@@ -9,7 +9,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals
 from core.domain.simulation import Fills, ReasonArray, Simulation, Trades
-from core.engine import convert, kernels
+from core.engine import convert, curve, kernels
 from core.engine.account import simulate_account
 from core.errors import DataProblem
 
@@ -56,7 +56,7 @@ def simulate(
     ambiguous = np.empty(most, dtype=np.bool_)
     counts = np.zeros(kernels.COUNTERS, dtype=np.int64)
     run = kernels.run_scalar if compiled else kernels.run_scalar_python
-    trades, fills, drawdown, gross, ruined = run(
+    trades, fills, ruined = run(
         bars.open,
         bars.high,
         bars.low,
@@ -94,8 +94,8 @@ def simulate(
         fills=_fills(table, rows, reason, int(fills)),
         trades=_trades(table, rows, reason, ambiguous[:trades].copy()),
         counters=convert.counters_of(counts, signals.conflicts),
-        max_drawdown=float(drawdown),
-        gross_exposure=float(gross) / total,
+        max_drawdown=curve.worst_of(equity, options.initial_cash, ruined),
+        gross_exposure=curve.gross_of(quantity, bars.close, options.multiplier, equity) / total,
         ruined=bool(ruined),
     )
 

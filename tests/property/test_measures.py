@@ -17,7 +17,14 @@ from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
 from core.domain.simulation import Simulation
 from core.engine import measures
-from core.engine.measures import calendar_of, measure_run, pairwise_sum, summarise_run, values_of
+from core.engine.measures import (
+    STACK,
+    calendar_of,
+    measure_run,
+    pairwise_sum,
+    summarise_run,
+    values_of,
+)
 from core.engine.simulate import simulate
 from tests.factories import make_bars, random_case
 from tests.unit.analytics.simulations import OPEN, closed, simulation_of
@@ -199,7 +206,7 @@ def test_sums_have_the_bits_of_numpy():
     for count in [*range(300), 1_000, 4_095, 4_096, 4_097, 100_003]:
         values = rng.normal(size=count + 1) * 10.0 ** rng.integers(-8, 8, size=count + 1)
 
-        assert pairwise_sum(values, count) == values[:count].sum()
+        assert pairwise_sum(values, count, np.empty((STACK, 5))) == values[:count].sum()
 
 
 def test_a_long_run_has_its_deepest_fall_inside_a_block_or_across_blocks():

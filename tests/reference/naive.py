@@ -787,13 +787,25 @@ class Account:
         return worst
 
     def gross_exposure(self) -> float:
-        total = 0.0
+        shares = []
         for bar, quantity, equity in zip(
             self.bars, self.quantity_curve, self.equity_curve, strict=True
         ):
-            if quantity != 0.0:
-                total = total + abs(quantity) * bar.close * self.options.multiplier / equity
-        return total / len(self.bars)
+            is_held = quantity != 0.0
+            value = abs(quantity) * bar.close * self.options.multiplier
+            shares.append(value / equity if is_held else 0.0)
+        return in_columns(shares) / len(self.bars)
+
+
+def in_columns(values: list[float]) -> float:
+    """Add each to the column of its place in 256, then columns in halves."""
+    columns = [0.0] * 256
+    for place, value in enumerate(values):
+        columns[place % 256] += value
+    while len(columns) > 1:
+        half = len(columns) // 2
+        columns = [columns[i] + columns[i + half] for i in range(half)]
+    return columns[0]
 
 
 # Prices and fees ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals, Weights
 from core.domain.simulation import Reason
-from tests.reference.naive import COUNTERS, fee_of, fees_on, fill_price
+from tests.reference.naive import COUNTERS, fee_of, fees_on, fill_price, in_columns
 from tests.reference.naive_symbol import Holding, SharedFill, SharedOutcome, SharedTrade, Symbol
 
 
@@ -310,7 +310,4 @@ class Ledger:
         return worst
 
     def gross_exposure(self) -> float:
-        total = 0.0
-        for exposure in self.exposure_curve:
-            total = total + exposure
-        return total / len(self.exposure_curve)
+        return in_columns(self.exposure_curve) / len(self.exposure_curve)
