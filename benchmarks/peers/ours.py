@@ -13,7 +13,6 @@ import numpy as np
 
 from benchmarks.peers import work
 from benchmarks.peers.work import Run
-from core.analytics.summary import summarise
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.market import MARKETS
@@ -21,6 +20,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals, pct
 from core.domain.simulation import Simulation
 from core.domain.timeframe import Timeframe
+from core.engine.measures import summarise_run
 from core.engine.simulate import simulate
 from core.engine.view import view_of
 
@@ -57,7 +57,7 @@ def _run(bars: Bars, options: EngineOptions, *, guard: bool, every_metric: bool)
     bars = replace(bars)  # so that averages are computed and not remembered
     done = simulate(bars, _signals(bars, guard=guard), options, COSTS)
     if every_metric:
-        summarise([done], options=options, costs=COSTS)
+        summarise_run(done, options=options, costs=COSTS)
     return _found(done)
 
 
@@ -88,7 +88,7 @@ def _through_services(columns: Mapping[str, np.ndarray]) -> Run:
         (done,) = execution.trade(
             fresh, execution.decide(spec, fresh, strategy, code), OPTIONS, COSTS
         )
-        summarise([done], options=OPTIONS, costs=COSTS)
+        execution.measure([done], options=OPTIONS, costs=COSTS)
         return _found(done)
 
     return run
@@ -130,7 +130,7 @@ def _engine_call(bars: Bars, options: EngineOptions, *, guard: bool) -> Run:
 
     def run() -> dict[str, Any]:
         done = simulate(bars, signals, options, COSTS)
-        summarise([done], options=options, costs=COSTS)
+        summarise_run(done, options=options, costs=COSTS)
         return _found(done)
 
     return run

@@ -30,6 +30,7 @@ from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
 from core.engine.account import simulate_account
 from core.engine.exits import simulate_exits
+from core.engine.measures import summarise_run
 from core.engine.simulate import ENGINE_VERSION, needs_general_driver
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
@@ -162,7 +163,7 @@ def execute(
     began = perf_counter()
     wanted = decide(spec, bars, strategy, code)
     traded = trade(bars, wanted, spec.options, spec.costs)
-    measured = partial(summarise, costs=spec.costs, synthetic=synthetic, benchmark=benchmark)
+    measured = partial(measure, costs=spec.costs, synthetic=synthetic, benchmark=benchmark)
     whole = measured(traded, options=spec.options)
     names = [each.symbol for each in bars]
     by_symbol = {names[0]: whole}
@@ -200,7 +201,7 @@ def assume(
     """Ask once what is wanted and trade it under each of several rules; otherwise as `execute`."""
     wanted = decide(spec, bars, strategy, code)
     return [
-        summarise(
+        measure(
             trade(bars, wanted, options, spec.costs),
             options=options,
             costs=spec.costs,
@@ -209,6 +210,24 @@ def assume(
         )
         for options in rules
     ]
+
+
+def measure(
+    traded: Traded,
+    *,
+    options: EngineOptions,
+    costs: CostModel,
+    synthetic: bool = False,
+    benchmark: Bars | None = None,
+) -> Metrics:
+    """Measure what `trade` gave; one symbol alone with the bits it has as a lane of a sweep."""
+    if isinstance(traded, PortfolioSimulation) or len(traded) != 1:
+        return summarise(
+            traded, options=options, costs=costs, synthetic=synthetic, benchmark=benchmark
+        )
+    return summarise_run(
+        traded[0], options=options, costs=costs, synthetic=synthetic, benchmark=benchmark
+    )
 
 
 def decide(

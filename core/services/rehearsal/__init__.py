@@ -15,7 +15,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.analytics.summary import summarise
 from core.catalog import Catalog
 from core.catalog.columns import SCHEMA
 from core.domain.costs import CostModel
@@ -44,7 +43,7 @@ def rehearse() -> Iterator[None]:
         signals = execution.signals_of(find_class(module).build({}), bars, GUEST)
     yield
     simulation = simulate(bars, signals, options, costs)
-    summarise([simulation], options=options, costs=costs)
+    execution.measure([simulation], options=options, costs=costs)
     yield
     tables = frames.frames_of([simulation], options.initial_cash)
     yield
