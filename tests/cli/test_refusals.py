@@ -239,13 +239,13 @@ def test_dates_without_prices_are_answered_with_those_that_have(
     )
 
 
-def test_options_that_contradict_the_strategys_own_are_said_in_our_words(
+def test_a_strategy_that_is_flat_every_day_may_be_told_not_to_be(
     call: Call, lake: tuple[str, str]
 ) -> None:
     answer = call("run", "--strategy", "ema10_scalper", "--symbols", "ACME", "--no-intraday")
 
-    assert answer.code == 2
-    assert answer.err.startswith("Square_off needs intraday=true. Strategy ema10_scalper sets")
+    assert answer.code == 0
+    assert "flat at the end of every session" not in answer.out
 
 
 def test_a_folder_is_no_file_to_import(call: Call, tmp_path: Path) -> None:
