@@ -310,7 +310,7 @@ class Backtests:
     def costs(self, ref: Ref) -> CostBreakdown:
         """Say where the costs of a run went, part by part; raises as `equity`."""
         run = self._completed_run(ref)
-        fills = cost_breakdown.sessions_of(
+        fills = cost_breakdown.placed(
             run, self._read(run, "fills"), lambda name: self._read(run, name)
         )
         return cost_breakdown.breakdown(run, fills)
