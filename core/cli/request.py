@@ -138,9 +138,21 @@ def _costs_of(said: Any) -> Any:
 def engine_words(items: Sequence[str]) -> dict[str, Any]:
     """Read `--engine NAME=VALUE` items; `option` may be an object in JSON."""
     return {
-        name: json.loads(text) if text.startswith("{") else param_value(text)
+        name: _object(name, text) if text.startswith("{") else param_value(text)
         for name, text in pairs(items, "--engine").items()
     }
+
+
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise InvalidInput(
+            f"--engine {name} is {text[:60]!r}, which is not JSON: {problem}",
+            expected=f'an object, such as {name}={{"delta": 0.5}}',
+            field="engine",
+        ) from None
+    return found
 
 
 def only_given(values: Mapping[str, Any]) -> dict[str, Any]:

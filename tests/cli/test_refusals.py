@@ -46,6 +46,7 @@ RUN = ("run", "--strategy", "ema_crossover", "--symbols", "ACME")
         (["run", "--strategy", "emma", "--symbols", "ACME"], 3, "emma"),
         (["run", "--strategy", "os.system", "--symbols", "ACME"], 3, "os.system"),
         (["run", "--strategy", "ema_crossover", "--symbols", "NONE"], 3, "NONE"),
+        ([*RUN, "--engine", "option={delta: 0.5}"], 2, "JSON"),
         (["list", "--sort", "beauty"], 2, "beauty"),
         (["list", "--status", "happy"], 2, "happy"),
         (["list", "--page-size", "0"], 2, "page_size"),
