@@ -85,9 +85,17 @@ def spec_of(args: Namespace) -> RunSpec:
     if args.option is not None:
         proxy = pairs(args.option, "--option")
         options["option"] = {name: param_value(text) for name, text in proxy.items()}
-    engine = read_engine(given.pop("engine_options", {}) | engine_words(args.engine))
+    words = given.pop("engine_options", {}) | engine_words(args.engine)
+    engine = read_engine(words)
     given["options"] = engine.options | given.get("options", {}) | options
-    if engine.costs is not None:
+    if "costs" in given and (words.get("fee_per_trade") is not None or words.get("slippage")):
+        raise InvalidInput(
+            "costs and the engine's fee_per_trade and slippage contradict each other",
+            expected="only one of them",
+            hint="A cost model has per_trade and slippage_points",
+            field="costs",
+        )
+    if engine.costs is not None:  # those of a preset yield to what is said
         given.setdefault("costs", engine.costs)
     said_by = {name: f"--{name}" for name in only_given(typed)}
     said_by |= {

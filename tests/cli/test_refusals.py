@@ -47,6 +47,7 @@ RUN = ("run", "--strategy", "ema_crossover", "--symbols", "ACME")
         (["run", "--strategy", "os.system", "--symbols", "ACME"], 3, "os.system"),
         (["run", "--strategy", "ema_crossover", "--symbols", "NONE"], 3, "NONE"),
         ([*RUN, "--engine", "option={delta: 0.5}"], 2, "JSON"),
+        ([*RUN, "--costs", "bps_5", "--engine", "fee_per_trade=4"], 2, "contradict"),
         (["list", "--sort", "beauty"], 2, "beauty"),
         (["list", "--status", "happy"], 2, "happy"),
         (["list", "--page-size", "0"], 2, "page_size"),
