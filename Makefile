@@ -31,9 +31,8 @@ check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
 
 # Kernels are compiled once, before several processes want them at the same time.
 .PHONY: test
-test: export NUMBA_CACHE_DIR := $(or $(NUMBA_CACHE_DIR),$(CURDIR)/.pytest_cache/numba/$(shell cat core/engine/*.py core/engine/*/*.py | cksum | cut -d" " -f1))
 test: setup browser check ## every check and every test, browser included
-	@$(PYTHON) -c 'from core.engine import warm; warm.warm_up(); warm.warm_up_accounts()'
+	@$(PYTHON) -c 'import tests.conftest; from core.engine import warm; warm.warm_up(); warm.warm_up_accounts()'
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e" --ignore=tests/architecture
 	@$(PYTHON) -m pytest -q -m e2e
 

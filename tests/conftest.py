@@ -19,8 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 _engine = hashlib.sha256()
 for _path in sorted((ROOT / "core" / "engine").rglob("*.py")):
     _engine.update(_path.read_bytes())
-_kernels = ROOT / ".pytest_cache" / "numba" / _engine.hexdigest()[:12]
-os.environ.setdefault("NUMBA_CACHE_DIR", str(_kernels))
+# A folder named from outside is only its parent: a stale kernel would pass for the code.
+_digest = _engine.hexdigest()[:12]
+_kernels = Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numba"))
+os.environ["NUMBA_CACHE_DIR"] = str(_kernels if _kernels.name == _digest else _kernels / _digest)
 for _name in Settings.model_fields:
     os.environ.pop(PREFIX + _name.upper(), None)
 # For fixtures that live longer than a test; each test gets a folder of its own below.

@@ -18,6 +18,7 @@ from core.domain.options import EngineOptions, OptionProxy
 from core.domain.simulation import BoolArray
 
 BPS = 1e-4
+FLAT = 1e-9  # share of a fill that is rounding
 LEAST_PREMIUM = 0.05
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -33,6 +34,10 @@ class PaidFills:
         quantity: Signed: bought positive, sold negative.
         price: Price paid or received, after slippage.
         fee, slippage: As the engine charged them, money.
+        after: Position of the symbol after the fill, signed; None where quantities add up to it,
+            which they do unless a split changed the units (R15).
+        is_payout: Whether it pays a fraction of a lot out after a split, which costs nothing; None
+            where none does.
     """
 
     symbol: IntArray
@@ -41,6 +46,8 @@ class PaidFills:
     price: FloatArray
     fee: FloatArray
     slippage: FloatArray
+    after: FloatArray | None = None
+    is_payout: BoolArray | None = None
 
     def __len__(self) -> int:
         """Number of fills."""
@@ -64,10 +71,10 @@ def paid_by_part(
     flat, before = _positions(fills)
     value = np.abs(fills.quantity) * options.multiplier
     value = value * _priced(fills, before, options.option)
-    return {
-        **_fee_parts(fills, flat, value, costs),
-        **_slippage_parts(fills, options, costs),
-    }
+    fees = _fee_parts(fills, flat, value, costs)
+    if fills.is_payout is not None:
+        fees = {name: np.where(fills.is_payout, 0.0, part) for name, part in fees.items()}
+    return {**fees, **_slippage_parts(fills, options, costs)}
 
 
 def notional(fills: PaidFills, options: EngineOptions) -> float:
@@ -147,6 +154,8 @@ def _per_point(options: EngineOptions) -> float:
 
 def _positions(fills: PaidFills) -> tuple[BoolArray, FloatArray]:
     """Whether each fill leaves its symbol flat, and what was held before it, signed."""
+    if fills.after is not None:
+        return np.abs(fills.after) <= FLAT * np.abs(fills.quantity), fills.after - fills.quantity
     after, before = np.zeros(len(fills)), np.zeros(len(fills))
     for symbol in np.unique(fills.symbol):
         rows = np.flatnonzero(fills.symbol == symbol)

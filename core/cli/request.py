@@ -85,9 +85,17 @@ def spec_of(args: Namespace) -> RunSpec:
     if args.option is not None:
         proxy = pairs(args.option, "--option")
         options["option"] = {name: param_value(text) for name, text in proxy.items()}
-    engine = read_engine(given.pop("engine_options", {}) | engine_words(args.engine))
+    words = given.pop("engine_options", {}) | engine_words(args.engine)
+    engine = read_engine(words)
     given["options"] = engine.options | given.get("options", {}) | options
-    if engine.costs is not None:
+    if "costs" in given and (words.get("fee_per_trade") is not None or words.get("slippage")):
+        raise InvalidInput(
+            "costs and the engine's fee_per_trade and slippage contradict each other",
+            expected="only one of them",
+            hint="A cost model has per_trade and slippage_points",
+            field="costs",
+        )
+    if engine.costs is not None:  # those of a preset yield to what is said
         given.setdefault("costs", engine.costs)
     said_by = {name: f"--{name}" for name in only_given(typed)}
     said_by |= {
@@ -138,9 +146,21 @@ def _costs_of(said: Any) -> Any:
 def engine_words(items: Sequence[str]) -> dict[str, Any]:
     """Read `--engine NAME=VALUE` items; `option` may be an object in JSON."""
     return {
-        name: json.loads(text) if text.startswith("{") else param_value(text)
+        name: _object(name, text) if text.startswith("{") else param_value(text)
         for name, text in pairs(items, "--engine").items()
     }
+
+
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        raise InvalidInput(
+            f"--engine {name} is {text[:60]!r}, which is not JSON: {problem}",
+            expected=f'an object, such as {name}={{"delta": 0.5}}',
+            field="engine",
+        ) from None
+    return found
 
 
 def only_given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,7 +214,9 @@ def _words(said: Mapping[str, Any]) -> EngineWords:
 
 def _read_daily(words: EngineWords, options: dict[str, Any]) -> None:
     target = options.pop("daily_target", None) or words.daily_profit_target
-    if target and words.use_daily_profit_target is not False:
+    if words.use_daily_profit_target is False:
+        options["daily_target"] = None  # that of the strategy too
+    elif target:
         options["daily_target"] = target
     elif words.use_daily_profit_target:
         raise InvalidInput(

@@ -200,7 +200,7 @@ def holds(text: str, values: Mapping[str, ParamValue]) -> bool:
 
     Raises:
         InvalidInput: the constraint uses something else than names, numbers, + - * /, comparisons,
-            `and`, `or`, `not`.
+            `and`, `or`, `not`; or it divides by a parameter that is 0.
     """
 
     def value(node: ast.AST) -> Any:
@@ -236,4 +236,11 @@ def holds(text: str, values: Mapping[str, ParamValue]) -> bool:
         tree = syntax.parse_expression(text)
     except SyntaxError:
         raise InvalidInput(f"constraint {text!r} is not an expression") from None
-    return bool(value(tree))
+    try:
+        return bool(value(tree))
+    except ZeroDivisionError:
+        used = ", ".join(f"{name}={values[name]}" for name in sorted(constraint_names(text)))
+        raise InvalidInput(
+            f"constraint {text!r} divides by 0 with {used}",
+            expected="parameters it can be computed with",
+        ) from None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import date, time
 from math import inf
+from typing import Any
 
 import numpy as np
 
 from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
 from core.domain.costs import CostModel, Fees
 from core.domain.options import EngineOptions
-from core.domain.signals import Level, Signals
+from core.domain.signals import CodeArray, Level, Signals
 from core.domain.simulation import Counters, ReasonArray
 from core.engine import kernels
 from core.errors import StrategyFailed
@@ -18,7 +19,7 @@ from core.errors import StrategyFailed
 _EPOCH = date(1970, 1, 1)
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
-_NO_LEVEL = kernels.Protection(np.array([np.nan]), 0, kernels.PERCENT)
+ENTRY_KINDS = ("limit", "stop")
 KNOWN_CODES = np.array([1, -1, 0, 2, 3, -3], dtype=np.int8)
 
 
@@ -33,41 +34,80 @@ def check_signals(signals: Signals, total: int) -> None:
             "the signals have an exit rule that was not asked", expected="core.engine.exits first"
         )
     codes = signals.codes
-    if codes.dtype != np.int8 or codes.shape != (total,):
-        raise StrategyFailed(
-            f"signal codes have dtype {codes.dtype} and shape {codes.shape}",
-            expected=f"int8 of shape ({total},), one per bar",
-        )
+    check_column("signal codes", codes, np.int8, total)
     if not kernels.all_known(np.ascontiguousarray(codes)):
         row = int(np.argmin(np.isin(codes, KNOWN_CODES)))
         raise StrategyFailed(
             f"signal code {int(codes[row])} at bar {row} is not known",
             expected="1, -1, 0 (flat), 2 (hold), 3 or -3 (close long or short)",
         )
-    if signals.ttl < 1:
-        raise StrategyFailed(f"ttl is {signals.ttl}", expected="1 or more bars")
-    if signals.max_bars < 0:
-        raise StrategyFailed(f"max_bars is {signals.max_bars}", expected="0 or more")
+    for name, least in (("ttl", 1), ("max_bars", 0)):
+        _check_bars(name, getattr(signals, name), least)
     for name in ("stop", "target", "trail"):
         level = getattr(signals, name)
         if level is not None:
             check_level(name, level, (total,))
-    if signals.priority is not None and signals.priority.shape != (total,):
+    for name in ("priority", "entry_price"):
+        column = getattr(signals, name)
+        if column is not None:
+            check_column(name, column, np.float64, total)
+    if signals.entry_kind not in ENTRY_KINDS:
         raise StrategyFailed(
-            f"priority has shape {signals.priority.shape}", expected=f"({total},), one per bar"
+            f"entry_kind is {signals.entry_kind!r:.40}", expected=" or ".join(ENTRY_KINDS)
         )
-    entry = signals.entry_price
-    if entry is not None and entry.shape != (total,):
-        raise StrategyFailed(f"entry_price has shape {entry.shape}", expected=f"({total},)")
+    if signals.priority is not None:
+        _check_ranks(signals.priority, codes)
 
 
-def check_level(name: str, level: Level, shape: tuple[int, ...]) -> None:
+def check_column(name: str, column: Any, kind: type[np.generic], total: int) -> None:
+    """Check that a strategy gave an array of one number per bar.
+
+    Raises:
+        StrategyFailed: it is no array, or one of another kind or shape.
+    """
+    expected = f"{kind.__name__} of shape ({total},), one per bar"
+    if not isinstance(column, np.ndarray):
+        raise StrategyFailed(f"{name}: found {type(column).__name__}", expected=expected)
+    if column.dtype != kind or column.shape != (total,):
+        raise StrategyFailed(
+            f"{name} have dtype {column.dtype} and shape {column.shape}", expected=expected
+        )
+
+
+def _check_ranks(priority: FloatArray, codes: CodeArray) -> None:
+    unranked = np.isnan(priority) & (np.abs(codes) == 1)
+    if bool(unranked.any()):
+        raise StrategyFailed(
+            f"priority at bar {int(np.argmax(unranked))}, which enters, is NaN",
+            expected="a number wherever a code is 1 or -1",
+        )
+
+
+def _check_bars(name: str, count: Any, least: int) -> None:
+    is_whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not is_whole or count < least:
+        raise StrategyFailed(
+            f"{name} is {count!r:.40}", expected=f"a whole number of bars, {least} or more"
+        )
+
+
+def check_level(name: str, level: Any, shape: tuple[int, ...]) -> None:
     """Check a protective level of signals or weights of that shape.
 
     Raises:
-        StrategyFailed: it has another shape, a value that is no distance, or an unfit unit.
+        StrategyFailed: it is no level, has another shape, a value that is no distance, or an unfit
+            unit.
     """
+    if not isinstance(level, Level):
+        raise StrategyFailed(
+            f"{name} is {level!r:.40}", expected="pct(...), points(...) or price(...)"
+        )
     values = np.asarray(level.value)
+    if level.unit not in UNITS or values.dtype.kind not in "fiu":
+        raise StrategyFailed(
+            f"{name} is a level of {values.dtype} in {level.unit!r:.40}",
+            expected=f"numbers in one of {', '.join(UNITS)}",
+        )
     if values.shape not in {(), shape}:
         raise StrategyFailed(
             f"{name} has shape {values.shape}", expected=f"one number or shape {shape}"
@@ -80,13 +120,26 @@ def check_level(name: str, level: Level, shape: tuple[int, ...]) -> None:
         raise StrategyFailed("trail is given as a price", expected="pct(...) or points(...)")
 
 
+def locked(column: FloatArray) -> FloatArray:
+    """Give a read-only view, without gaps: arrays of one type, so that one kernel fits them all.
+
+    Series of indicators cannot be written, those a strategy made can, and numba would compile
+    another kernel for every mixture of the two, for seconds each.
+    """
+    view = np.ascontiguousarray(column, dtype=np.float64).view()
+    view.flags.writeable = False
+    return view
+
+
+_NO_LEVEL = kernels.Protection(locked(np.array([np.nan])), 0, kernels.PERCENT)
+
+
 def protection_of(level: Level | None) -> kernels.Protection:
     """Give a level of one symbol to the scalar kernel."""
     if level is None:
         return _NO_LEVEL
-    values = np.ascontiguousarray(level.value, dtype=np.float64).reshape(-1)
-    step = 1 if isinstance(level.value, np.ndarray) and level.value.ndim else 0
-    return kernels.Protection(values, step, UNITS[level.unit])
+    values = locked(np.reshape(level.value, -1))
+    return kernels.Protection(values, 1 if np.ndim(level.value) else 0, UNITS[level.unit])
 
 
 def config_of(options: EngineOptions, signals: Signals) -> kernels.Config:

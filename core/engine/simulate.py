@@ -14,7 +14,7 @@ from core.engine.account import simulate_account
 from core.errors import DataProblem
 
 ENGINE_VERSION = "3"
-_NO_ENTRY_PRICE = np.empty(0)
+_NO_ENTRY_PRICE = convert.locked(np.empty(0))
 
 
 def simulate(
@@ -64,7 +64,7 @@ def simulate(
         bars.session,
         convert.flags_of(bars, options),
         signals.codes,
-        _NO_ENTRY_PRICE if signals.entry_price is None else signals.entry_price,
+        _NO_ENTRY_PRICE if signals.entry_price is None else convert.locked(signals.entry_price),
         signals.entry_kind == "stop",
         convert.protection_of(signals.stop),
         convert.protection_of(signals.target),

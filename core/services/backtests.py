@@ -310,7 +310,7 @@ class Backtests:
     def costs(self, ref: Ref) -> CostBreakdown:
         """Say where the costs of a run went, part by part; raises as `equity`."""
         run = self._completed_run(ref)
-        fills = cost_breakdown.sessions_of(
+        fills = cost_breakdown.placed(
             run, self._read(run, "fills"), lambda name: self._read(run, name)
         )
         return cost_breakdown.breakdown(run, fills)
@@ -679,8 +679,11 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
                 field="options",
             )
         given["account"] = "shared"
+    wishes = dict(info.engine)
+    if given.get("intraday") is False:
+        wishes.pop("square_off", None)  # who may hold overnight asks for no square-off either
     try:
-        return EngineOptions.model_validate({**info.engine, **given})
+        return EngineOptions.model_validate({**wishes, **given})
     except ValidationError as error:
         raise InvalidInput(
             # the request's own options were good, so what is left is a sentence of EngineOptions

@@ -17,14 +17,36 @@ from core.errors import DataProblem
 EXACT = 1e-9
 
 
-def sessions_of(run: Run, fills: pl.DataFrame, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
-    """Give fills their `session`, which decides the fees in force.
+def placed(run: Run, fills: pl.DataFrame, read: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
+    """Give fills what their costs go by: `session`, and `after`, the position, on raw prices.
 
     Args:
         run: Completed.
         fills: Of the run, `FILLS_SCHEMA`.
-        read: Gives an artifact of the run by name; the sessions of bars are in the others.
+        read: Gives an artifact of the run by name; sessions and positions are in the others.
     """
+    fills = _in_sessions(run, fills, read)
+    if run.spec.options.adjust != "raw":
+        return fills
+    held = read("positions").select("symbol", "timestamp", pl.col("quantity").alias("at_close"))
+    bar = ["symbol", "timestamp"]
+    traded = pl.col("quantity")
+    return (
+        fills.join(held, on=bar, how="left", maintain_order="left")
+        # Splits change positions without a fill, so they are counted back from the close.
+        .with_columns(
+            (
+                pl.col("at_close").fill_null(0.0)
+                - (traded.sum().over(bar) - traded.cum_sum().over(bar))
+            ).alias("after")
+        )
+        .drop("at_close")
+    )
+
+
+def _in_sessions(
+    run: Run, fills: pl.DataFrame, read: Callable[[str], pl.DataFrame]
+) -> pl.DataFrame:
     if not run.spec.costs.changes:
         return fills.with_columns(pl.col("timestamp").dt.date().alias("session"))
     if run.spec.options.account == "shared":
@@ -39,7 +61,7 @@ def breakdown(run: Run, fills: pl.DataFrame) -> CostBreakdown:
 
     Args:
         run: Completed.
-        fills: `FILLS_SCHEMA` with `session`.
+        fills: What `placed` gave.
 
     Raises:
         DataProblem: the stored fees are not those of the cost model by today's rules.
@@ -119,6 +141,8 @@ def _paid(fills: pl.DataFrame) -> cost_parts.PaidFills:
         price=column("price"),
         fee=column("fee"),
         slippage=column("slippage"),
+        after=column("after") if "after" in fills.columns else None,
+        is_payout=(fills["reason"] == "split").to_numpy() if "after" in fills.columns else None,
     )
 
 

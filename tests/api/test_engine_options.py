@@ -38,6 +38,12 @@ def test_a_daily_target_goes_by_both_names_and_zero_is_none() -> None:
     assert options(daily_target=0) == {}
 
 
+def test_switching_the_daily_target_off_goes_before_the_strategys_own_too() -> None:
+    # A field that is set, to None, is what the defaults of a strategy yield to.
+    for rest in ({}, {"daily_target": 30}, {"daily_profit_target": 30}):
+        assert options(use_daily_profit_target=False, **rest) == {"daily_target": None}
+
+
 def test_lots_are_contracts_held_on_margin() -> None:
     assert options(lots=2) == {
         "sizing": "lots",

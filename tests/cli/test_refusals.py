@@ -46,6 +46,8 @@ RUN = ("run", "--strategy", "ema_crossover", "--symbols", "ACME")
         (["run", "--strategy", "emma", "--symbols", "ACME"], 3, "emma"),
         (["run", "--strategy", "os.system", "--symbols", "ACME"], 3, "os.system"),
         (["run", "--strategy", "ema_crossover", "--symbols", "NONE"], 3, "NONE"),
+        ([*RUN, "--engine", "option={delta: 0.5}"], 2, "JSON"),
+        ([*RUN, "--costs", "bps_5", "--engine", "fee_per_trade=4"], 2, "contradict"),
         (["list", "--sort", "beauty"], 2, "beauty"),
         (["list", "--status", "happy"], 2, "happy"),
         (["list", "--page-size", "0"], 2, "page_size"),
@@ -239,13 +241,13 @@ def test_dates_without_prices_are_answered_with_those_that_have(
     )
 
 
-def test_options_that_contradict_the_strategys_own_are_said_in_our_words(
+def test_a_strategy_that_is_flat_every_day_may_be_told_not_to_be(
     call: Call, lake: tuple[str, str]
 ) -> None:
     answer = call("run", "--strategy", "ema10_scalper", "--symbols", "ACME", "--no-intraday")
 
-    assert answer.code == 2
-    assert answer.err.startswith("Square_off needs intraday=true. Strategy ema10_scalper sets")
+    assert answer.code == 0
+    assert "flat at the end of every session" not in answer.out
 
 
 def test_a_folder_is_no_file_to_import(call: Call, tmp_path: Path) -> None:

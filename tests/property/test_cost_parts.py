@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,10 +13,10 @@ from core.domain.bars import Bars, Int32Array, IntArray
 from core.domain.cost_breakdown import COST_PARTS
 from core.domain.costs import CostChange, CostModel
 from core.domain.options import EngineOptions
-from core.domain.simulation import Fills
+from core.domain.simulation import Fills, Reason
 from core.engine.account import simulate_account
 from core.engine.simulate import simulate
-from tests.factories import random_case
+from tests.factories import make_bars, random_case, signals_at
 from tests.property.shared_cases import random_shared_case
 
 EPOCH = date(1970, 1, 1)
@@ -99,3 +100,22 @@ def test_every_part_and_every_rule_of_fees_is_met():
 
     assert met == set(COST_PARTS)
     assert options_traded > 5
+
+
+def test_what_a_split_pays_out_costs_nothing():
+    # 101 units become 151.5: half a unit is paid out at the open, and 151 are sold at the end.
+    bars = make_bars([30.0, 30.0, 20.0, 20.0], split=[1.0, 1.0, 1.5, 1.0])
+    options = EngineOptions(sizing="units", size=101, adjust="raw", close_at_end=True)
+    costs = CostModel(minimum=1.0, per_trade=2.0)
+
+    fills = simulate(bars, signals_at(4, {0: 1}), options, costs).fills
+
+    assert fills.quantity.tolist() == [101.0, -0.5, -151.0]
+    assert fills.fee.tolist() == [1.0, 0.0, 3.0]
+    told = replace(
+        paid(fills, np.zeros(3, dtype=np.int64), bars.session),
+        after=np.array([101.0, 151.0, 0.0]),
+        is_payout=fills.reason == Reason.SPLIT,
+    )
+    assert_sums(told, options, costs)
+    assert paid_by_part(told, options, costs)["round_trips"].tolist() == [0.0, 0.0, 2.0]

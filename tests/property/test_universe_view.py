@@ -16,6 +16,7 @@ from core.engine.view import universe_view_of
 from core.errors import StrategyFailed
 from tests.factories import make_bars, random_bars
 
+HOUR = 3_600_000_000
 SEEDS = st.integers(0, 2**32 - 1)
 FIRST = (date(2021, 1, 20) - date(1970, 1, 1)).days
 
@@ -182,3 +183,20 @@ def test_an_array_of_another_shape_is_refused(shape):
 
     with pytest.raises(StrategyFailed, match="values have shape"):
         view.ind.sma(2, np.ones(shape))
+
+
+def test_a_month_begins_once_though_markets_disagree_about_the_date():
+    # One market is in February from 22:00 on and has bars every other hour, the other from 24:00.
+    day = (date(2021, 1, 31) - date(1970, 1, 1)).days
+    hours = np.arange(18, 30)
+    late = make_bars(
+        np.full(12, 10.0), session=day + hours // 24, minute=0 * hours, ts=HOUR * hours
+    )
+    own = hours[::2]
+    early = make_bars(
+        np.full(6, 20.0), session=day + (own + 2) // 24, minute=0 * own, ts=HOUR * own, symbol="FX"
+    )
+
+    view = universe_view_of([late, early])
+
+    assert hours[view.month_start].tolist() == [18, 22]

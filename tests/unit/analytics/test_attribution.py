@@ -17,10 +17,10 @@ from core.analytics.summary import summarise
 from core.domain.costs import CostModel
 from core.domain.metrics import METRICS
 from core.domain.options import EngineOptions
-from core.domain.signals import Weights
+from core.domain.signals import Weights, points
 from core.domain.simulation import PortfolioSimulation
 from core.engine.account import simulate_account
-from tests.factories import ZERO, make_bars
+from tests.factories import ZERO, make_bars, signals_at
 from tests.property.shared_cases import random_shared_case
 from tests.reference import metrics as reference
 from tests.unit.analytics.simulations import Trade, simulation_of
@@ -197,3 +197,18 @@ def test_a_shared_account_is_measured_against_its_own_symbols_in_equal_parts():
     y, x = own[1:] / own[:-1] - 1.0, held[1:] / held[:-1] - 1.0
     slope = np.cov(x, y)[0, 1] / np.var(x, ddof=1)
     assert found["beta"] == pytest.approx(slope, rel=1e-9)
+
+
+def test_a_position_of_a_single_bar_was_held_in_it():
+    # Bought at the open of bar 1 and stopped in it; the other symbol is never traded.
+    falling = make_bars([10.0, 10, 10, 10], [10.0, 10, 10, 10], [10.0, 8, 10, 10])
+    still = make_bars([5.0, 5, 5, 5], symbol="STILL")
+    wanted = [signals_at(4, {0: 1}, stop=points(1.0)), signals_at(4, {})]
+
+    traded, untouched = each_symbol(
+        simulate_account([falling, still], wanted, EngineOptions(account="shared"), ZERO)
+    )
+
+    assert traded.quantity[:, 0].tolist() == [0, 0, 0, 0]
+    assert traded.held.tolist() == [False, True, False, False]
+    assert not untouched.held.any()

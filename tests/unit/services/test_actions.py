@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from core.domain.cost_presets import find_costs
+from core.domain.costs import CostModel
 from core.domain.run import RunStatus
 from core.domain.timeframe import Timeframe
 from tests.laboratory import wave, weekdays
@@ -107,3 +109,25 @@ def test_a_split_imported_later_leaves_a_run_its_prices(acting, adjust):
     assert acting.services.backtests.prices(run.id, "ACT", None).equals(before)
     again = acting.submit(**FREE, options={"adjust": adjust})
     assert again.run_key != run.run_key
+
+
+@pytest.mark.parametrize("lot_size", [0, 1], ids=["fractions", "lots"])
+def test_costs_of_a_position_held_through_a_split_are_told(acting, lot_size):
+    """A round trip is paid once although twice as many units are sold as were bought."""
+    costs = CostModel(per_trade=2.0, bps=3.0, minimum=1.0, slippage_bps=2.0)
+    options = {"adjust": "raw", "lot_size": lot_size}
+    run = acting.submit(symbols=("ACT",), costs=costs, options=options)
+    trades = acting.services.backtests.trades(run.id)
+    fills = acting.services.backtests.fills(run.id)
+    closed = trades.filter(~pl.col("open"))
+
+    found = {line.part: line for line in acting.services.backtests.costs(run.id).lines}
+
+    held = acting.services.backtests.positions(run.id)["quantity"]
+    assert held[SPLIT] == 2 * held[SPLIT - 1] != 0
+    assert (found["round_trips"].amount, found["round_trips"].fills) == (
+        2.0 * closed.height,
+        closed.height,
+    )
+    value = (fills["quantity"].abs() * fills["price"]).to_numpy()
+    assert found["commission"].amount == pytest.approx(np.maximum(3e-4 * value, 1.0).sum())

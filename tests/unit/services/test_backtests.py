@@ -88,13 +88,26 @@ def test_engine_options_of_the_strategy_yield_to_those_of_the_request(lab):
 
 
 def test_options_that_contradict_the_strategy_are_refused(lab):
+    body = SIMPLE.replace("span: int", "engine = {'initial_margin': 0.2}\n\n        span: int")
+    write_strategy(lab.strategies, "choosy", body)
+
+    with pytest.raises(InvalidInput) as refused:
+        lab.submit(strategy="choosy", options={"maintenance_margin": 0.5})
+
+    assert refused.value.message.startswith("maintenance_margin 0.5 is above initial_margin 0.2")
+    assert refused.value.hint == "Strategy choosy sets initial_margin"
+
+
+def test_a_request_may_hold_overnight_what_the_strategy_squares_off(lab):
     body = SIMPLE.replace(
         "span: int", "engine = {'intraday': True, 'square_off': '15:00'}\n\n        span: int"
     )
     write_strategy(lab.strategies, "choosy", body)
+    spec = {"strategy": "choosy", "symbols": ("AAA",), "options": {"intraday": False}}
 
-    with pytest.raises(InvalidInput, match="square_off needs intraday"):
-        lab.submit(strategy="choosy", options={"intraday": False})
+    options = lab.services.backtests.complete(RunSpec.model_validate(spec)).options
+
+    assert (options.intraday, options.square_off) == (False, None)
 
 
 # --- results --------------------------------------------------------------------------------------
