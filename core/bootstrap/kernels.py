@@ -22,18 +22,19 @@ def kernel_cache(cache_dir: Path) -> Path:
     """Give the private folder of compiled kernels, one per state of the engine's code.
 
     Loading a compiled kernel runs what is in its file, so a folder that others could have written
-    to is emptied. A folder named by `NUMBA_CACHE_DIR` is respected as it is.
+    to is emptied. It lies below the folder named by `NUMBA_CACHE_DIR` where there is one: numba
+    looks at one file only to see whether a kernel is stale, so no folder may outlive the code.
 
     Raises:
         Unavailable: the folder cannot be made.
     """
-    given = os.environ.get(VARIABLE)
-    if given:
-        return Path(given)
     digest = hashlib.sha256()
     for path in sorted((Path(core.__file__).parent / "engine").rglob("*.py")):
         digest.update(path.read_bytes())
-    folder = cache_dir / "kernels" / digest.hexdigest()[:HASH_DIGITS]
+    name = digest.hexdigest()[:HASH_DIGITS]
+    given = os.environ.get(VARIABLE)
+    parent = Path(given) if given else cache_dir / "kernels"
+    folder = parent if parent.name == name else parent / name
     try:
         if folder.exists() and not _is_private(folder):
             log.warning("%s was open to others and is emptied", folder)

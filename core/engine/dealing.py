@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, inf, nan, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 from numba.extending import register_jitable
@@ -24,6 +24,7 @@ from core.engine.kernels import (
     SESSION_LAST,
     VOLUME_CAPPED,
     asked_size,
+    down,
     fee_of,
     fitted,
     is_limited,
@@ -91,7 +92,7 @@ def free_at(desk: Desk, t: int, closing: bool) -> float:
 def whole(raw: float, lot: float) -> float:
     """Whole lots of an unsigned quantity, rounded toward zero; 0 where it is negative."""
     if lot > 0.0 and raw < inf:
-        raw = float(floor(raw / lot + 1e-9)) * lot
+        raw = down(raw / lot + 1e-9) * lot
     return max(raw, 0.0)
 
 
@@ -111,11 +112,11 @@ def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float
     if direction > 0:
         px = ref * (1.0 + charges.slip) + charges.slip_points + more + share_cost
         if tick > 0:
-            px = np.ceil(px / tick - 1e-9) * tick
+            px = float(np.ceil(px / tick - 1e-9)) * tick
     else:
-        px = ref * (1.0 - charges.slip) - charges.slip_points - more - share_cost
+        px = max(ref * (1.0 - charges.slip) - charges.slip_points - more - share_cost, 0.0)
         if tick > 0:
-            px = np.floor(px / tick + 1e-9) * tick
+            px = down(px / tick + 1e-9) * tick
     return float(px)
 
 

@@ -12,7 +12,7 @@ f_ fraction, px price, ref the price before slippage, n a number of lots.
 
 from __future__ import annotations
 
-from math import ceil, floor, inf, nan
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
@@ -121,16 +121,22 @@ class Protection(NamedTuple):
 
 
 @register_jitable
+def down(number: float) -> float:
+    """Round down to a whole number, however large: an integer would run over."""
+    return float(np.floor(number))
+
+
+@register_jitable
 def worse(px: float, direction: float, charges: Charges) -> float:
     """Fill price of a market or stop order that buys (+1) or sells (-1) at `px` (R4)."""
     if direction > 0:
         px = px * (1.0 + charges.slip) + charges.slip_points
         if charges.tick > 0:
-            px = ceil(px / charges.tick - 1e-9) * charges.tick
+            px = float(np.ceil(px / charges.tick - 1e-9)) * charges.tick
     else:
-        px = px * (1.0 - charges.slip) - charges.slip_points
+        px = max(px * (1.0 - charges.slip) - charges.slip_points, 0.0)
         if charges.tick > 0:
-            px = floor(px / charges.tick + 1e-9) * charges.tick
+            px = down(px / charges.tick + 1e-9) * charges.tick
     return px
 
 
@@ -176,7 +182,7 @@ def fitted(
 ) -> tuple[float, int]:
     """Whole lots of `raw` (R3) that `cash` covers at `px` (R9), and what happened to the order."""
     if cfg.lot > 0:
-        n = float(floor(raw / cfg.lot + 1e-9))
+        n = down(raw / cfg.lot + 1e-9)
         if n < 1:
             return 0.0, DROPPED
         if margin == 0:
@@ -188,16 +194,17 @@ def fitted(
         # The largest n that fits; need grows with n. The linear part of the fee gives the first
         # guess, which is nearly always the answer; from there strides double until it is enclosed.
         per_unit, fixed = _linear(px, t, side, margin, charges)
-        fits, over, stride = 0.0, n, 1.0
-        middle = float(floor((cash - fixed) / (per_unit * cfg.lot)))
-        while over - fits > 1:
-            middle = min(max(middle, fits + 1), over - 1)
+        least = max(1.0, n * 2.0**-52)  # neighbours that floats can tell apart
+        fits, over, stride = 0.0, n, least
+        middle = down((cash - fixed) / (per_unit * cfg.lot))
+        while over - fits > least:
+            middle = min(max(middle, fits + least), over - least)
             if need_of(middle * cfg.lot, px, t, side, margin, charges) <= cash:
                 fits = middle
-                middle = fits + stride if over == n else float(floor((fits + over) / 2))
+                middle = fits + stride if over == n else down((fits + over) / 2)
             else:
                 over = middle
-                middle = over - stride if fits == 0 else float(floor((fits + over) / 2))
+                middle = over - stride if fits == 0 else down((fits + over) / 2)
             stride = 2.0 * stride
         return (fits * cfg.lot, SCALED) if fits >= 1 else (0.0, REJECTED)
     if not raw > 0:

@@ -832,7 +832,7 @@ def fill_price(
         if costs.tick > 0:
             price = math.ceil(price / costs.tick - 1e-9) * costs.tick
     else:
-        price = reference * (1 - s) - costs.slippage_points - impact - share
+        price = max(0.0, reference * (1 - s) - costs.slippage_points - impact - share)
         if costs.tick > 0:
             price = math.floor(price / costs.tick + 1e-9) * costs.tick
     return price

@@ -81,6 +81,16 @@ def test_r4_points_of_slippage_come_after_its_share(engine):
     assert [f.price for f in run.fills] == [127, 73]
 
 
+def test_r4_a_sale_brings_no_less_than_nothing(engine):
+    """1 - 2 is below 0: the position is given away. Nobody opens one at such a price."""
+    costs = CostModel(slippage_points=2)
+
+    run = engine(day_of(1, 1, 1), wants(LONG, SHORT, HOLD), units(), costs)
+
+    assert deals(run) == [(1, 1, 3, Reason.ENTRY), (2, -1, 0, Reason.REVERSE)]
+    assert counted(run) == {"rejected": 1}
+
+
 def test_r4_a_fee_per_trade_is_paid_once_with_the_exit(engine):
     costs = CostModel(fixed=1, per_trade=7)
 

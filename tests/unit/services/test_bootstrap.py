@@ -78,10 +78,16 @@ def test_kernels_others_could_have_written_are_thrown_away(tmp_path, monkeypatch
     assert stat.S_IMODE(again.stat().st_mode) == 0o700
 
 
-def test_a_folder_for_kernels_named_by_the_user_is_respected(tmp_path, monkeypatch):
+def test_kernels_lie_below_the_folder_named_by_the_user_one_for_each_state_of_the_code(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    name = kernel_cache(tmp_path).name
     monkeypatch.setenv(VARIABLE, str(tmp_path / "mine"))
 
-    assert kernel_cache(tmp_path) == tmp_path / "mine"
+    assert kernel_cache(tmp_path) == tmp_path / "mine" / name
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "mine" / name))  # what a child is given
+    assert kernel_cache(tmp_path) == tmp_path / "mine" / name
 
 
 def test_a_data_folder_that_cannot_be_made_is_said(tmp_path, monkeypatch):
