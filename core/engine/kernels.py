@@ -194,11 +194,13 @@ def fitted(
         # The largest n that fits; need grows with n. The linear part of the fee gives the first
         # guess, which is nearly always the answer; from there strides double until it is enclosed.
         per_unit, fixed = _linear(px, t, side, margin, charges)
-        least = max(1.0, n * 2.0**-52)  # neighbours that floats can tell apart
+        least = max(1.0, n * 2.0**-52)  # where floats can no longer count lots one by one
         fits, over, stride = 0.0, n, least
         middle = down((cash - fixed) / (per_unit * cfg.lot))
         while over - fits > least:
             middle = min(max(middle, fits + least), over - least)
+            if not fits < middle < over:
+                break
             if need_of(middle * cfg.lot, px, t, side, margin, charges) <= cash:
                 fits = middle
                 middle = fits + stride if over == n else down((fits + over) / 2)

@@ -27,7 +27,7 @@ def test_it_is_scaled_to_what_cash_covers(price, lot, cash):
     )
 
     run.start()
-    run.join(120)
+    run.join(60)
 
     assert len(found) == 1, "it does not end"
     assert found[0].quantity[-1] == pytest.approx(cash / (1.001 * price * 1.001), rel=1e-12)
