@@ -279,7 +279,7 @@ def _asked(
     none = np.empty((0, 0))
     if isinstance(wanted, Weights):
         _check_weights(wanted, timeline.number.shape)
-        values = np.ascontiguousarray(wanted.values, dtype=np.float64)
+        values = _writable(wanted.values)
         asked = desk.Wanted(np.empty((0, 0), dtype=np.int8), values, none, none)
         book.ttl = 1
         book.stop_unit, book.target_unit, book.trail_unit = (
@@ -345,7 +345,12 @@ def _shared_level(level: Level | None) -> desk.Levels:
     values = np.asarray(level.value, dtype=np.float64)
     if values.ndim == 0:
         return desk.Levels(values.reshape(1, 1), 0)
-    return desk.Levels(np.ascontiguousarray(values), 1)
+    return desk.Levels(_writable(values), 1)
+
+
+def _writable(values: FloatArray) -> FloatArray:
+    """Give the one form the kernel is compiled for; a read-only array would be another."""
+    return np.require(values, np.float64, ["C", "W"])
 
 
 def _check_weights(wanted: Weights, shape: tuple[int, ...]) -> None:

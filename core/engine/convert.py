@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time
 from math import inf
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from core.engine import kernels
 from core.errors import StrategyFailed
 
 _EPOCH = date(1970, 1, 1)
+
+Column = TypeVar("Column", bound=np.ndarray[Any, Any])
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 ENTRY_KINDS = ("limit", "stop")
@@ -35,7 +37,7 @@ def check_signals(signals: Signals, total: int) -> None:
         )
     codes = signals.codes
     check_column("signal codes", codes, np.int8, total)
-    if not kernels.all_known(np.ascontiguousarray(codes)):
+    if not kernels.all_known(locked(codes, np.int8)):
         row = int(np.argmin(np.isin(codes, KNOWN_CODES)))
         raise StrategyFailed(
             f"signal code {int(codes[row])} at bar {row} is not known",
@@ -120,15 +122,15 @@ def check_level(name: str, level: Any, shape: tuple[int, ...]) -> None:
         raise StrategyFailed("trail is given as a price", expected="pct(...) or points(...)")
 
 
-def locked(column: FloatArray) -> FloatArray:
+def locked(column: Column, dtype: type[np.generic] = np.float64) -> Column:
     """Give a read-only view, without gaps: arrays of one type, so that one kernel fits them all.
 
     Series of indicators cannot be written, those a strategy made can, and numba would compile
     another kernel for every mixture of the two, for seconds each.
     """
-    view = np.ascontiguousarray(column, dtype=np.float64).view()
+    view = np.ascontiguousarray(column, dtype=dtype).view()
     view.flags.writeable = False
-    return view
+    return cast("Column", view)
 
 
 _NO_LEVEL = kernels.Protection(locked(np.array([np.nan])), 0, kernels.PERCENT)

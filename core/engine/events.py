@@ -195,11 +195,9 @@ class Outcome(NamedTuple):
     held: int
 
 
-def readable(codes: CodeArray) -> tuple[CodeArray, IntArray]:
-    """Give codes as kernels take them: read-only, and the same eight at a time."""
-    view = np.ascontiguousarray(codes).view()
-    view.flags.writeable = False
-    return view, view[: len(view) // 8 * 8].view(np.int64)
+def words_of(codes: CodeArray) -> IntArray:
+    """Give codes without gaps eight at a time, but for the last few."""
+    return codes[: len(codes) // 8 * 8].view(np.int64)
 
 
 def rules_allow(options: EngineOptions, costs: CostModel) -> bool:

@@ -176,7 +176,8 @@ def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figur
         return None
     if signals.codes.dtype != np.int8 or signals.codes.shape != (len(track.bars),):
         return None
-    codes, words = events.readable(signals.codes)
+    codes = convert.locked(signals.codes, np.int8)
+    words = events.words_of(codes)
     stretches = events.decisions(codes, words, scratch.ledger.rows)
     if stretches < 0:
         return None
@@ -230,7 +231,7 @@ def plainly_right(signals: Signals, total: int) -> bool:
     levels = (signals.stop, signals.target, signals.trail)
     if not all(each is None or _is_distance(each.value) for each in levels):
         return False
-    return bool(kernels.all_known(events.readable(codes)[0]))
+    return bool(kernels.all_known(convert.locked(codes, np.int8)))
 
 
 def _is_distance(value: float | FloatArray) -> bool:
@@ -272,8 +273,8 @@ def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, .
         bars.close,
         bars.session,
         track.flags,
-        signals.codes,
-        simulate._NO_ENTRY_PRICE if entry is None else entry,  # noqa: SLF001 - the same array
+        convert.locked(signals.codes, np.int8),
+        simulate._NO_ENTRY_PRICE if entry is None else convert.locked(entry),  # noqa: SLF001 - the same
         signals.entry_kind == "stop",
         convert.protection_of(signals.stop),
         convert.protection_of(signals.target),

@@ -63,7 +63,7 @@ def simulate(
         bars.close,
         bars.session,
         convert.flags_of(bars, options),
-        signals.codes,
+        convert.locked(signals.codes, np.int8),
         _NO_ENTRY_PRICE if signals.entry_price is None else convert.locked(signals.entry_price),
         signals.entry_kind == "stop",
         convert.protection_of(signals.stop),
