@@ -117,14 +117,14 @@ def _day_limits() -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     left, right = st.columns(2, gap="xsmall")
     with left:
-        chosen["daily_target"] = _maybe("daily_target", "Daily target", step=100.0)
+        chosen["daily_target"] = _number("daily_target", "Daily target", step=100.0)
         chosen["daily_unit"] = _choice(
             "daily_unit", "Counted in", {"money": "Money", "points": "Price points"}
         )
-        chosen["max_trades_per_day"] = _maybe("max_trades_per_day", "Entries a day", step=1)
+        chosen["max_trades_per_day"] = _number("max_trades_per_day", "Entries a day", step=1)
         chosen["cooldown_bars"] = _number("cooldown_bars", "Rest after losses (bars)", step=1)
     with right:
-        chosen["daily_loss"] = _maybe("daily_loss", "Daily loss", step=100.0)
+        chosen["daily_loss"] = _number("daily_loss", "Daily loss", step=100.0)
         chosen["daily_action"] = _choice(
             "daily_action", "Then", {"flatten": "Close all, stop", "entries": "No new entries"}
         )
@@ -152,7 +152,7 @@ def _margin() -> dict[str, Any]:
         )
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
-        chosen["max_participation"] = _maybe("max_participation", "Share of volume", step=0.01)
+        chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
         chosen["intrabar"] = _choice(
             "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
@@ -181,43 +181,25 @@ def _option() -> dict[str, float] | None:
     return chosen
 
 
-def _maybe(name: str, label: str, *, step: float) -> int | float | None:
-    """Ask for a number that may be left out."""
-    key = state.option(name)
-    low, high = map(type(step), limits(EngineOptions, name))
-    state.seed(key, None)
-    value: int | float | None = st.number_input(
+def _number(name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions) -> Any:
+    """Ask for a number of the type of `step`; one whose default is None may be left out."""
+    key, kind = state.option(name), type(step)
+    default = model.model_fields[name].default
+    low, high = map(kind, limits(model, name))
+    state.seed(key, default)
+    if default is not None:
+        state.clamp(key, default, low, high)
+    return st.number_input(
         label,
         min_value=low,
         max_value=high,
-        value=None,
+        value="min" if default is not None else None,
         step=step,
-        format="%d" if isinstance(step, int) else "%g",
+        format="%d" if kind is int else "%g",
         key=key,
         placeholder="none",
         persist_state="session",
     )
-    return value
-
-
-def _number(
-    name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions
-) -> int | float:
-    key = state.option(name)
-    default = model.model_fields[name].default
-    low, high = map(type(default), limits(model, name))
-    state.seed(key, default)
-    state.clamp(key, default, low, high)
-    value: int | float = st.number_input(
-        label,
-        min_value=low,
-        max_value=high,
-        step=step,
-        format="%d" if isinstance(step, int) else "%g",
-        key=key,
-        persist_state="session",
-    )
-    return value
 
 
 def _choice(name: str, label: str, options: dict[str, str]) -> str:
