@@ -156,6 +156,11 @@ class CostModel(Fees):
             return False
         return not any(fees.has_fees for _, fees in self.schedule())
 
+    def sale_at(self, price: float) -> float:
+        """Give what a market sale at this price fills at, before impact and ticks (R4)."""
+        bps = self.slippage_bps + self.half_spread_bps
+        return price * (1.0 - bps / 1e4) - self.slippage_points
+
     def sentence(self) -> str:
         """Say the costs in words."""
         if self.is_free:

@@ -51,7 +51,14 @@ def show(
     constraint = st.empty()
     data = data_picker.show(services.market, series)
     options = account_form.show(symbols=len(data.symbols), universe=info.universe)
-    costs = costs_form.show()
+    costs = costs_form.show(
+        costs_form.Setting(
+            capital=options["initial_cash"],
+            lowest=lambda: services.market.lowest_price(
+                data.symbols, data.timeframe, data.start, data.end
+            ),
+        )
+    )
     spec: RunSpec | None = None
     with constraint:
         try:
