@@ -24,7 +24,15 @@ WEIGHS: Final = (
     "This strategy weighs all symbols together: they always share one account, and its weights "
     "say how much of equity each gets."
 )
+CASH: Final = (
+    "Equal sleeves: each symbol trades with its part of the capital and never lends. One account: "
+    "all share the cash, and a size in percent is one of the whole equity."
+)
 FILLS: Final = {"next_open": "Next open", "close": "Same close"}
+MOMENT: Final = (
+    "A decision at a close is filled at the next bar's open. Filling at the same close is possible "
+    "in a computer only; such runs carry a badge."
+)
 
 
 def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
@@ -46,9 +54,9 @@ def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
         with right:
             chosen["size"] = _number("size", "Size", step=1.0)
         if symbols > 1:
-            chosen["account"] = _account()
+            chosen["account"] = _either("account", "Cash of several symbols", ACCOUNTS, CASH)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen["fill"] = _fill()
+        chosen["fill"] = _either("fill", "Fill at", FILLS, MOMENT)
         chosen["allow_short"] = _toggle("allow_short", "Shorts")
     if chosen["fill"] == "close":
         markup.write(
@@ -211,36 +219,20 @@ def _choice(name: str, label: str, options: dict[str, str]) -> str:
     return value
 
 
-def _account() -> str:
-    key = state.option("account")
-    state.seed(key, DEFAULTS.account)
-    value = st.segmented_control(
-        "Cash of several symbols",
-        list(ACCOUNTS),
-        format_func=ACCOUNTS.__getitem__,
+def _either(name: str, label: str, options: dict[str, str], said: str) -> str:
+    """Ask for one of few, all of them in sight."""
+    key, default = state.option(name), str(getattr(DEFAULTS, name))
+    state.seed(key, default)
+    value: str | None = st.segmented_control(
+        label,
+        list(options),
+        format_func=options.__getitem__,
         key=key,
         required=True,
         persist_state="session",
-        help="Equal sleeves: each symbol trades with its part of the capital and never lends. One "
-        "account: all share the cash, and a size in percent is one of the whole equity.",
+        help=said,
     )
-    return value or DEFAULTS.account
-
-
-def _fill() -> str:
-    key = state.option("fill")
-    state.seed(key, DEFAULTS.fill)
-    value = st.segmented_control(
-        "Fill at",
-        list(FILLS),
-        format_func=FILLS.__getitem__,
-        key=key,
-        required=True,
-        persist_state="session",
-        help="A decision at a close is filled at the next bar's open. Filling at the same close "
-        "is possible in a computer only; such runs carry a badge.",
-    )
-    return value or DEFAULTS.fill
+    return value or default
 
 
 def _toggle(name: str, label: str) -> bool:
