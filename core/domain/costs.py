@@ -187,12 +187,13 @@ class CostModel(Fees):
 def _said(fees: Fees) -> list[str]:
     if not fees.has_fees:
         return []
+    rate = fees.maximum_rate
     said = (
         (fees.per_unit or None, "{:g} per unit"),
         (fees.bps or None, "{:g} bps of value"),
         (fees.fixed or None, "{:g} per order"),
         (fees.minimum or None, "at least {:g}"),
-        (fees.maximum_rate, "at most {:.3g} of value"),
+        (None if rate is None else rate * 100, "at most {:.3g} % of value"),
         (fees.maximum, "at most {:g}"),
         (fees.commission_tax * 100 or None, "{:g} % tax on that"),
         (fees.charge_bps or None, "charges of {:g} bps"),

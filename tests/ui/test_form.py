@@ -409,8 +409,8 @@ def test_the_details_list_the_fees_that_change_from_a_day_on():
     details = next(each for each in page.expander if each.label == "Cost details")
     # The securities transaction tax on options sold went to 0.1 %, then to 0.15 %.
     assert details.caption[-1].value.splitlines()[1:] == [
-        "- 01 Oct 2024: charges (bps) 4.20434, to sell (bps) 10",
-        "- 01 Apr 2026: to sell (bps) 15",
+        "- 01 Oct 2024: charges 4.20434 bps, to sell 10 bps",
+        "- 01 Apr 2026: to sell 15 bps",
     ]
 
 

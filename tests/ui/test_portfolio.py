@@ -142,6 +142,8 @@ def test_the_portfolio_tab_says_what_each_symbol_contributed(open_page, submit, 
     foot = table[table.index("<tfoot>") :]
     assert formats.money(run.metrics["net_profit"], signed=True) in foot
     assert formats.percent(run.metrics["total_return"], signed=True) in foot
+    for name in ("trades", "fees", "slippage"):  # of the whole run, as the metrics have them
+        assert f"<td>{formats.metric(name, run.metrics[name])}</td>" in foot
 
 
 def test_borrow_is_said_where_it_was_paid(open_page, submit):

@@ -137,9 +137,14 @@ def _changes(costs: CostModel) -> None:
     lines = []
     for change in costs.changes:
         given = change.model_dump(exclude={"since"}, exclude_none=True)
-        fees = ", ".join(f"{labels[name].lower()} {value:g}" for name, value in given.items())
+        fees = ", ".join(_said(labels[name], value) for name, value in given.items())
         lines.append(f"- {formats.day(change.since)}: {fees}")
     st.caption("**Other fees from a day on**\n" + "\n".join(lines))
+
+
+def _said(label: str, value: float) -> str:
+    words = label.removesuffix(" (bps)")
+    return f"{words.lower()} {value:g}{' bps' if words != label else ''}"
 
 
 def fill(costs: CostModel) -> None:
