@@ -213,9 +213,6 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
         typed["intraday"] = False
     said = laid_over(engine_words(args.engine), typed)
     engine = read_engine(said if "preset" in said else laid_over(DEFAULTS, said))
-    options = engine.options
-    if options.get("intraday") is False:  # then the strategy's own time to be flat is none either
-        options = {"square_off": None, **options}
     with problems_of({}):
         return RunSpec.model_validate(
             {
@@ -224,7 +221,7 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
                 "timeframe": timeframe,
                 "start": one_day(args.start, "start"),
                 "end": one_day(args.end, "end"),
-                "options": options,
+                "options": engine.options,
                 "costs": engine.costs or find_costs("zero"),
                 "benchmark": args.benchmark,
             }
