@@ -38,7 +38,7 @@ TALL: ViewportSize = {"width": 1440, "height": 2400}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 COLORS = 256
-AIR = 20
+AIR, AIR_ABOVE = 20, 8
 READY_SECONDS = 240
 TABS = '[data-testid="stTabs"]'
 
@@ -149,12 +149,12 @@ def photograph(browser: Browser, address: str, scheme: str, folder: Path) -> Non
 
 
 def _around(box: FloatRect) -> FloatRect:
-    """Leave some air on every side."""
+    """Leave some air on every side, so little above that nothing of what is there shows."""
     return {
         "x": max(box["x"] - AIR, 0),
-        "y": max(box["y"] - AIR, 0),
+        "y": max(box["y"] - AIR_ABOVE, 0),
         "width": box["width"] + 2 * AIR,
-        "height": box["height"] + 2 * AIR,
+        "height": box["height"] + AIR_ABOVE + AIR,
     }
 
 
