@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from pydantic_core import PydanticCustomError
 
 from core.errors import CODES, InvalidInput, WorkbenchError
+from core.faults import code_of, expectation_of, message_of
 
 LONGEST = 1_200
 LONGEST_FOUND = 200
@@ -19,37 +20,6 @@ _EXACT = 2**53  # beyond it readers of JSON lose digits
 
 # Where a value stood in the request; part of every location, of no use to a reader.
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
-# Names of pydantic -> our code and what would have been right.
-_MEANINGS: dict[str, tuple[str, str]] = {
-    "json_invalid": ("not_json", "JSON in UTF-8, with finite numbers and no key twice"),
-    "missing": ("missing", "a value"),
-    "extra_forbidden": ("unknown_field", ""),
-    "literal_error": ("not_one_of", "{expected}"),
-    "enum": ("not_one_of", "{expected}"),
-    "string_pattern_mismatch": ("wrong_format", "a text that matches {pattern}"),
-    "string_too_short": ("wrong_length", "{min_length} or more characters"),
-    "string_too_long": ("wrong_length", "at most {max_length} characters"),
-    "too_short": ("wrong_length", "{min_length} or more items"),
-    "too_long": ("wrong_length", "at most {max_length} items"),
-    "greater_than": ("out_of_range", "more than {gt:.15g}"),
-    "greater_than_equal": ("out_of_range", "at least {ge:.15g}"),
-    "less_than": ("out_of_range", "less than {lt:.15g}"),
-    "less_than_equal": ("out_of_range", "at most {le:.15g}"),
-    "finite_number": ("out_of_range", "a finite number"),
-    "int_type": ("wrong_type", "a whole number"),
-    "int_parsing": ("wrong_type", "a whole number"),
-    "int_parsing_size": ("out_of_range", "a whole number of ordinary size"),
-    "int_from_float": ("wrong_type", "a whole number"),
-    "float_type": ("wrong_type", "a number"),
-    "float_parsing": ("wrong_type", "a number"),
-    "bool_type": ("wrong_type", "true or false"),
-    "bool_parsing": ("wrong_type", "true or false"),
-    "string_type": ("wrong_type", "a text"),
-    "list_type": ("wrong_type", "a list"),
-    "dict_type": ("wrong_type", "an object"),
-    "model_type": ("wrong_type", "an object"),
-    "model_attributes_type": ("wrong_type", "an object"),
-}
 # Where validation hands out what stands around the fault, not the value at fault.
 _AROUND = frozenset({"missing", "not_json", "contradiction"})
 
@@ -120,13 +90,11 @@ class Fault(Cause):
     @classmethod
     def read(cls, item: dict[str, Any]) -> Fault:
         """Show an error of validation."""
-        kind, context, value = str(item["type"]), item.get("ctx") or {}, item.get("input")
-        own = kind if kind in CODES else "invalid_input"
-        code, right = _MEANINGS.get(kind, (own, ""))
-        message = str(item["msg"]).removeprefix("Value error, ")
+        code, context, value = code_of(item), item.get("ctx") or {}, item.get("input")
+        message, expected = message_of(item), expectation_of(item)
         if code == "not_json":
             message = f"not JSON: {context.get('error', message)}"
-        elif right == "an object":
+        elif expected == "an object":
             message = "not an object"
         elif code == "unknown_field":
             value = item["loc"][-1]
@@ -136,7 +104,7 @@ class Fault(Cause):
             code=code,
             field="body" if code == "not_json" else _field(item["loc"]),
             found=context.get("found", found),
-            expected=context.get("expected") or right.format_map(context) or None,
+            expected=expected,
             hint="Send Content-Type: application/json." if sent_as_text else context.get("hint"),
             message=message,
         )

@@ -22,11 +22,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from api.metrics import ANSWERED
 from core.domain.cost_presets import preset_names
 from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
 from core.domain.engine_words import engine_presets
-from core.domain.run import SortKey
+from core.domain.run import SORTABLE
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 
@@ -214,6 +215,11 @@ SourceResolution = Annotated[
     Literal["1Y", "1m"],
     Field(description="Echoed; the lake decides what bars are made of, and both give the same."),
 ]
-SortBy = Literal[SortKey, "sharpe_ratio", "annualized_return", "total_trades"]
-# Names under which rows show a metric -> the sort key.
-SORT_KEYS = {"sharpe_ratio": "sharpe", "annualized_return": "cagr", "total_trades": "trades"}
+# Names under which answers show a metric -> the sort key.
+SORT_KEYS = {item.name: item.source for item in ANSWERED if item.name not in SORTABLE}
+# Shown with the other sign, so in the other order.
+TURNED = frozenset(item.source for item in ANSWERED if item.scale < 0)
+if TYPE_CHECKING:
+    SortBy = str
+else:  # the metrics of the core decide
+    SortBy = Literal[(*SORTABLE, *SORT_KEYS)]

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import InvalidInput
+from core.faults import expectation_of, message_of
 
 PREFIX = "WORKBENCH_"
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,35 +22,6 @@ PACKAGED_STRATEGIES = ROOT / "strategies"
 DATA = ROOT / "data" if (ROOT / "pyproject.toml").is_file() else "~/.local/share/quant-workbench"
 
 Names = Annotated[tuple[str, ...], NoDecode]
-
-# What was expected where pydantic found something else, by the type of the fault ...
-_EXPECTED = {
-    "missing": "a value",
-    "finite_number": "a finite number",
-    "greater_than": "more than {gt:.15g}",
-    "greater_than_equal": "at least {ge:.15g}",
-    "less_than": "less than {lt:.15g}",
-    "less_than_equal": "at most {le:.15g}",
-    "string_too_short": "at least {min_length} characters",
-    "string_too_long": "at most {max_length} characters",
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
-    "literal_error": "one of {expected}",
-    "enum": "one of {expected}",
-    "value_error": "{error}",
-}
-# ... or by how that type begins.
-_KINDS = {
-    "bool": "true or false",
-    "date": "a date as YYYY-MM-DD",
-    "dict": "an object",
-    "float": "a number",
-    "int": "a whole number",
-    "model": "an object",
-    "string": "text",
-    "time": "a time of day as HH:MM",
-    "tuple": "a list",
-}
 
 
 class Settings(BaseSettings):
@@ -191,22 +162,13 @@ class Settings(BaseSettings):
 _ADVICE = "correct it in the environment or in .env, or leave it out"
 
 
-def expectation(fault: ErrorDetails) -> str:
-    """Say in our words what would have been right where pydantic found a fault."""
-    kind = fault["type"]
-    words = _EXPECTED.get(kind) or _KINDS.get(kind.partition("_")[0])
-    if words is None:
-        return str(fault["msg"])
-    facts = {"expected": "", **fault.get("ctx", {})}
-    return words.format_map(facts | {"expected": facts["expected"].replace("'", "")})
-
-
 def _readable(error: ValidationError) -> InvalidInput:
     problems = []
     for fault in error.errors(include_url=False):
         name = str(fault["loc"][0]) if fault["loc"] else "settings"
         found = f"{PREFIX}{name.upper()} is {fault['input']!r}"
-        problems.append(InvalidInput(found, expected=expectation(fault), hint=_ADVICE, field=name))
+        expected = expectation_of(fault) or message_of(fault)
+        problems.append(InvalidInput(found, expected=expected, hint=_ADVICE, field=name))
     if len(problems) == 1:
         return problems[0]
     return InvalidInput(

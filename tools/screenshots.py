@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -32,11 +33,14 @@ from core.domain.timeframe import Timeframe  # noqa: E402
 from core.settings import PREFIX, Settings  # noqa: E402
 
 DEFAULT_FOLDER = ROOT / "docs" / "images"
-SIZE = {"width": 1440, "height": 900}
+SIZE: ViewportSize = {"width": 1440, "height": 900}
+TALL: ViewportSize = {"width": 1440, "height": 2400}
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-COLORS = 128
+COLORS = 256
+AIR, AIR_ABOVE = 20, 8
 READY_SECONDS = 240
+TABS = '[data-testid="stTabs"]'
 
 BOTH = ("AAPL", "MSFT")
 ALL = ("AAPL", "GOOG", "IBM", "MSFT")
@@ -56,14 +60,32 @@ SPECS = (
     RunSpec(strategy="ema_crossover", symbols=("IBM",), start=date(2012, 6, 1)),
     RunSpec(strategy="donchian_breakout", symbols=ALL),
     RunSpec(strategy="sma_crossover", symbols=("IBM",)),
+    RunSpec(strategy="momentum_rank", symbols=ALL, costs=find_costs("ibkr_tiered")),
     RunSpec(strategy="ema_crossover", symbols=BOTH, params={"fast": 20, "slow": 100}),
     RunSpec(strategy="ema_crossover", symbols=BOTH),
 )
+NEWEST, PORTFOLIO = len(SPECS), len(SPECS) - 2
+
+
+class Shot(NamedTuple):
+    """A picture: where it is taken, what shows that all is drawn, which part of the page it is."""
+
+    path: str
+    sign: str
+    part: str = ""
+
+
 SHOTS = {
-    "backtests": ("/", ".wb-runs tbody tr"),
-    "run": (f"/run?id={len(SPECS)}", ".st-key-price_chart .legendtext"),
-    "compare": (
-        f"/compare?ids={len(SPECS)},{len(SPECS) - 1},9",
+    "backtests": Shot("/", ".wb-runs tbody tr"),
+    "run": Shot(f"/run?id={NEWEST}", ".st-key-price_chart .legendtext"),
+    "funnel": Shot(f"/run?id={NEWEST}", ".wb-funnel", ".st-key-run_pictures"),
+    "portfolio": Shot(
+        f"/run?id={PORTFOLIO}&tab=Portfolio", ".st-key-weights_chart .legendtext", TABS
+    ),
+    "costs": Shot(f"/run?id={PORTFOLIO}&tab=Costs", ".st-key-costs_chart .main-svg", TABS),
+    "assumptions": Shot(f"/run?id={NEWEST}&tab=Assumptions", ".wb-table tbody tr", TABS),
+    "compare": Shot(
+        f"/compare?ids={NEWEST},{NEWEST - 1},9",
         ".st-key-overlay_chart .legendtext",
     ),
 }
@@ -118,18 +140,37 @@ def photograph(browser: Browser, address: str, scheme: str, folder: Path) -> Non
         locale="en-GB",  # type: ignore[arg-type]
     )
     page = context.new_page()
-    for name, (path, sign) in SHOTS.items():
-        page.goto(address + path)
-        page.locator(sign).first.wait_for()
+    for name, shot in SHOTS.items():
+        page.goto(address + shot.path)
+        page.locator(shot.sign).first.wait_for()
         page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-        save(page, folder / f"{name}-{scheme}.png")
+        save(page, shot.part, folder / f"{name}-{scheme}.png")
     context.close()
 
 
-def save(page: Page, path: Path) -> None:
-    """Write a picture with a palette: a third of the size, and nobody sees it."""
+def _around(box: FloatRect) -> FloatRect:
+    """Leave some air on every side, so little above that nothing of what is there shows."""
+    return {
+        "x": max(box["x"] - AIR, 0),
+        "y": max(box["y"] - AIR_ABOVE, 0),
+        "width": box["width"] + 2 * AIR,
+        "height": box["height"] + AIR_ABOVE + AIR,
+    }
+
+
+def save(page: Page, part: str, path: Path) -> None:
+    """Write a picture with a palette: less than half the size, and nobody sees it."""
     page.wait_for_timeout(500)
-    page.screenshot(path=path, animations="disabled")
+    if part:
+        page.set_viewport_size(TALL)  # so that nothing floats over a part that is scrolled to
+        page.wait_for_timeout(500)
+        box = page.locator(part).first.bounding_box()
+        if box is None:
+            raise LookupError(f"{part} is not on the page")
+        page.screenshot(path=path, animations="disabled", clip=_around(box))
+        page.set_viewport_size(SIZE)
+    else:
+        page.screenshot(path=path, animations="disabled")
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
     small.save(path, optimize=True)

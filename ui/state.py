@@ -29,6 +29,7 @@ TAB: Final = "tab"
 # Session
 RUNS_TABLE: Final = "runs_table"
 SELECTED: Final = "selected_runs"
+SORT_CHOICE: Final = "runs_sort"
 REPRODUCTION: Final = "reproduction"
 
 # Widgets of the form

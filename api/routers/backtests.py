@@ -15,7 +15,7 @@ from api.reading import read_detail, ref_of
 from api.schemas.metrics import badges
 from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure, headline
 from api.strict import StrictRoute
-from api.words import SORT_KEYS, Day, RunRef, SortBy, StrategyPart, SymbolExact
+from api.words import SORT_KEYS, TURNED, Day, RunRef, SortBy, StrategyPart, SymbolExact
 from core.domain.run import Run, RunQuery, RunStatus
 
 PARQUET = "application/vnd.apache.parquet"
@@ -59,14 +59,16 @@ def list_backtests(
     sort_order: Literal["asc", "desc"] = "desc",
 ) -> RunList:
     """List runs, newest first unless said otherwise; runs without the sort metric come last."""
+    key = SORT_KEYS.get(sort_by, sort_by)
+    turned: Literal["asc", "desc"] = "asc" if sort_order == "desc" else "desc"
     query = RunQuery(
         strategy=strategy,
         status=status,
         symbol=symbol.upper() if symbol and symbol.isascii() else symbol,
         start=start_date,
         end=end_date,
-        sort_by=SORT_KEYS.get(sort_by, sort_by),
-        sort_order=sort_order,
+        sort_by=key,
+        sort_order=turned if key in TURNED else sort_order,
         page=page,
         page_size=page_size,
     )

@@ -4,7 +4,7 @@ The contribution of a symbol is money: what its sales brought less what its purc
 plus what accrued on it (dividends and options' gains, less borrow), plus its position at the last
 close. At every time contributions add up to what the account has gained. Metrics of a symbol are
 those of the curve that begins with the cash of the whole account and gains this symbol's
-contribution only; all that accrued on it is its `carry`.
+contribution only.
 """
 
 from __future__ import annotations
@@ -79,8 +79,12 @@ def each_symbol(account: PortfolioSimulation) -> list[PortfolioSimulation]:
                 max_drawdown=drawdown.max_drawdown(equity, account.initial_cash),
                 gross_exposure=float(share.sum()) / len(share),
                 ruined=bool((equity <= 0.0).any()),
-                borrow=0.0,
-                carry=float(account.accrued[-1, place]),
+                borrow=float(account.borrow_of[place]),
+                carry=float(account.carry_of[place]),
+                dividends=float(account.dividends_of[place]),
+                borrow_of=account.borrow_of[one],
+                carry_of=account.carry_of[one],
+                dividends_of=account.dividends_of[one],
             )
         )
     return found

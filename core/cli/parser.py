@@ -205,7 +205,11 @@ def _list(sub: ArgumentParser) -> None:
     sub.add_argument("--status", metavar="STATE", help="pending running completed failed")
     sub.add_argument("--since", metavar="DATE", help="submitted on or after this day (UTC)")
     sub.add_argument("--until", metavar="DATE", help="submitted on or before this day (UTC)")
-    sub.add_argument("--sort", metavar="FIELD", help="created_at, sharpe, total_return, … ")
+    sub.add_argument(
+        "--sort",
+        metavar="FIELD",
+        help="created_at, id, strategy, status or any metric: sharpe, alpha, fees, … (created_at)",
+    )
     sub.add_argument("--order", metavar="asc|desc", help="direction (desc)")
     sub.add_argument("--page", type=_whole, metavar="N", help="which page (1)")
     sub.add_argument("--page-size", type=_whole, metavar="N", help="runs a page, at most 100 (50)")

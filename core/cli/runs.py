@@ -39,6 +39,7 @@ HEADLINE = (
     "slippage",
     "final_equity",
 )
+LISTED = ("total_return", "sharpe", "max_drawdown", "trades")
 # Fields of a query whose option has another name.
 SHORTER = {"start": "since", "end": "until", "sort_by": "sort", "sort_order": "order"}
 FAILED_EXIT = {
@@ -80,8 +81,10 @@ def list_runs(args: Namespace) -> Reply:
 
     def show(out: Console) -> None:
         columns = ["Run>", "Status", "Strategy", "Symbols", "Bars", "Return>", "Sharpe>"]
-        columns += ["Max DD>", "Trades>", "Source", "Submitted (UTC)"]
-        table(out, columns, [_row(item) for item in page.runs])
+        columns += ["Max DD>", "Trades>"]
+        more = [query.sort_by] if query.sort_by in METRICS and query.sort_by not in LISTED else []
+        columns += [f"{METRICS[name].label}>" for name in more] + ["Source", "Submitted (UTC)"]
+        table(out, columns, [_row(item, (*LISTED, *more)) for item in page.runs])
         line(out, f"Page {page.page} of {page.total_pages}, {page.total} runs in all.")
 
     return Reply(data, show)
@@ -348,7 +351,7 @@ def _line_cells(cost: CostLine) -> list[str]:
     ]
 
 
-def _row(kept: Run) -> list[str]:
+def _row(kept: Run, metrics: Sequence[str]) -> list[str]:
     def value(name: str) -> str:
         return number(kept.metrics[name], METRICS[name].unit) if kept.metrics else "-"
 
@@ -358,10 +361,7 @@ def _row(kept: Run) -> list[str]:
         kept.spec.strategy,
         ", ".join(kept.spec.symbols),
         kept.spec.timeframe.value,
-        value("total_return"),
-        value("sharpe"),
-        value("max_drawdown"),
-        value("trades"),
+        *map(value, metrics),
         kept.source,
         f"{kept.created_at:%Y-%m-%d %H:%M}",
     ]

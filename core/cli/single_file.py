@@ -91,6 +91,11 @@ def build_parser() -> Parser:
         default=[],
         help="an engine option in the words of the API, or preset=nifty_scalper",
     )
+    add(
+        "--benchmark",
+        metavar="SYMBOL",
+        help="measure against this symbol of the lake (the file's own prices, held)",
+    )
     add("--non-interactive", action="store_true", help="nothing is ever asked; accepted")
     add("--market", metavar="CODE", help=f"market of the prices ({MARKET})")
     return parser
@@ -218,6 +223,7 @@ def spec_of(args: Namespace, symbol: str) -> RunSpec:
                 "end": one_day(args.end, "end"),
                 "options": engine.options,
                 "costs": engine.costs or find_costs("zero"),
+                "benchmark": args.benchmark,
             }
         )
 
@@ -277,6 +283,15 @@ def _report(services: Services, run: Run, zone: str) -> None:
         winning = of_side.filter(pl.col("pnl") > 0).height
         rows.append((f"Total {side.title()} Trades", str(of_side.height)))
         rows.append((f"Total Winning {side.title()} Trades", str(winning)))
+    if run.spec.benchmark:
+        rows += [
+            ("Benchmark", run.spec.benchmark),
+            ("Alpha", shown("alpha", 100, "%")),
+            ("Beta", shown("beta")),
+            ("Correlation", shown("correlation")),
+            ("Tracking Error", shown("tracking_error", 100, "%")),
+            ("Information Ratio", shown("info_ratio")),
+        ]
     for label, text in rows:
         print(f"{label}: {text}")
     for badge in run.badges:

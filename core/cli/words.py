@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from core.cli.output import HELP
 from core.domain.parameters import ParamValue
 from core.errors import InvalidInput, NotFound
-from core.settings import expectation
+from core.faults import expectation_of, message_of
 
 
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:
@@ -139,7 +139,7 @@ def _problem(field: str, fault: ErrorDetails, options: Mapping[str, str]) -> Inv
         f"{options.get(field, f'key {field!r}')} is {fault['input']!r:.80}",
         expected="a finite number, true, false or text"
         if field.startswith("params.")
-        else expectation(fault),
+        else expectation_of(fault) or message_of(fault),
         hint=HELP,
         field=field,
     )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
+from core import faults
 from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
 from core.errors import InvalidInput
@@ -188,6 +189,5 @@ def _broken(file: Path, why: str) -> InvalidInput:
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+        return faults.sentence_of(error.errors()[0])
     return " ".join(str(error).split())[:200]

@@ -156,6 +156,11 @@ class CostModel(Fees):
             return False
         return not any(fees.has_fees for _, fees in self.schedule())
 
+    def sale_at(self, price: float) -> float:
+        """Give what a market sale at this price fills at, before impact and ticks (R4)."""
+        bps = self.slippage_bps + self.half_spread_bps
+        return price * (1.0 - bps / 1e4) - self.slippage_points
+
     def sentence(self) -> str:
         """Say the costs in words."""
         if self.is_free:
@@ -182,12 +187,13 @@ class CostModel(Fees):
 def _said(fees: Fees) -> list[str]:
     if not fees.has_fees:
         return []
+    rate = fees.maximum_rate
     said = (
         (fees.per_unit or None, "{:g} per unit"),
         (fees.bps or None, "{:g} bps of value"),
         (fees.fixed or None, "{:g} per order"),
         (fees.minimum or None, "at least {:g}"),
-        (fees.maximum_rate, "at most {:.3g} of value"),
+        (None if rate is None else rate * 100, "at most {:.3g} % of value"),
         (fees.maximum, "at most {:g}"),
         (fees.commission_tax * 100 or None, "{:g} % tax on that"),
         (fees.charge_bps or None, "charges of {:g} bps"),

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.errors import InvalidInput
+from core.faults import expectation_of, message_of, sentence_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "engine"
 LOT_SIZE = 75.0
@@ -189,8 +190,13 @@ def _preset(name: str) -> Mapping[str, Any]:
         words: dict[str, Any] = {**found, "preset": None}
         EngineOptions.model_validate(read_engine(words).options)
     except (yaml.YAMLError, TypeError, OSError, ValidationError, InvalidInput) as error:
+        why = (
+            sentence_of(error.errors()[0])
+            if isinstance(error, ValidationError)
+            else " ".join(str(error).split())[:200]
+        )
         raise InvalidInput(
-            f"{file} is no engine preset: {' '.join(str(error).split())[:200]}",
+            f"{file} is no engine preset: {why}",
             expected="engine options as YAML",
             field="preset",
         ) from None
@@ -207,7 +213,7 @@ def _words(said: Mapping[str, Any]) -> EngineWords:
         name = str(fault["loc"][0])
         raise InvalidInput(
             f"engine option {name} is {said[name]!r:.60}",
-            expected=str(fault["msg"]).removeprefix("Input should be "),
+            expected=expectation_of(fault) or message_of(fault),
             field=name,
         ) from None
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from core.domain.cost_presets import DEFAULT_COSTS, costs_from, find_costs
 from core.domain.costs import CostModel
-from core.domain.metrics import Metrics
+from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.parameters import ParamValue
 from core.domain.timeframe import Timeframe
@@ -285,21 +286,9 @@ class Run:
         return self.metrics.badges if self.metrics else ()
 
 
-SortKey = Literal[
-    "created_at",
-    "id",
-    "strategy",
-    "status",
-    "total_return",
-    "cagr",
-    "sharpe",
-    "max_drawdown",
-    "trades",
-    "win_rate",
-    "profit_factor",
-    "final_equity",
-]
-SORTABLE: tuple[str, ...] = get_args(SortKey)
+OWN_SORTS = ("created_at", "id", "strategy", "status")
+SORTABLE: tuple[str, ...] = (*OWN_SORTS, *METRICS)
+"""What runs can be listed by: the one list that every door reads."""
 
 
 class RunQuery(BaseModel):
@@ -307,6 +296,7 @@ class RunQuery(BaseModel):
 
     Attributes:
         strategy: Part of the strategy id, case-insensitive.
+        sort_by: A name of `SORTABLE`.
         symbol: Exact symbol among the run's symbols.
         start, end: Submitted on or after / on or before this UTC date.
     """
@@ -327,7 +317,12 @@ class RunQuery(BaseModel):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in SORTABLE:
-            raise ValueError(f"cannot sort by {name!r}; expected one of {', '.join(SORTABLE)}")
+            close = difflib.get_close_matches(name, SORTABLE, n=3, cutoff=0.5)
+            meant = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise ValueError(
+                f"cannot sort by {name[:40]!r}; expected {', '.join(OWN_SORTS)}, or the name of a "
+                f"metric such as sharpe{meant}"
+            )
         return name
 
 

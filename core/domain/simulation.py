@@ -181,13 +181,13 @@ class PortfolioSimulation:
         mark: Last closes, NaN before the first, shape (T, S).
         equity, cash: At the close of each row, shape (T,).
         quantity: Positions at the close of each row, signed, shape (T, S).
-        accrued: Money of each symbol that came without a fill so far, dividends and
-            options' accruals less borrow
-            (R11, R18), shape (T, S).
+        accrued: Money of each symbol that came without a fill so far, dividends and options'
+            accruals less borrow (R11, R15, R18), shape (T, S).
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
         max_drawdown, gross_exposure, ruined, borrow, carry, dividends: As in `Simulation`.
+        borrow_of, carry_of, dividends_of: The same of each symbol, shape (S,).
     """
 
     bars: tuple[Bars, ...]
@@ -211,7 +211,10 @@ class PortfolioSimulation:
     ruined: bool
     borrow: float
     carry: float
-    dividends: float = 0.0
+    dividends: float
+    borrow_of: FloatArray
+    carry_of: FloatArray
+    dividends_of: FloatArray
 
     def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
         """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""

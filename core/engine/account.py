@@ -124,6 +124,7 @@ def simulate_account(
     accrued = np.zeros((total, symbols))
     while True:
         quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(4)
+        last = book.copy()
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
             np.empty(2 * size, dtype=desk.FILL).view(np.recarray),
@@ -139,7 +140,7 @@ def simulate_account(
             _extra(options, costs),
             charges,
             levy,
-            book.copy(),
+            last,
             out,
             equity,
             cash,
@@ -178,6 +179,9 @@ def simulate_account(
         borrow=float(account[desk.BORROW]),
         carry=float(account[desk.CARRY]),
         dividends=float(account[desk.DIVIDENDS]),
+        borrow_of=last.borrow.copy(),
+        carry_of=last.carry.copy(),
+        dividends_of=last.dividends.copy(),
     )
 
 

@@ -110,6 +110,7 @@ BOOK = np.dtype(
     [(name, np.float64) for name in (
         "q", "entry", "stop", "target", "trigger", "trail", "best", "worst_seen", "best_seen",
         "room", "cut", "weight", "weight_price", "wish", "trial", "price", "last_mark", "accrued",
+        "dividends", "borrow", "carry",
     )]
     + [(name, np.int64) for name in (
         "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",

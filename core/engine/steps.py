@@ -88,6 +88,7 @@ def pay_dividend(desk: Desk, s: int, dividend: float) -> None:
     desk.account[CASH] = desk.account[CASH] + paid
     desk.account[DIVIDENDS] = desk.account[DIVIDENDS] + paid
     desk.book[s].accrued = desk.book[s].accrued + paid
+    desk.book[s].dividends = desk.book[s].dividends + paid
 
 
 @register_jitable
@@ -138,6 +139,7 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
         desk.account[CASH] = desk.account[CASH] - paid
         desk.account[BORROW] = desk.account[BORROW] + paid
         book[s].accrued = book[s].accrued - paid
+        book[s].borrow = book[s].borrow + paid
 
 
 @register_jitable
@@ -456,6 +458,7 @@ def settle(desk: Desk, t: int, s: int) -> None:
     desk.account[CASH] = desk.account[CASH] + gain
     desk.account[CARRY] = desk.account[CARRY] + gain
     book[s].accrued = book[s].accrued + gain
+    book[s].carry = book[s].carry + gain
     book[s].last_mark = rows.grid[t, s].c
     book[s].last_day = rows.grid[t, s].session
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from core.plots import theme
 
 FloatArray = npt.NDArray[np.float64]
 EDGE = 0.05
+LABEL_ROOM = 1.3
 
 
 class EquityInfo(NamedTuple):
@@ -110,7 +111,7 @@ def figure(info: EquityInfo, *, log: bool = False, height: int = 430) -> go.Figu
         yaxis=theme.value_axis(
             domain=[0.30, 1], type="log" if log else "linear", tickformat="~s", hoverformat=",.0f"
         ),
-        yaxis2=theme.value_axis(domain=[0, 0.25], tickformat=".0%", nticks=4, rangemode="tozero"),
+        yaxis2=theme.value_axis(domain=[0, 0.25], tickformat=".0%", nticks=6, **_room_below(info)),
     )
     if info.trough is not None:
         chart.add_annotation(
@@ -120,11 +121,18 @@ def figure(info: EquityInfo, *, log: bool = False, height: int = 430) -> go.Figu
             yref="y2",
             text=f"{info.drawdown[info.trough]:.1%}".replace("-", "\u2212"),
             showarrow=False,
-            yanchor="bottom",
-            yshift=1,
+            yanchor="top",
+            yshift=-1,
             font={"size": 11},
         )
     return chart
+
+
+def _room_below(info: EquityInfo) -> dict[str, Any]:
+    """Leave room for the number under the deepest point, where no line runs."""
+    if info.trough is None:
+        return {"rangemode": "tozero"}
+    return {"range": [float(info.drawdown[info.trough]) * LABEL_ROOM, 0.0]}
 
 
 def _away_from_edges(place: float) -> str:

@@ -46,7 +46,7 @@ def layout(*, height: int) -> dict[str, Any]:
     """Layout every figure starts from: no title, thin margins, one hover label for all lines."""
     return {
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": 0, "b": 8},
         "showlegend": True,
         "legend": {
             "orientation": "h",
@@ -73,7 +73,7 @@ def time_axis(*, intraday: bool) -> dict[str, Any]:
         "ticklen": 4,
         "automargin": True,
         "hoverformat": "%d %b %Y %H:%M UTC" if intraday else "%a %d %b %Y",
-        "title": {"text": ""},
+        "title": {"text": "", "standoff": 0},
     }
 
 
@@ -84,7 +84,7 @@ def value_axis(**extra: Any) -> dict[str, Any]:
         "zeroline": False,
         "showgrid": True,
         "automargin": True,
-        "title": {"text": ""},
+        "title": {"text": "", "standoff": 0},
         "nticks": 6,
     } | extra
 

@@ -195,7 +195,7 @@ def _frame_of(bars: Bars) -> pd.DataFrame:
     except ImportError as error:
         raise Unavailable(
             "strategies of the earlier systems need pandas, which is not installed",
-            hint="Install it with `pip install pandas`",
+            hint="make setup installs it",
         ) from error
     times = pd.to_datetime(bars.ts, unit="us", utc=True)
     if bars.timeframe.is_intraday:  # a daily bar is labelled by its date, which no zone may move

@@ -43,6 +43,7 @@ from core.domain.run import (
 from core.domain.strategy import StrategyInfo
 from core.domain.timeframe import Timeframe
 from core.errors import Conflict, DataProblem, InvalidInput, NotFound, Unavailable, WorkbenchError
+from core.faults import sentence_of
 from core.jobs.nursery import Death
 from core.jobs.work import Executor, Outcome, Work
 from core.registry.blame import with_place
@@ -687,7 +688,7 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
     except ValidationError as error:
         raise InvalidInput(
             # the request's own options were good, so what is left is a sentence of EngineOptions
-            "; ".join(str(fault["msg"]).removeprefix("Value error, ") for fault in error.errors()),
+            "; ".join(sentence_of(fault) for fault in error.errors()),
             hint=f"Strategy {info.id} sets {', '.join(info.engine)}",
             field="options",
         ) from error

@@ -265,8 +265,11 @@ def trade(
     """Trade several symbols on one account, or each in its sleeve.
 
     Raises:
-        InvalidInput: an exit rule of the strategy's own cannot share an account.
+        InvalidInput: an exit rule of the strategy's own cannot share an account; or a sale could
+            fill at no more than 0.
     """
+    for each in bars:
+        _check_concession(each, costs)
     if isinstance(wanted, Weights):
         return simulate_account(bars, wanted, options, costs)
     if options.account == "shared" and len(bars) > 1:
@@ -281,6 +284,18 @@ def trade(
     return [
         simulate_exits(each, own, sleeve, costs) for each, own in zip(bars, wanted, strict=True)
     ]
+
+
+def _check_concession(bars: Bars, costs: CostModel) -> None:
+    if not costs.slippage_points and costs.sale_at(1.0) > 0.0:
+        return
+    low = float(bars.low.min())
+    if costs.sale_at(low) <= 0.0:
+        raise InvalidInput(
+            f"slippage takes the whole price of {bars.symbol}, which was as low as {low:g}",
+            expected="slippage_bps and slippage_points that leave a sale some price",
+            field="costs.slippage_points" if costs.slippage_points else "costs.slippage_bps",
+        )
 
 
 def _each_symbol(traded: Traded) -> Sequence[Traded]:

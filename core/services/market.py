@@ -12,6 +12,7 @@ import polars as pl
 from core.catalog import Catalog
 from core.domain.dataset import ImportReport, Series
 from core.domain.timeframe import Timeframe
+from core.errors import NotFound
 
 
 class Market:
@@ -57,6 +58,27 @@ class Market:
             DataProblem: the length cannot be built, or a file is damaged.
         """
         return self._catalog.frame(symbol, timeframe, start, end)
+
+    def lowest_price(
+        self,
+        symbols: Sequence[str],
+        timeframe: Timeframe,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> float | None:
+        """Give the lowest price of some symbols in these sessions; None where there is none.
+
+        Raises:
+            DataProblem: the length cannot be built, or a file is damaged.
+        """
+        lows = []
+        for symbol in symbols:
+            try:
+                bars = self._catalog.bars(symbol, timeframe, start, end)
+            except NotFound:
+                continue
+            lows += [float(bars.low.min())] if len(bars) else []
+        return min(lows, default=None)
 
     def last_import(self, symbol: str) -> ImportReport | None:
         """Report of the last import that changed this symbol, None if there was none.

@@ -13,6 +13,7 @@ from sqlalchemy import Column
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
 from core.errors import DataProblem
+from core.faults import sentence_of
 from core.store.tables import ResultRow, RunRow, metrics
 
 NOT_COMPUTED: Final = "not_computed"
@@ -135,6 +136,7 @@ def _spec(row: Mapping[str, Any]) -> RunSpec:
         return RunSpec.model_validate_json(row["spec"])
     except ValidationError as error:
         raise DataProblem(
-            f"the stored request of run {row['id']} cannot be read: {error.errors()[0]['msg']}",
+            f"the stored request of run {row['id']} cannot be read: "
+            f"{sentence_of(error.errors()[0])}",
             hint="it was written by another version; restore the backup or upgrade",
         ) from error

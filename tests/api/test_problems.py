@@ -68,7 +68,7 @@ def require_shape(problem: dict[str, Any]) -> None:
         ({"costs": {"bps": -1}}, ("out_of_range", "costs.bps", -1, "at least 0")),
         ({"costs": [1]}, ("wrong_type", "costs", [1], "an object")),
         ({"engine_options": 5}, ("wrong_type", "engine_options", 5, "an object")),
-        ({"fill_rule": "vwap"}, ("not_one_of", "fill_rule", "vwap", "'next_open' or 'close'")),
+        ({"fill_rule": "vwap"}, ("not_one_of", "fill_rule", "vwap", "one of next_open or close")),
         (
             {"start_date": "1.2.2020"},
             ("wrong_format", "start_date", "1.2.2020", "a date as YYYY-MM-DD"),

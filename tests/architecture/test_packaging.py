@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+# Parts of one library that come as distributions of their own: what they belong to pins them.
+BELONGS_TO = {
+    "annotated-types": "pydantic",
+    "pydantic-core": "pydantic",
+    "starlette": "fastapi",
+    "typing-extensions": "pydantic",
+}
 
 
 @pytest.fixture
@@ -43,6 +52,37 @@ def test_every_dependency_is_locked_with_a_hash() -> None:
 
     assert {canonical(item) for item in wanted} <= set(locked)
     assert [name for name, entry in locked.items() if "--hash=sha256:" not in entry] == []
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level packages a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_what_the_product_imports_is_declared_and_not_met_by_chance() -> None:
+    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    files = [ROOT / "main.py", *(file for room in packages for file in (ROOT / room).rglob("*.py"))]
+    foreign = set().union(*map(imported, files)) - sys.stdlib_module_names - {*packages, "main"}
+    optional = PROJECT["project"]["optional-dependencies"].values()
+    declared = {canonical(item) for item in PROJECT["project"]["dependencies"]}
+    declared |= {canonical(item) for extra in optional for item in extra}
+
+    provided_by = packages_distributions()
+    needed = {name: {canonical(each) for each in provided_by[name]} for name in foreign}
+    undeclared = {
+        name
+        for name, distributions in needed.items()
+        if not {BELONGS_TO.get(each, each) for each in distributions} & declared
+    }
+
+    assert {"numpy", "pandas", "polars"} <= foreign
+    assert undeclared == set()
 
 
 def test_pins_of_the_project_are_the_pins_of_the_lock() -> None:

@@ -197,6 +197,24 @@ def test_runs_are_listed_sorted_and_filtered(call: Call, lake: tuple[str, str]) 
     assert "3 runs in all" in call("list").out
 
 
+def test_runs_are_sorted_by_any_metric_which_then_has_a_column(
+    call: Call, lake: tuple[str, str]
+) -> None:
+    for symbol in lake:
+        call(*RUN, "--symbols", symbol)
+
+    by_fees = call("list", "--sort", "fees", "--json").json
+    text = call("list", "--sort", "fees").out
+    wrong = call("list", "--sort", "fee")
+
+    fees = [run["metrics"]["fees"] for run in by_fees["runs"]]
+    assert fees[0] > fees[1] > 0
+    assert "Fees" in text
+    assert "Fees" not in call("list", "--sort", "sharpe").out
+    assert wrong.code == 2
+    assert "did you mean fees" in wrong.err
+
+
 def test_one_run_is_shown_with_trades_and_history(call: Call, lake: tuple[str, str]) -> None:
     run = call(*RUN, "--symbols", "ACME", "--json").json
 

@@ -189,7 +189,7 @@ def test_a_key_of_another_door_is_answered_with_the_right_one(
         ('{"params": {"fast": 1e400}}',
          "Key 'params.fast' is inf. Expected a finite number, true, false or text."),
         ('{"symbols": "ACME"}', "Key 'symbols' is 'ACME'. Expected a list."),
-        ('{"symbols": [3]}', "Key 'symbols.0' is 3. Expected text."),
+        ('{"symbols": [3]}', "Key 'symbols.0' is 3. Expected a text."),
         ('{"start": "soon"}', "Key 'start' is 'soon'. Expected a date as YYYY-MM-DD."),
         ('{"timeframe": "7m"}', "Timeframe '7m' is not known. Expected one of 1m,"),
         ('{"costs": [1]}', "Key 'costs' is [1]. Expected an object."),

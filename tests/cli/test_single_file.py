@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import polars as pl
 import pytest
 
 from core.cli.single_file import build_parser, main, spec_of
-from tests.cli.conftest import Answer
+from tests.cli.conftest import Answer, daily_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,6 +96,22 @@ def test_options_mean_what_they_meant() -> None:
     assert options.intraday is False
 
 
+def test_positions_are_kept_over_night_if_asked_for(
+    capsys: pytest.CaptureFixture[str], minutes: Path, tmp_path: Path
+) -> None:
+    late = ("--engine", "no_entry_after=15:29")
+    overnight = run(capsys, "-f", minutes, "--no-intraday", *late)
+    log = pl.read_csv(tmp_path / "results" / "ema10_scalper_trades.csv", try_parse_dates=True)
+    flat = run(capsys, "-f", minutes, *late)
+    other = pl.read_csv(tmp_path / "results" / "ema10_scalper_trades.csv", try_parse_dates=True)
+
+    def held(trades: pl.DataFrame) -> int:
+        return trades.filter(pl.col("entry_time").dt.date() < pl.col("exit_time").dt.date()).height
+
+    assert (overnight.code, flat.code) == (0, 0), overnight.err
+    assert held(log) > held(other) == 0
+
+
 def test_engine_words_and_the_daily_target_act(
     capsys: pytest.CaptureFixture[str], minutes: Path
 ) -> None:
@@ -175,6 +192,39 @@ def test_rows_that_do_not_say_how_long_they_are_are_as_long_as_asked_for(
     assert "with -t, such as -t 5T or -t 1D" in silent.err
     assert told.code == 0, told.err
     assert "8 rows stored" in told.out
+
+
+def test_a_benchmark_of_the_lake_is_measured_against(
+    capsys: pytest.CaptureFixture[str], call: Callable[..., Answer], tmp_path: Path
+) -> None:
+    own, other = (daily_csv(tmp_path / f"{seed}.csv", seed=seed, rows=200) for seed in (1, 2))
+    call("import", other, "--symbol", "OTHER", "--market", "XNSE")
+
+    words = ["-f", own, "-t", "1D", "--no-intraday", "--engine", "no_entry_after=23:59"]
+    plain = run(capsys, *words)
+    named = run(capsys, *words, "--benchmark", "other")
+    metrics = call("show", 2, "--json").json["metrics"]
+
+    assert "Benchmark" not in plain.out
+    assert "Benchmark: OTHER" in named.out, named.err
+    assert value(named, "Beta") == pytest.approx(metrics["beta"], abs=0.005)
+    assert value(named, "Alpha") == pytest.approx(100 * metrics["alpha"], abs=0.005)
+    assert value(named, "Correlation") == pytest.approx(metrics["correlation"], abs=0.005)
+    assert call("show", 1, "--json").json["metrics"]["beta"] != metrics["beta"]
+
+
+def test_a_benchmark_that_cannot_be_is_said(
+    capsys: pytest.CaptureFixture[str], call: Callable[..., Answer], minutes: Path, tmp_path: Path
+) -> None:
+    call("import", daily_csv(tmp_path / "d.csv", seed=1), "--symbol", "DAYS")
+
+    unknown = run(capsys, "-f", minutes, "--benchmark", "NOBODY")
+    longer = run(capsys, "-f", minutes, "--benchmark", "DAYS")
+
+    assert unknown.code == 3
+    assert "Symbol 'NOBODY' is not in the catalog" in unknown.err
+    assert longer.code == 2
+    assert "DAYS has no bars of 1m" in longer.err
 
 
 def test_the_market_that_is_assumed_is_said(

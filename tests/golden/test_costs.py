@@ -382,8 +382,8 @@ def test_an_unknown_preset_is_named_with_those_there_are():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("per_unit: 0.005\nminimun: 1", "minimun: Extra inputs are not permitted"),
-        ("per_unit: -1", "per_unit: Input should be greater than or equal to 0"),
+        ("per_unit: 0.005\nminimun: 1", "minimun is not known"),
+        ("per_unit: -1", "per_unit is -1, expected at least 0"),
         ("per_unit: [", "mine.yaml is no cost model"),
         ("just words", "mine.yaml is no cost model"),
         ("changes: [{since: 2024-01-02}, {since: 2024-01-01}]", "in order of `since`"),

@@ -14,7 +14,7 @@ from tests.reference.naive_shared import run_shared
 from tests.reference.naive_symbol import SharedFill, SharedOutcome, SharedTrade
 
 ROW_COLUMNS = ("ts", "cash", "equity", "quantity", "held")
-FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "dividends")
+FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "accrued", "dividends")
 EVENTS = {"fills": SharedFill, "trades": SharedTrade}
 SHOWN = 3
 FILL_REST = tuple(SharedFill.__dataclass_fields__)[2:]
@@ -28,7 +28,7 @@ def shared_differences(left: SharedOutcome, right: Any) -> list[str]:
         left: What the judge says.
         right: Anything with the same fields: rows as lists or arrays (`quantity` of shape (T, S)),
             fills and trades as lists of objects or as one object of columns, counters as a mapping.
-            `accrued` is compared where there is one.
+            `of_symbols` is compared where there is one.
     """
     found = []
     for name in ROW_COLUMNS:
@@ -41,7 +41,7 @@ def shared_differences(left: SharedOutcome, right: Any) -> list[str]:
         for key, value in left.counters.items()
         if value != right.counters[key]
     ]
-    figures = [*FIGURES, "accrued"] if hasattr(right, "accrued") else FIGURES
+    figures = [*FIGURES, "of_symbols"] if hasattr(right, "of_symbols") else FIGURES
     found += [
         f"{name}: {getattr(left, name)!r} against {getattr(right, name)!r}"
         for name in figures
@@ -70,6 +70,14 @@ def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
         borrow=account.borrow,
         accrued=account.carry,
         dividends=account.dividends,
+        of_symbols=list(
+            zip(
+                account.borrow_of.tolist(),
+                account.carry_of.tolist(),
+                account.dividends_of.tolist(),
+                strict=True,
+            )
+        ),
     )
 
 

@@ -265,6 +265,7 @@ class Ledger:
             borrow=self.borrow,
             accrued=self.accrued,
             dividends=self.dividends,
+            of_symbols=[(s.borrow, s.accrued, s.received) for s in self.symbols],
         )
 
     def trade(

@@ -133,6 +133,7 @@ class SharedAccount(Rebalancer):
             paid = s.holding.quantity * s.dividends[bar.row] * self.multiplier
             self.cash = self.cash + paid
             self.dividends = self.dividends + paid
+            s.received = s.received + paid
 
     def split(self, s: Symbol, holding: Holding, ratio: float) -> None:
         holding.split(ratio)
@@ -173,6 +174,7 @@ class SharedAccount(Rebalancer):
         cost = value * self.options.borrow_rate * days / 360
         self.cash = self.cash - cost
         self.borrow = self.borrow + cost
+        s.borrow = s.borrow + cost
 
     def step_1_gaps(self, s: Symbol) -> None:
         holding, bar = s.holding, s.sure_bar()
@@ -451,6 +453,7 @@ class SharedAccount(Rebalancer):
         gain = abs(holding.quantity) * self.unit * per_point
         self.cash = self.cash + gain
         self.accrued = self.accrued + gain
+        s.accrued = s.accrued + gain
         holding.marked_at = bar.close
         holding.marked_session = bar.session
 

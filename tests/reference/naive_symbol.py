@@ -51,7 +51,8 @@ class SharedOutcome:
     """What became of the account: one entry per row of the union of times, or per event.
 
     Bars of fills and trades are rows of the union. `borrow`, `accrued` and `dividends` are what
-    rules R11 took from cash, R18 and R15 gave to it; none is part of any trade.
+    rules R11 took from cash, R18 and R15 gave to it; none is part of any trade. `of_symbols` are
+    these three for each symbol.
     """
 
     ts: list[int]
@@ -67,7 +68,8 @@ class SharedOutcome:
     ruined: bool
     borrow: float
     accrued: float
-    dividends: float = 0.0
+    dividends: float
+    of_symbols: list[tuple[float, float, float]]
 
 
 @dataclass
@@ -183,6 +185,9 @@ class Symbol:
         self.pending: Pending | None = None
         self.leftover: tuple[float, Reason] | None = None  # forced at the next open (R10)
         self.volume_left = math.inf
+        self.borrow = 0.0
+        self.accrued = 0.0
+        self.received = 0.0
         self.stopped_out = False
         self.losses = 0
         self.cooling_until = -1

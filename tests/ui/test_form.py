@@ -6,13 +6,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.domain.cost_presets import find_costs
-from core.domain.costs import CostModel
+from core.domain.costs import CostModel, OtherFees
 from core.domain.options import EngineOptions
 from core.domain.run import RunQuery, RunSpec
 from core.domain.timeframe import Timeframe
 from tests.laboratory import lay_prices, wave
 from tests.ui.conftest import go, words
 from ui import state
+from ui.components import costs_form
 
 
 def choose(page, strategy):
@@ -381,14 +382,66 @@ def test_a_strategy_that_cannot_be_read_is_named_with_its_reason(open_page):
     assert "SyntaxError" in words(page)
 
 
-def test_the_details_say_a_preset_in_words_before_its_figures():
+def test_a_preset_is_said_in_words_where_it_is_chosen():
     page = AppTest.from_function(form_of_accounts_and_costs, default_timeout=60)
     page.session_state["asked"] = (EngineOptions(), find_costs("conservative"))
 
     page.run()
 
-    details = next(each for each in page.expander if each.label == "Cost details")
-    assert details.children[0].type == "caption"
-    assert details.caption[0].value.startswith(
+    main = list(page.main.children.values())
+    box = next(
+        place
+        for place, each in enumerate(main)
+        if each.type == "selectbox" and each.key == state.FORM_COSTS
+    )
+    assert main[box + 1].type == "caption"
+    assert main[box + 1].value.startswith(
         "Made of ibkr_fixed times 1.5 and a tick of slippage: 0.0075"
     )
+
+
+def test_the_details_list_the_fees_that_change_from_a_day_on():
+    page = AppTest.from_function(form_of_accounts_and_costs, default_timeout=60)
+    page.session_state["asked"] = (EngineOptions(), find_costs("nse_options"))
+
+    page.run()
+
+    details = next(each for each in page.expander if each.label == "Cost details")
+    # The securities transaction tax on options sold went to 0.1 %, then to 0.15 %.
+    assert details.caption[-1].value.splitlines()[1:] == [
+        "- 01 Oct 2024: charges 4.20434 bps, to sell 10 bps",
+        "- 01 Apr 2026: to sell 15 bps",
+    ]
+
+
+def test_every_fee_that_can_change_has_a_label():
+    labelled = {figure.name for figure in costs_form.FIGURES} | set(costs_form.OTHERS)
+
+    assert set(OtherFees.model_fields) <= labelled
+
+
+def doubts(page):
+    return [each.value for each in page.caption if each.value.startswith(":red[")]
+
+
+def test_a_round_trip_that_costs_the_capital_is_doubted_beside_its_figure(open_page):
+    page = open_page()
+    page.number_input(state.option("initial_cash")).set_value(1_000.0)
+    page.number_input(state.cost("per_trade")).set_value(999.0).run()
+    assert doubts(page) == []
+
+    page.number_input(state.cost("per_trade")).set_value(1_000.0).run()
+
+    assert doubts(page) == [":red[One round trip costs all of the capital, 1,000.]"]
+
+
+def test_slippage_beyond_the_lowest_price_is_doubted_beside_its_figure(open_page, services):
+    page = open_page()
+    low = services.market.bars_frame("AAPL", Timeframe.D1)["low"].min()
+    page.number_input(state.cost("slippage_points")).set_value(low * 0.99).run()
+    assert doubts(page) == []
+
+    page.number_input(state.cost("slippage_points")).set_value(low + 1.0).run()
+
+    (doubt,) = doubts(page)
+    assert f"{low:,.6g}" in doubt

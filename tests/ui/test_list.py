@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.bootstrap import build
+from core.domain.metrics import METRICS
 from core.domain.run import RunQuery
 from core.errors import Unavailable
 from tests.laboratory import settings_in, write_strategy
@@ -95,6 +96,29 @@ def test_order_and_page_come_from_the_url(open_page, runs, services):
     expected = services.backtests.list(RunQuery(sort_by="sharpe", sort_order="asc", page_size=25))
     assert numbers(page) == [run.id for run in expected.runs]
     assert table(page)["sort"] == {"by": "sharpe", "order": "asc"}
+
+
+def test_a_metric_to_sort_by_gets_a_column_and_its_best_runs_come_first(open_page, runs, services):
+    page = open_page()
+
+    page.selectbox(state.SORT_CHOICE).select("fees").run()
+
+    sent = table(page)
+    assert sent["sort"] == {"by": "fees", "order": "asc"}  # the less the better
+    assert [column["key"] for column in sent["columns"]][-2:] == ["fees", "spark"]
+    expected = services.backtests.list(RunQuery(sort_by="fees", sort_order="asc", page_size=25))
+    assert numbers(page) == [run.id for run in expected.runs]
+    page.selectbox(state.SORT_CHOICE).select("alpha").run()
+    assert table(page)["sort"] == {"by": "alpha", "order": "desc"}
+    assert "fees" not in [column["key"] for column in table(page)["columns"]]
+
+
+def test_every_name_runs_are_sorted_by_has_words(open_page, runs):
+    options = open_page().selectbox(state.SORT_CHOICE).options
+
+    own = ["When", "Run", "Strategy", "Status", "Final equity"]
+    assert options[:5] == [f"Sort: {word}" for word in own]
+    assert len(options) == len(set(options)) == len(METRICS) + 4
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.run import RunError
+from core.domain.run import RunError, RunSpec
 from core.errors import InvalidInput
 from ui import formats
 from ui.components import comparison_tables, headline, markup, problem, provenance
@@ -120,7 +121,9 @@ def test_shell_calls_quote_whatever_a_parameter_holds(submit, payload):
 
     spec = submit().spec.model_copy(update={"params": {"name": payload}})
 
-    assert shlex.split(provenance.cli_call(spec))[:2] == ["echo", spec.canonical()]
+    echo, said = shlex.split(provenance.cli_call(spec))[:2]
+    assert echo == "echo"
+    assert RunSpec.model_validate(json.loads(said)) == spec
 
 
 def test_no_page_asks_the_browser_to_run_our_scripts():

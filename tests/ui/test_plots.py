@@ -139,6 +139,17 @@ class TestEquity:
         assert daily.x[0] == midnight
         assert minutes.x[0] == midnight + 14.5 * 3_600_000
 
+    def test_the_number_at_the_trough_stands_below_the_line_inside_the_chart(self):
+        info = equity.equity_info(self.FRAME, label="EMA", initial_cash=100_000, intraday=False)
+
+        chart = equity.figure(info)
+
+        (label,) = chart.layout.annotations
+        bottom, top = chart.layout.yaxis2.range
+        assert (label.y, label.yanchor) == (pytest.approx(-0.2), "top")
+        assert bottom < -0.2 * 1.2
+        assert top == 0.0
+
     def test_a_run_that_never_fell_has_no_trough(self):
         rising = equity_frame((date(2020, 1, 2), 100.0, 1.0), (date(2020, 1, 3), 110.0, 1.0))
 

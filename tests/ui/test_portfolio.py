@@ -142,6 +142,11 @@ def test_the_portfolio_tab_says_what_each_symbol_contributed(open_page, submit, 
     foot = table[table.index("<tfoot>") :]
     assert formats.money(run.metrics["net_profit"], signed=True) in foot
     assert formats.percent(run.metrics["total_return"], signed=True) in foot
+    # Of the whole run, as its metrics have them, up to the cent that rounding may fall to.
+    cells = re.findall(r"<td>([\d,.]*)</td>", foot)
+    sums = [float(cell.replace(",", "")) for cell in cells if cell]
+    asked = [run.metrics[name] for name in ("trades", "open_trades", "fees", "slippage")]
+    assert sums == pytest.approx(asked, abs=0.51 if max(asked) >= 1_000 else 0.011)
 
 
 def test_borrow_is_said_where_it_was_paid(open_page, submit):

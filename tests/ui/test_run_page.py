@@ -154,6 +154,17 @@ def test_the_calls_ask_for_exactly_this_run(open_page, submit):
     assert BacktestBody.model_validate_json(body).spec() == run.spec
 
 
+@pytest.mark.parametrize("preset", ["ibkr_tiered", "nse_options", "conservative"])
+def test_the_calls_name_a_preset_instead_of_all_its_fees(open_page, submit, preset):
+    run = submit(costs=find_costs(preset))
+    page = opened(open_page, run, tab="Provenance")
+
+    shell = next(block.value for block in page.code)
+    spec = json.loads(shlex.split(shell.split("|")[0])[1])
+    assert spec["costs"] == preset
+    assert RunSpec.model_validate(spec) == run.spec
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [

@@ -24,7 +24,15 @@ WEIGHS: Final = (
     "This strategy weighs all symbols together: they always share one account, and its weights "
     "say how much of equity each gets."
 )
+CASH: Final = (
+    "Equal sleeves: each symbol trades with its part of the capital and never lends. One account: "
+    "all share the cash, and a size in percent is one of the whole equity."
+)
 FILLS: Final = {"next_open": "Next open", "close": "Same close"}
+MOMENT: Final = (
+    "A decision at a close is filled at the next bar's open. Filling at the same close is possible "
+    "in a computer only; such runs carry a badge."
+)
 
 
 def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
@@ -46,9 +54,9 @@ def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
         with right:
             chosen["size"] = _number("size", "Size", step=1.0)
         if symbols > 1:
-            chosen["account"] = _account()
+            chosen["account"] = _either("account", "Cash of several symbols", ACCOUNTS, CASH)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen["fill"] = _fill()
+        chosen["fill"] = _either("fill", "Fill at", FILLS, MOMENT)
         chosen["allow_short"] = _toggle("allow_short", "Shorts")
     if chosen["fill"] == "close":
         markup.write(
@@ -117,14 +125,14 @@ def _day_limits() -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     left, right = st.columns(2, gap="xsmall")
     with left:
-        chosen["daily_target"] = _maybe("daily_target", "Daily target", step=100.0)
+        chosen["daily_target"] = _number("daily_target", "Daily target", step=100.0)
         chosen["daily_unit"] = _choice(
             "daily_unit", "Counted in", {"money": "Money", "points": "Price points"}
         )
-        chosen["max_trades_per_day"] = _maybe("max_trades_per_day", "Entries a day", step=1)
+        chosen["max_trades_per_day"] = _number("max_trades_per_day", "Entries a day", step=1)
         chosen["cooldown_bars"] = _number("cooldown_bars", "Rest after losses (bars)", step=1)
     with right:
-        chosen["daily_loss"] = _maybe("daily_loss", "Daily loss", step=100.0)
+        chosen["daily_loss"] = _number("daily_loss", "Daily loss", step=100.0)
         chosen["daily_action"] = _choice(
             "daily_action", "Then", {"flatten": "Close all, stop", "entries": "No new entries"}
         )
@@ -152,7 +160,7 @@ def _margin() -> dict[str, Any]:
         )
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
-        chosen["max_participation"] = _maybe("max_participation", "Share of volume", step=0.01)
+        chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
         chosen["intrabar"] = _choice(
             "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
@@ -181,43 +189,25 @@ def _option() -> dict[str, float] | None:
     return chosen
 
 
-def _maybe(name: str, label: str, *, step: float) -> int | float | None:
-    """Ask for a number that may be left out."""
-    key = state.option(name)
-    low, high = map(type(step), limits(EngineOptions, name))
-    state.seed(key, None)
-    value: int | float | None = st.number_input(
+def _number(name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions) -> Any:
+    """Ask for a number of the type of `step`; one whose default is None may be left out."""
+    key, kind = state.option(name), type(step)
+    default = model.model_fields[name].default
+    low, high = map(kind, limits(model, name))
+    state.seed(key, default)
+    if default is not None:
+        state.clamp(key, default, low, high)
+    return st.number_input(
         label,
         min_value=low,
         max_value=high,
-        value=None,
+        value="min" if default is not None else None,
         step=step,
-        format="%d" if isinstance(step, int) else "%g",
+        format="%d" if kind is int else "%g",
         key=key,
         placeholder="none",
         persist_state="session",
     )
-    return value
-
-
-def _number(
-    name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions
-) -> int | float:
-    key = state.option(name)
-    default = model.model_fields[name].default
-    low, high = map(type(default), limits(model, name))
-    state.seed(key, default)
-    state.clamp(key, default, low, high)
-    value: int | float = st.number_input(
-        label,
-        min_value=low,
-        max_value=high,
-        step=step,
-        format="%d" if isinstance(step, int) else "%g",
-        key=key,
-        persist_state="session",
-    )
-    return value
 
 
 def _choice(name: str, label: str, options: dict[str, str]) -> str:
@@ -229,36 +219,20 @@ def _choice(name: str, label: str, options: dict[str, str]) -> str:
     return value
 
 
-def _account() -> str:
-    key = state.option("account")
-    state.seed(key, DEFAULTS.account)
-    value = st.segmented_control(
-        "Cash of several symbols",
-        list(ACCOUNTS),
-        format_func=ACCOUNTS.__getitem__,
+def _either(name: str, label: str, options: dict[str, str], said: str) -> str:
+    """Ask for one of few, all of them in sight."""
+    key, default = state.option(name), str(getattr(DEFAULTS, name))
+    state.seed(key, default)
+    value: str | None = st.segmented_control(
+        label,
+        list(options),
+        format_func=options.__getitem__,
         key=key,
         required=True,
         persist_state="session",
-        help="Equal sleeves: each symbol trades with its part of the capital and never lends. One "
-        "account: all share the cash, and a size in percent is one of the whole equity.",
+        help=said,
     )
-    return value or DEFAULTS.account
-
-
-def _fill() -> str:
-    key = state.option("fill")
-    state.seed(key, DEFAULTS.fill)
-    value = st.segmented_control(
-        "Fill at",
-        list(FILLS),
-        format_func=FILLS.__getitem__,
-        key=key,
-        required=True,
-        persist_state="session",
-        help="A decision at a close is filled at the next bar's open. Filling at the same close "
-        "is possible in a computer only; such runs carry a badge.",
-    )
-    return value or DEFAULTS.fill
+    return value or default
 
 
 def _toggle(name: str, label: str) -> bool:

@@ -24,8 +24,8 @@ def show(found: Assumptions) -> None:
     rows = "".join(_row(one) for one in found.each)
     spans = "".join(f"<td>{_span(found, name)}</td>" for name in COLUMNS)
     markup.write(
-        '<p class="wb-muted">The same decisions, filled at other moments, and with bars read '
-        "another way. A result that lives on one of them lives on the assumption.</p>",
+        '<p class="wb-muted wb-small">The same decisions, filled at other moments, and with bars '
+        "read another way. A result that lives on one of them lives on the assumption.</p>",
         '<div class="wb-scroll"><table class="wb-table" data-testid="assumptions">',
         '<caption class="wb-sr">Results by fill rule</caption>',
         f'<thead><tr><th scope="col" class="wb-left">Filled at</th>{head}</tr></thead>',

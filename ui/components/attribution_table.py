@@ -7,6 +7,7 @@ from ui import formats
 from ui.components import markup
 
 METRICS = ("trades", "open_trades", "win_rate", "turnover", "fees", "slippage")
+SUMMED = frozenset({"trades", "open_trades", "fees", "slippage"})
 HELP = {
     "P&L": "Money this symbol gained, open positions at their last close.",
     "Points": "That over the capital of the run, in percent: these add up to the total return.",
@@ -44,7 +45,7 @@ def show(info: AttributionInfo, *, shared: bool) -> None:
         '</tbody><tfoot><tr><th scope="row">All</th><td></td>',
         f"<td>{_money(info.net_profit)}</td>",
         f"<td>{_percent(sum(row.points for row in info.rows))}</td>",
-        f'<td></td><td colspan="{len(METRICS)}"></td></tr></tfoot></table></div>',
+        f"<td></td>{''.join(_sum(info, name) for name in METRICS)}</tr></tfoot></table></div>",
         f'<p class="wb-muted wb-small wb-notes">{markup.text(basis)}{_accrued(info)}</p>',
     )
 
@@ -62,6 +63,14 @@ def _row(row: AttributionRow, zero: float) -> str:
         f'<tr><th scope="row">{markup.text(row.symbol)}</th><td class="wb-room">{bar}</td>'
         f"<td>{_money(row.pnl)}</td><td>{_percent(row.points)}</td><td>{share}</td>{cells}</tr>"
     )
+
+
+def _sum(info: AttributionInfo, name: str) -> str:
+    """Give the cell beneath a column; empty where a sum says nothing."""
+    if name not in SUMMED:
+        return "<td></td>"
+    total = sum(row.metrics[name] or 0.0 for row in info.rows)
+    return f"<td>{markup.text(formats.metric(name, total))}</td>"
 
 
 def _money(value: float) -> str:

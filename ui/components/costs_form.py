@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import streamlit as st
 
 from core.domain.cost_presets import DEFAULT_COSTS, cost_presets, sentence_of
 from core.domain.costs import CostModel
-from ui import state
+from ui import formats, state
 from ui.components.limits import limits
 
 CUSTOM: Final = "custom"
@@ -56,8 +57,33 @@ FIGURES: Final = (
 )
 
 
-def show() -> CostModel:
-    """Draw the preset and its figures; editing a figure makes it a custom model."""
+# Fees of a period that have no widget.
+OTHERS: Final = {
+    "commission_tax": "Tax on the commission",
+    "maximum": "At most",
+    "maximum_rate": "At most, of value",
+    "sell_charge_per_unit": "To sell, per unit",
+    "sell_charge_maximum": "At most to sell",
+}
+
+
+class Setting(NamedTuple):
+    """What costs are judged by where they are asked for.
+
+    Attributes:
+        capital: Of the account.
+        lowest: Asks for the lowest price of the chosen symbols; None where there is none.
+    """
+
+    capital: float
+    lowest: Callable[[], float | None]
+
+
+def show(setting: Setting | None = None) -> CostModel:
+    """Draw the preset, what it charges and its figures; editing one makes it a custom model.
+
+    What cannot be meant is said beside its figure; without a setting nothing is judged.
+    """
     presets = [*cost_presets(), CUSTOM]
     state.keep_valid(state.FORM_COSTS, presets, prefer=DEFAULT_COSTS)
     if state.cost("bps") not in st.session_state:
@@ -70,10 +96,10 @@ def show() -> CostModel:
         persist_state="session",
         on_change=_apply_preset,
     )
+    said = st.empty()
     values: dict[str, float | None] = {}
     details = st.expander("Cost details", key="form_cost_details")
     with details:
-        said = st.empty()
         fields = [*FIGURES, None]
         for row in (fields[i : i + 2] for i in range(0, len(fields), 2)):
             for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=True):
@@ -81,12 +107,44 @@ def show() -> CostModel:
                     if figure is None:
                         values["maximum_rate"] = _cap()
                     else:
-                        values[figure.name] = _number(figure)
+                        value = values[figure.name] = _number(figure)
+                        doubt = setting and _doubt(figure.name, value, setting)
+                        if doubt:
+                            st.caption(f":red[{doubt}]")
     costs = _as_asked(preset, values)
-    if costs.changes or costs.has_charges or preset != CUSTOM:
-        words = sentence_of(costs)
-        said.caption(f"{words[0].upper()}{words[1:]}.")
+    words = sentence_of(costs)
+    said.caption(f"{words[0].upper()}{words[1:]}.")
+    if costs.changes:
+        with details:
+            _changes(costs)
     return costs
+
+
+def _doubt(name: str, value: float, setting: Setting) -> str:
+    """Say why a figure cannot be meant; empty when it can."""
+    if name == "per_trade" and value >= setting.capital:
+        return f"One round trip costs all of the capital, {formats.money(setting.capital)}."
+    if name == "slippage_points" and value > 0.0:
+        low = setting.lowest()
+        if low is not None and value >= low:
+            return f"Takes all of the lowest price, {low:,.6g}: nothing would be left of a sale."
+    return ""
+
+
+def _changes(costs: CostModel) -> None:
+    """List the fees that are others from a day on."""
+    labels = OTHERS | {figure.name: figure.label for figure in FIGURES}
+    lines = []
+    for change in costs.changes:
+        given = change.model_dump(exclude={"since"}, exclude_none=True)
+        fees = ", ".join(_said(labels[name], value) for name, value in given.items())
+        lines.append(f"- {formats.day(change.since)}: {fees}")
+    st.caption("**Other fees from a day on**\n" + "\n".join(lines))
+
+
+def _said(label: str, value: float) -> str:
+    words = label.removesuffix(" (bps)")
+    return f"{words.lower()} {value:g}{' bps' if words != label else ''}"
 
 
 def fill(costs: CostModel) -> None:

@@ -12,10 +12,10 @@ from ui.components import figure, markup
 
 HEAD = (
     ("Money", "Over the whole run, in account currency."),
-    ("bp of value", "In basis points of the value traded."),
-    ("of gross", "As a share of the profit before costs; a dash if there was none."),
-    ("of costs", "As a share of all costs."),
-    ("per trade", "Money per closed trade."),
+    ("Bp of value", "In basis points of the value traded."),
+    ("Of gross", "As a share of the profit before costs; a dash if there was none."),
+    ("Of costs", "As a share of all costs."),
+    ("Per trade", "Money per closed trade."),
     ("Fills", "Fills that paid it."),
 )
 GROUPS = {"fees": "Fees", "slippage": "Slippage and spread"}
@@ -46,8 +46,8 @@ def show(found: CostBreakdown) -> None:
         )
         markup.write(
             markup.facts(_facts(found)),
-            '<p class="wb-muted wb-small">To first order: the same trades of the same size, '
-            "charged a multiple of what they paid.</p>",
+            '<p class="wb-muted wb-small wb-notes">To first order: the same trades of the same '
+            "size, charged a multiple of what they paid.</p>",
         )
 
 
@@ -73,7 +73,7 @@ def _table(found: CostBreakdown) -> str:
         '<div class="wb-scroll"><table class="wb-table" data-testid="costs">'
         '<caption class="wb-sr">Costs by what was paid for</caption>'
         '<thead><tr><th scope="col" class="wb-left">Paid for</th>'
-        f'<th scope="col" class="wb-left">to</th>{head}</tr></thead>'
+        f'<th scope="col" class="wb-left">To</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody>"
         f'<tfoot><tr><th scope="row" colspan="2">All costs</th>{_cells(found.total)}</tr></tfoot>'
         "</table></div>"

@@ -104,28 +104,26 @@ def _range(series: Sequence[Series]) -> tuple[date | None, date | None]:
     last = max(one.last for one in series).date()
     state.keep_between(state.FORM_START, first, last)
     state.keep_between(state.FORM_END, first, last)
+
+    def asked(label: str, key: str, said: str) -> date | None:
+        value: date | None = st.date_input(
+            label,
+            value=None,
+            min_value=first,
+            max_value=last,
+            format="YYYY-MM-DD",
+            key=key,
+            persist_state="session",
+            help=said,
+        )
+        return value
+
     left, right = st.columns(2, gap="xsmall")
     with left:
-        start: date | None = st.date_input(
-            "From",
-            value=None,
-            min_value=first,
-            max_value=last,
-            format="YYYY-MM-DD",
-            key=state.FORM_START,
-            persist_state="session",
-            help=f"First session, inclusive. Empty: from {formats.day(first)}.",
-        )
+        words = f"First session, inclusive. Empty: from {formats.day(first)}."
+        start = asked("From", state.FORM_START, words)
     with right:
-        end: date | None = st.date_input(
-            "To",
-            value=None,
-            min_value=first,
-            max_value=last,
-            format="YYYY-MM-DD",
-            key=state.FORM_END,
-            persist_state="session",
-            help=f"Last session, inclusive. Empty: to {formats.day(last)}.",
-        )
+        words = f"Last session, inclusive. Empty: to {formats.day(last)}."
+        end = asked("To", state.FORM_END, words)
     st.caption(f"Prices from {formats.span(first, last)}")
     return start, end

@@ -30,42 +30,16 @@ class Filters(NamedTuple):
 
 def show(strategies: Sequence[StrategyInfo], symbols: Sequence[str]) -> Filters:
     """Draw the row of filters."""
-    titles = {info.id: info.title for info in strategies}
+    ids = [info.id for info in strategies]
     columns = st.columns([2, 1.6, 1.5, 1.9, 1.9], gap="xsmall")
     with columns[0]:
-        strategy = st.selectbox(
-            "Strategy",
-            list(titles),
-            index=None,
-            format_func=str,
-            accept_new_options=True,
-            placeholder="All strategies",
-            key=state.STRATEGY,
-            bind="query-params",
-            on_change=first_page,
-        )
+        strategy = _one_of("Strategy", ids, "All strategies", state.STRATEGY, other=True)
     with columns[1]:
-        symbol = st.selectbox(
-            "Symbol",
-            list(symbols),
-            index=None,
-            accept_new_options=True,
-            placeholder="All symbols",
-            key=state.SYMBOL,
-            bind="query-params",
-            on_change=first_page,
-        )
+        symbol = _one_of("Symbol", list(symbols), "All symbols", state.SYMBOL, other=True)
     with columns[2]:
-        status = st.selectbox(
-            "Status",
-            # Nothing can cancel a run yet, so none is found by that word.
-            [one.capitalize() for one in RunStatus if one is not RunStatus.CANCELLED],
-            index=None,
-            placeholder="Any status",
-            key=state.STATUS,
-            bind="query-params",
-            on_change=first_page,
-        )
+        # Nothing can cancel a run yet, so none is found by that word.
+        states = [one.capitalize() for one in RunStatus if one is not RunStatus.CANCELLED]
+        status = _one_of("Status", states, "Any status", state.STATUS)
     with columns[3]:
         since: date | None = _date("Submitted since", state.SINCE)
     with columns[4]:
@@ -89,6 +63,24 @@ def clear() -> None:
 def first_page() -> None:
     """Go back to the first page: another list begins at its beginning."""
     st.session_state[state.PAGE] = 1
+
+
+def _one_of(
+    label: str, offered: Sequence[str], none: str, key: str, *, other: bool = False
+) -> str | None:
+    """Ask for one of these, or with `other` for any word; None where nothing is asked for."""
+    value: str | None = st.selectbox(
+        label,
+        offered,
+        index=None,
+        format_func=str,
+        accept_new_options=other,
+        placeholder=none,
+        key=key,
+        bind="query-params",
+        on_change=first_page,
+    )
+    return value
 
 
 def _date(label: str, key: str) -> date | None:

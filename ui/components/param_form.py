@@ -29,7 +29,8 @@ def show(info: StrategyInfo) -> dict[str, ParamValue]:
 
 def _widget(spec: ParamSpec, key: str) -> ParamValue:
     state.seed(key, spec.default)
-    label = f"{spec.label} ({spec.unit})" if spec.unit else spec.label
+    name = spec.label.removesuffix(" pct") if spec.unit == "%" else spec.label
+    label = f"{name} ({spec.unit})" if spec.unit else name
     shared: dict[str, Any] = {"key": key, "help": _help(spec), "persist_state": "session"}
     if spec.kind == "bool":
         return bool(st.toggle(label, **shared))

@@ -47,8 +47,10 @@ def address(host: str, port: int) -> str:
 
 
 def cli_call(spec: RunSpec) -> str:
-    """Give the shell command that asks for this spec."""
-    return f"echo {shlex.quote(spec.canonical())} | workbench run --spec -"
+    """Give the shell command that asks for this spec, every choice spelled out."""
+    asked = spec.model_dump(mode="json", exclude={"costs"}) | {"costs": _costs(spec.costs)}
+    said = {name: value for name, value in asked.items() if value is not None}
+    return f"echo {shlex.quote(json.dumps(said, separators=(',', ':')))} | workbench run --spec -"
 
 
 def rest_call(spec: RunSpec, api_url: str) -> str:

@@ -15,6 +15,7 @@ from core.domain.parameters import ParamValue, clean_params
 from core.domain.run import RunSpec
 from core.domain.strategy import StrategyInfo
 from core.errors import InvalidInput
+from core.faults import sentence_of
 from core.services import Services
 from ui import state
 from ui.components import (
@@ -51,7 +52,14 @@ def show(
     constraint = st.empty()
     data = data_picker.show(services.market, series)
     options = account_form.show(symbols=len(data.symbols), universe=info.universe)
-    costs = costs_form.show()
+    costs = costs_form.show(
+        costs_form.Setting(
+            capital=options["initial_cash"],
+            lowest=lambda: services.market.lowest_price(
+                data.symbols, data.timeframe, data.start, data.end
+            ),
+        )
+    )
     spec: RunSpec | None = None
     with constraint:
         try:
@@ -97,10 +105,7 @@ def _spec(
 
 def _readable(error: ValidationError) -> InvalidInput:
     """Turn pydantic's faults into one error of ours."""
-    problems = tuple(
-        InvalidInput(str(fault["msg"]).removeprefix("Value error, "))
-        for fault in error.errors(include_url=False)
-    )
+    problems = tuple(InvalidInput(sentence_of(fault)) for fault in error.errors(include_url=False))
     if len(problems) == 1:
         return problems[0]
     return InvalidInput(f"{len(problems)} choices are wrong", problems=problems)

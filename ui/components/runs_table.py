@@ -15,7 +15,7 @@ from ui.components import markup
 
 MOST_COMPARED = 12
 MOST_BADGES = 2
-METRIC_COLUMNS = ("total_return", "cagr", "sharpe", "max_drawdown", "trades")
+METRIC_COLUMNS: tuple[str, ...] = ("total_return", "cagr", "sharpe", "max_drawdown", "trades")
 ASSETS = Path(__file__).parent.parent / "assets"
 
 _table = st.components.v2.component(
@@ -40,17 +40,20 @@ def show(
 
     Args:
         runs: In the order to show.
-        query: What was asked, for the arrow in the header.
+        query: What was asked, for the arrow in the header and the column of what it is sorted by.
         selected: Run numbers chosen so far, also on other pages.
         sparklines: Some points of equity per run key; without any there is no such column.
         on_sort: Called with the field somebody wants the runs sorted by.
         on_select: Called with all run numbers chosen.
     """
+    metrics = METRIC_COLUMNS
+    if query.sort_by in METRICS and query.sort_by not in METRIC_COLUMNS:
+        metrics = (*METRIC_COLUMNS, query.sort_by)
     result = _table(
         key=state.RUNS_TABLE,
         data={
-            "columns": _columns(with_sparkline=bool(sparklines)),
-            "rows": [_row(run, sparklines) for run in runs],
+            "columns": _columns(metrics, with_sparkline=bool(sparklines)),
+            "rows": [_row(run, metrics, sparklines) for run in runs],
             "sort": {"by": query.sort_by, "order": query.sort_order},
             "selected": list(selected),
             "most": MOST_COMPARED,
@@ -71,7 +74,7 @@ def _nothing() -> None:
     """Streamlit wants a callback for every value a component may send."""
 
 
-def _columns(*, with_sparkline: bool) -> list[dict[str, Any]]:
+def _columns(metrics: Sequence[str], *, with_sparkline: bool) -> list[dict[str, Any]]:
     columns: list[dict[str, Any]] = [
         {"key": "id", "label": "Run", "align": "left", "kind": "link", "sort": "id"},
         {"key": "when", "label": "When", "align": "left", "kind": "time", "sort": "created_at"},
@@ -88,7 +91,7 @@ def _columns(*, with_sparkline: bool) -> list[dict[str, Any]]:
                 "sort": name,
                 "help": METRICS[name].help,
             }
-            for name in METRIC_COLUMNS
+            for name in metrics
         ),
     ]
     if with_sparkline:
@@ -96,7 +99,9 @@ def _columns(*, with_sparkline: bool) -> list[dict[str, Any]]:
     return columns
 
 
-def _row(run: Run, sparklines: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def _row(
+    run: Run, metrics: Sequence[str], sparklines: Mapping[str, Sequence[float]]
+) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "id": f"#{run.id}",
         "when": run.created_at.isoformat(),
@@ -110,7 +115,7 @@ def _row(run: Run, sparklines: Mapping[str, Sequence[float]]) -> dict[str, Any]:
         "spark": sparklines.get(run.run_key or ""),
     }
     if run.metrics:
-        for name in METRIC_COLUMNS:
+        for name in metrics:
             value = run.metrics.values.get(name)
             cells[name] = {
                 "text": formats.metric(name, value),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from pydantic import ValidationError
 
-from core.domain.run import RunQuery
+from core.domain.metrics import METRICS
+from core.domain.run import SORTABLE, RunQuery
 from core.errors import WorkbenchError
 from core.services import Services
 from ui import navigation, state, wiring
@@ -14,6 +15,7 @@ from ui.components import empty, filters, markup, problem, pulse, run_form, runs
 PAGE_SIZE = 25
 LEAST_COMPARED = 2
 SKELETON_HEIGHT = 480
+SORT_LABELS = {"created_at": "When", "id": "Run", "strategy": "Strategy", "status": "Status"}
 
 
 def render(services: Services) -> None:
@@ -62,7 +64,7 @@ def _runs(services: Services, chosen: filters.Filters) -> None:
         page = wiring.run_page(services, query)
         sparklines = wiring.sparklines(services, page.runs)
     selected = list(st.session_state.get(state.SELECTED, ()))
-    _bar(page.total, selected)
+    _bar(page.total, selected, query)
     opened = runs_table.show(
         page.runs,
         query,
@@ -98,13 +100,14 @@ def _query(chosen: filters.Filters) -> RunQuery:
         return RunQuery.model_validate(fixed)
 
 
-def _bar(total: int, selected: list[int]) -> None:
+def _bar(total: int, selected: list[int], query: RunQuery) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs_bar"):
         noun = "run" if total == 1 else "runs"
         st.html(f'<span class="wb-muted" data-testid="run-count">{total:,} {noun}</span>')
         if selected:
             markup.write(f'<span class="wb-muted">{len(selected)} selected</span>')
             st.button("Clear", type="tertiary", key="runs_clear", on_click=_select, args=([],))
+        _order(query)
         if st.button(
             f"Compare {len(selected)} runs" if len(selected) >= LEAST_COMPARED else "Compare",
             disabled=len(selected) < LEAST_COMPARED,
@@ -115,11 +118,30 @@ def _bar(total: int, selected: list[int]) -> None:
             navigation.go(navigation.COMPARE, **{state.RUN_IDS: ids})
 
 
+def _order(query: RunQuery) -> None:
+    """Ask what to sort by: any metric, also one that has no column until then."""
+    st.session_state[state.SORT_CHOICE] = query.sort_by
+    st.selectbox(
+        "Sort by",
+        SORTABLE,
+        format_func=_sort_label,
+        key=state.SORT_CHOICE,
+        label_visibility="collapsed",
+        width=240,
+        on_change=lambda: _sort(query, st.session_state[state.SORT_CHOICE]),
+    )
+
+
+def _sort_label(field: str) -> str:
+    return f"Sort: {SORT_LABELS.get(field) or METRICS[field].label}"
+
+
 def _sort(query: RunQuery, field: str) -> None:
     """Sort by a field, best first; by the same field again, the other way round."""
-    again = query.sort_by == field and query.sort_order == "desc"
+    best = "asc" if field in METRICS and METRICS[field].direction == "lower" else "desc"
+    order = query.sort_order if query.sort_by == field else ""
     state.remember(state.SORT, field)
-    state.remember(state.ORDER, "asc" if again else "desc")
+    state.remember(state.ORDER, {"asc": "desc", "desc": "asc"}[order] if order else best)
     filters.first_page()
 
 

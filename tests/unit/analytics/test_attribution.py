@@ -90,7 +90,8 @@ def test_symbols_add_up_in_money_exposure_fills_and_trades(seed):
     whole = measured(account)
     parts = [measured(each) for each in each_symbol(account)]
 
-    for name in ("net_profit", "fees", "slippage", "trades", "open_trades", "gross_exposure"):
+    money = ("net_profit", "fees", "slippage", "dividends", "borrow", "carry")
+    for name in (*money, "trades", "open_trades", "gross_exposure"):
         total = math.fsum(part[name] or 0.0 for part in parts)
         assert total == pytest.approx(whole[name], rel=1e-9, abs=1e-11 * scale_of(account)), name
     assert sum(part.counters["entries"] for part in parts) == whole.counters["entries"]
@@ -163,6 +164,26 @@ def test_metrics_of_a_shared_account_are_those_of_the_judge(seed):
         else:
             loose = 1e-12 * scale_of(account) if name in slack else 1e-9
             assert found[name] == pytest.approx(value, rel=1e-9, abs=loose), name
+
+
+def test_each_symbol_has_its_own_dividends_and_borrow():
+    payer = replace(make_bars([50.0] * 4, symbol="PAYER"), dividend=np.array([0.0, 0.0, 0.5, 0.0]))
+    short = make_bars([40.0] * 4, symbol="SHORT")
+    weights = np.full((4, 2), np.nan)
+    weights[0] = 0.5, -0.4
+    options = EngineOptions(allow_short=True, initial_cash=10_000.0, borrow_rate=0.09)
+
+    account = simulate_account([payer, short], Weights(weights), options, ZERO)
+    first, second = (measured(each) for each in each_symbol(account))
+
+    # 100 units receive 0.5; 100 short units at 40 pay 9 % of 4,000 for the two days after row 1.
+    days = int(short.session[-1] - short.session[1])
+    owed = 4_000.0 * 0.09 * days / 360
+    assert (first["dividends"], first["borrow"], first["carry"]) == (50.0, 0.0, 0.0)
+    assert (second["dividends"], second["carry"]) == (0.0, 0.0)
+    assert second["borrow"] == pytest.approx(owed, rel=1e-12)
+    assert (first["net_profit"], second["net_profit"]) == pytest.approx((50.0, -owed), rel=1e-12)
+    assert measured(account)["net_profit"] == pytest.approx(50.0 - owed, rel=1e-12)
 
 
 def test_bars_of_a_trade_count_those_of_its_symbol():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.costs import CostModel
 from core.domain.timeframe import Timeframe
 from core.errors import NotFound
 from tests.laboratory import wave, weekdays
@@ -45,6 +46,37 @@ def test_bars_are_given_as_a_frame(lab):
 
     assert frame.columns == ["timestamp", "open", "high", "low", "close", "volume"]
     assert frame.height == 300
+
+
+def test_the_lowest_price_is_that_of_all_the_symbols_in_these_sessions(lab):
+    days = weekdays(6)
+    for symbol, lows in (("LOW", [5.0, 3.0, 4.0, 6.0, 7.0, 8.0]), ("HIGH", [50.0] * 6)):
+        rows = [
+            f"{day},{low + 1},{low + 1},{low},{low + 1},9"
+            for day, low in zip(days, lows, strict=True)
+        ]
+        file = "\n".join(["Date,Open,High,Low,Close,Volume", *rows]).encode()
+        lab.services.market.import_csv(file, name="file.csv", symbol=symbol, market="XNYS")
+    lowest = lab.services.market.lowest_price
+
+    assert lowest(("HIGH", "LOW"), Timeframe.D1) == 3.0
+    assert lowest(("HIGH", "LOW"), Timeframe.D1, days[2], days[4]) == 4.0
+    assert lowest(("HIGH",), Timeframe.W1) == 50.0
+    assert lowest(("NONE",), Timeframe.D1) is None
+
+
+def test_slippage_that_leaves_nothing_of_a_price_fails_the_run_with_words(lab):
+    load(lab)
+    low = lab.services.market.lowest_price(("CCC",), Timeframe.D1)
+
+    fits = lab.submit(symbols=("CCC",), costs=CostModel(slippage_points=low * 0.999))
+    points = lab.submit(symbols=("CCC",), costs=CostModel(slippage_points=low))
+    all_of_it = lab.submit(symbols=("CCC",), costs=CostModel(slippage_bps=10_000))
+
+    assert fits.error is None
+    for refused in (points, all_of_it):
+        assert refused.error.code == "invalid_input"
+        assert f"the whole price of CCC, which was as low as {low:g}" in refused.error.message
 
 
 def test_an_unknown_symbol_is_not_found(lab):

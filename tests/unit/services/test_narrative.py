@@ -318,7 +318,7 @@ def test_the_policy_says_the_rules(options, said):
             False,
             "no fees, 1 bps slippage and spread",
         ),
-        ({"fixed": 2, "maximum_rate": 0.01}, False, "2 per order, at most 0.01 of value"),
+        ({"fixed": 2, "maximum_rate": 0.01}, False, "2 per order, at most 1 % of value"),
     ],
 )
 def test_costs_are_free_only_when_nothing_is_charged(costs, is_free, said):
