@@ -34,7 +34,7 @@ from core.domain.bars import Adjust
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.engine_words import EngineRequest, read_engine
-from core.domain.options import EngineOptions
+from core.domain.options import MOST_SEED, EngineOptions
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
 
@@ -116,6 +116,9 @@ class EngineOptionsBody(Body):
     protection: Literal["intrabar", "close"] | None = None
     intrabar: Literal["conservative", "path"] | None = None
     fill_on_touch: bool | None = None
+    seed: int | None = Field(
+        None, ge=0, le=MOST_SEED, description="Of the draws of `fill_probability` of the costs."
+    )
     square_off: Clock | None = None
     no_entry_after: Clock | None = None
     daily_loss: float | None = Field(None, gt=0, le=1e12)

@@ -167,6 +167,9 @@ def _run(sub: ArgumentParser) -> None:
         "--fill-on-touch", action=BooleanOptionalAction, help="limits fill when touched (no)"
     )
     how.add_argument(
+        "--seed", type=_whole, metavar="N", help="of draws whether limits fill, see --costs (0)"
+    )
+    how.add_argument(
         "--intraday", action=BooleanOptionalAction, help="be flat at every session's end (no)"
     )
     how.add_argument("--square-off", metavar="HH:MM", help="close positions from then on")

@@ -10,6 +10,8 @@ from core.domain.costs import MOST_CHANGES, CostChange, CostModel, OtherFees
 
 SHARES: Final = frozenset({"commission_tax"})
 """Shares of a fee: they grow with it, so they are not multiplied."""
+NO_MONEY: Final = frozenset({"tick", "fill_probability"})
+"""Figures of a model that are not paid."""
 
 
 class DerivedCosts(OtherFees):
@@ -36,6 +38,7 @@ class DerivedCosts(OtherFees):
     half_spread_bps: float | None = Field(None, ge=0, le=10_000)
     impact: float | None = Field(None, ge=0, le=100)
     volume_share: float | None = Field(None, ge=0, le=100)
+    fill_probability: float | None = Field(None, gt=0, le=1)
     changes: tuple[CostChange, ...] = Field((), max_length=MOST_CHANGES)
 
     def of(self, base: CostModel) -> CostModel:
@@ -50,7 +53,7 @@ class DerivedCosts(OtherFees):
         ours = {"name", "base", "times", "tick", "changes"}
         figures = base.model_dump(exclude={"name", "changes"})
         figures |= self.model_dump(exclude=ours, exclude_none=True)
-        made = self._times(figures, but=SHARES | {"tick"})
+        made = self._times(figures, but=SHARES | NO_MONEY)
         made["slippage_points"] += self.tick
         changes = [
             {"since": day, **self._times(change, but=SHARES)}
@@ -82,14 +85,14 @@ class SlippageConfig(BaseModel):
     Attributes:
         market_order_bps: Market and stop orders, in basis points.
         limit_order_bps: Limit orders fill at their limit: only 0.
-        fill_probability: A limit that is traded through fills: only 1.
+        fill_probability: Of a limit order that prices reach inside a bar.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     market_order_bps: float = Field(0.0, ge=0, le=10_000)
     limit_order_bps: float = 0.0
-    fill_probability: float = 1.0
+    fill_probability: float = Field(1.0, gt=0, le=1)
 
     @field_validator("limit_order_bps")
     @classmethod
@@ -97,15 +100,6 @@ class SlippageConfig(BaseModel):
         if bps != 0.0:
             raise ValueError(f"found {bps:g}, expected 0: limit orders fill at their limit")
         return bps
-
-    @field_validator("fill_probability")
-    @classmethod
-    def _certain(cls, probability: float) -> float:
-        if probability != 1.0:
-            raise ValueError(
-                f"found {probability:g}, expected 1: a limit that is traded through always fills"
-            )
-        return probability
 
 
 class SpreadConfig(BaseModel):
@@ -164,6 +158,7 @@ class CostConfig(BaseModel):
             sell_charge_bps=float(f"{self.sec_fee_rate * 10_000:.15g}"),
             slippage_bps=self.slippage.market_order_bps,
             half_spread_bps=self.spread.paid_bps,
+            fill_probability=self.slippage.fill_probability,
         )
 
 

@@ -118,6 +118,7 @@ class CostModel(Fees):
         impact: Y of the square-root law: Y sigma_day sqrt(Q / ADV) of the price; 0 for none.
         volume_share: K of K min(Q / V, 2.5 %)^2 of the price; 0 for none.
         tick: Price increment to which market and stop fills are rounded, against you; 0 for none.
+        fill_probability: Share of the bars reaching a limit inside them in which it fills.
         changes: Fees that differ from a date on, oldest first.
     """
 
@@ -129,6 +130,7 @@ class CostModel(Fees):
     impact: float = Field(0.0, ge=0, le=100)
     volume_share: float = Field(0.0, ge=0, le=100)
     tick: float = Field(0.0, ge=0, le=1e6)
+    fill_probability: float = Field(1.0, gt=0, le=1)
     changes: tuple[CostChange, ...] = Field((), max_length=MOST_CHANGES)
 
     @model_validator(mode="after")
@@ -163,8 +165,10 @@ class CostModel(Fees):
 
     def sentence(self) -> str:
         """Say the costs in words."""
+        certain = self.fill_probability == 1.0
+        chance = f"limits inside a bar fill {self.fill_probability * 100:g} % of the time"
         if self.is_free:
-            return "no costs at all"
+            return "no costs at all" if certain else f"no costs at all, {chance}"
         parts = _said(self) or ([] if self.per_trade else ["no fees"])
         if self.per_trade:
             parts.append(f"{self.per_trade:g} per round trip")
@@ -181,6 +185,8 @@ class CostModel(Fees):
             parts.append(f"volume-share impact of {self.volume_share:g}")
         if self.tick:
             parts.append(f"rounded to ticks of {self.tick:g}")
+        if not certain:
+            parts.append(chance)
         return ", ".join(parts)
 
 

@@ -197,6 +197,7 @@ COUNTER_NAMES = (
     "volume_capped",
     "margin_calls",
     "ambiguous_bars",
+    "missed_limits",
 )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.domain.bars import Adjust
 
 MIN_LOT = 1e-9
+MOST_SEED = 2**32 - 1
 
 
 class OptionProxy(BaseModel):
@@ -60,6 +61,7 @@ class EngineOptions(BaseModel):
         protection: Levels are reached by prices inside a bar (`intrabar`) or by closes only (R6).
         intrabar: `conservative`: stops may, targets must. `path`: one assumed path of prices (R6).
         fill_on_touch: Limits and targets fill when touched, without trade-through (R5).
+        seed: Of the draws that decide whether limits fill (`fill_probability` of the costs, R5).
         intraday: Be flat at every session's end (R13).
         square_off: Local time from which positions are closed, when intraday (R13).
         no_entry_after: Local time from which no position is opened (R13).
@@ -96,6 +98,7 @@ class EngineOptions(BaseModel):
     protection: Literal["intrabar", "close"] = "intrabar"
     intrabar: Literal["conservative", "path"] = "conservative"
     fill_on_touch: bool = False
+    seed: int = Field(0, ge=0, le=MOST_SEED)
     intraday: bool = False
     square_off: time | None = None
     no_entry_after: time | None = None

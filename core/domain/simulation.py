@@ -54,6 +54,7 @@ class Counters:
         volume_capped: Orders cut to the share of volume allowed (R10).
         margin_calls: Closes at which equity fell short of maintenance (R12).
         ambiguous_bars: Bars in which OHLC cannot say what came first (R6).
+        missed_limits: Limits that prices reached inside a bar and that did not fill (R5).
     """
 
     entries: int = 0
@@ -67,6 +68,7 @@ class Counters:
     volume_capped: int = 0
     margin_calls: int = 0
     ambiguous_bars: int = 0
+    missed_limits: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,6 +14,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import Fills, PortfolioSimulation, Trades
 from core.engine import convert, curve, desk, kernels, portfolio
+from core.engine.chance import misses_of
 from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
 from core.errors import DataProblem, StrategyFailed
@@ -21,6 +22,7 @@ from core.errors import DataProblem, StrategyFailed
 DELISTED_AFTER_DAYS = 5
 FIRST_TABLE_ROWS = 1024
 _NO_LEVELS = desk.Levels(np.array([[np.nan]]), 0)
+_ALL_FILL = desk.Misses(np.zeros((1, 1, 2), dtype=np.bool_), 0)
 _ONE_TERM = desk.Levels(np.array([[1.0]]), 0)
 
 
@@ -129,7 +131,7 @@ def simulate_account(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
             np.empty(2 * size, dtype=desk.FILL).view(np.recarray),
             np.zeros(2, dtype=np.int64),
-            np.zeros(kernels.COUNTERS, dtype=np.int64),
+            np.zeros(desk.COUNTERS, dtype=np.int64),
         )
         done, ruined = run(
             rows,
@@ -214,8 +216,27 @@ def _rows(
         moved = _stacked([costs.impact * impact_of(each) for each in bars])
         lay(grid["impact"], moved, number, 0.0)
     return desk.Rows(
-        grid, timeline.row_of, timeline.day, _actions(bars, timeline), _terms(bars, timeline)
+        grid,
+        timeline.row_of,
+        timeline.day,
+        _actions(bars, timeline),
+        _terms(bars, timeline),
+        _misses(bars, timeline, options, costs),
     )
+
+
+def _misses(
+    bars: Sequence[Bars], timeline: Timeline, options: EngineOptions, costs: CostModel
+) -> desk.Misses:
+    probability = costs.fill_probability
+    if probability == 1.0:
+        return _ALL_FILL
+    drawn = [misses_of(each, options.seed, probability) for each in bars]
+    limits = [
+        spread(timeline, [each[:, limit] for each in drawn], missing=False)
+        for limit in (desk.ENTRY_LIMIT, desk.TARGET_LIMIT)
+    ]
+    return desk.Misses(np.stack(limits, axis=2), 1)
 
 
 def _actions(bars: Sequence[Bars], timeline: Timeline) -> desk.Table:

@@ -22,6 +22,8 @@ Column = TypeVar("Column", bound=np.ndarray[Any, Any])
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 ENTRY_KINDS = ("limit", "stop")
+# Counters that only the general driver has slots for, in the order of `desk`.
+_OF_ACCOUNTS = ("missed_limits",)
 KNOWN_CODES = np.array([1, -1, 0, 2, 3, -3], dtype=np.int8)
 
 
@@ -271,4 +273,5 @@ def counters_of(counts: IntArray, conflicts: int) -> Counters:
         volume_capped=int(counts[kernels.VOLUME_CAPPED]),
         margin_calls=int(counts[kernels.MARGIN_CALLS]),
         ambiguous_bars=int(counts[kernels.AMBIGUOUS]),
+        **dict(zip(_OF_ACCOUNTS, counts[kernels.COUNTERS :].tolist(), strict=False)),
     )

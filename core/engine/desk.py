@@ -12,6 +12,8 @@ import numpy as np
 
 from core.domain.bars import FloatArray, Int32Array, IntArray
 from core.domain.signals import CodeArray
+from core.domain.simulation import BoolArray
+from core.engine.kernels import COUNTERS as COUNTERS_BEFORE
 from core.engine.kernels import Charges, Config, Limits
 
 ENTRY_REASON = 1
@@ -24,6 +26,11 @@ MOST_ROUNDS = 50
 IMPACT_SESSIONS = 20
 # What the last bar of a symbol is.
 LAST, DELISTED = 1, 2
+# Slots of the counter array behind those of `kernels`.
+MISSED_LIMITS = COUNTERS_BEFORE
+COUNTERS = COUNTERS_BEFORE + 1
+# Limits that may be missed.
+ENTRY_LIMIT, TARGET_LIMIT = 0, 1
 LEAST_PREMIUM = 0.05
 
 
@@ -54,12 +61,19 @@ class Levels(NamedTuple):
     step: int
 
 
+class Misses(NamedTuple):
+    """Whether limits reached in a bar go unfilled: `value[row * step, symbol * step, limit]`."""
+
+    value: BoolArray
+    step: int
+
+
 class Rows(NamedTuple):
     """Prices on the union of times.
 
     `grid` has shape (T, S); `row_of` finds a symbol's own bars in it, shape (N, S); `day` is the
     session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
-    products of ratios so far (R15).
+    products of ratios so far (R15), `misses` the draws of R5.
     """
 
     grid: Grid
@@ -67,6 +81,7 @@ class Rows(NamedTuple):
     day: Int32Array
     actions: Table
     terms: Levels
+    misses: Misses
 
 
 class Wanted(NamedTuple):

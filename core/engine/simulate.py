@@ -111,6 +111,7 @@ def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -
         or options.option is not None
         or costs.impact
         or costs.volume_share
+        or costs.fill_probability < 1.0
         or bars.has_dividends
         or bars.has_splits
     )

@@ -8,7 +8,17 @@ import numpy as np
 from numba.extending import register_jitable
 
 from core.engine.dealing import enter, leave, may_not_enter, sell_down, splits_since, whole
-from core.engine.desk import BORROW, CARRY, CASH, DIVIDENDS, SPLIT, Desk
+from core.engine.desk import (
+    BORROW,
+    CARRY,
+    CASH,
+    DIVIDENDS,
+    ENTRY_LIMIT,
+    MISSED_LIMITS,
+    SPLIT,
+    TARGET_LIMIT,
+    Desk,
+)
 from core.engine.kernels import (
     AMBIGUOUS,
     AT_CLOSE,
@@ -276,6 +286,13 @@ def add(
     enter(desk, t, s, row, side, ref, manner, False)
 
 
+@register_jitable(forceinline=True)
+def is_missed(desk: Desk, t: int, s: int, limit: int) -> bool:
+    """Whether a limit that prices reach inside this bar does not fill in it (R5)."""
+    misses = desk.rows.misses
+    return bool(misses.value[t * misses.step, s * misses.step, limit])
+
+
 @register_jitable
 def enter_at_level(desk: Desk, t: int, s: int, halted: bool) -> None:
     """Step 4 of one symbol whose order rests."""
@@ -291,6 +308,9 @@ def enter_at_level(desk: Desk, t: int, s: int, halted: bool) -> None:
     else:
         reach = low if side > 0 else -high
         fills = reach < ref or (cfg.touch and reach <= ref)
+        if fills and is_missed(desk, t, s, ENTRY_LIMIT):
+            desk.out.counters[MISSED_LIMITS] += 1
+            fills = False
     if not fills:
         if book[s].lives_on != 0:
             book[s].pending = row
@@ -314,6 +334,10 @@ def protect(desk: Desk, t: int, s: int) -> None:
     stop, trigger, trail = book[s].stop, book[s].trigger, book[s].trail
     opened = book[s].opened
     beyond = high > trigger
+    if beyond and not cfg.at_close and is_missed(desk, t, s, TARGET_LIMIT):
+        beyond = False
+        if low > stop and (opened != BY_LIMIT or signed > trigger):
+            desk.out.counters[MISSED_LIMITS] += 1
     reason, level = 0, 0.0
     ambiguous = False
     if low <= stop:
@@ -371,6 +395,9 @@ def walk(desk: Desk, t: int, s: int) -> None:
     if waits:
         row = book[s].row
         level = side * (desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s))
+    misses = is_missed(desk, t, s, TARGET_LIMIT)
+    trigger = inf if misses else book[s].trigger
+    is_reached = False
     reason, exit_level = 0, 0.0
     for place, at in enumerate((start, first, second, end)):
         if waits:
@@ -379,24 +406,27 @@ def walk(desk: Desk, t: int, s: int) -> None:
             if place == 0 or not passes:
                 continue
             waits = False
-            reason, exit_level = passed(desk, s, side, level)
+            reason, exit_level = passed(desk, s, side, level, trigger)
             if reason != 0:
                 break
-        reason, exit_level = passed(desk, s, side, at)
+        reason, exit_level = passed(desk, s, side, at, trigger)
         if reason != 0:
             break
+        is_reached = is_reached or at > book[s].trigger
+    if is_reached:  # and not left there, so it was missed
+        desk.out.counters[MISSED_LIMITS] += 1
     if reason != 0:
         book[s].stopped_out = 1
         leave_by_level(desk, t, s, side * exit_level, reason == TARGET, reason)
 
 
 @register_jitable
-def passed(desk: Desk, s: int, side: float, at: float) -> tuple[int, float]:
+def passed(desk: Desk, s: int, side: float, at: float, trigger: float) -> tuple[int, float]:
     """Take a position to the next turning point of the path: why and where it is left, if it is."""
     book = desk.book
     if at <= book[s].stop:
         return TRAIL if book[s].trailed != 0 else STOP, book[s].stop
-    if at > book[s].trigger:
+    if at > trigger:
         return TARGET, book[s].target
     if book[s].trail == book[s].trail:
         book[s].best = max(book[s].best, at)

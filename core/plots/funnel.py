@@ -41,8 +41,9 @@ NOTES: tuple[tuple[str, str, str], ...] = (
     ("margin_calls", "Margin calls", "Closes at which equity fell short of maintenance (R12)."),
     ("conflicts", "Conflicts", "Rows that asked for long and short at once and did nothing."),
     ("ambiguous_bars", "Ambiguous bars", "Bars in which prices cannot say what came first (R6)."),
+    ("missed_limits", "Missed limits", "Limits that were reached and did not fill (R5)."),
 )
-SELDOM = frozenset({"volume_capped", "margin_calls"})
+SELDOM = frozenset({"volume_capped", "margin_calls", "missed_limits"})
 
 
 def funnel_info(counters: Mapping[str, int], *, closed: int, still_open: int) -> FunnelInfo:

@@ -68,6 +68,7 @@ _REFUSALS = {
     "blocked": "outside the hours allowed",
     "limited": "stopped by a day limit or a cooldown",
     "volume_capped": "cut to the volume allowed",
+    "missed_limits": "reached at their limit without a fill",
     "conflicts": "long and short at once",
 }
 _NO_JUDGEMENT = {

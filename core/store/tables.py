@@ -184,6 +184,7 @@ class RunEventRow(Base):
 # Groups of metrics, and counters, that migrations added; a database adds columns at the end.
 _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
+LATEST_COUNTERS: Final = ("missed_limits",)
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:
@@ -205,11 +206,12 @@ metrics = Table(
     *(
         Column(name, Integer, nullable=False)
         for name in COUNTER_NAMES
-        if name not in LATER_COUNTERS
+        if name not in (*LATER_COUNTERS, *LATEST_COUNTERS)
     ),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
     *_metric_columns("benchmark"),
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
     *_metric_columns("cash"),
+    *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
 )

@@ -15,7 +15,7 @@ IB_STANDARD = {
     "minimum_commission": 1.0,
     "maximum_commission_rate": 0.01,
     "sec_fee_rate": 0.0000278,
-    "slippage": {"market_order_bps": 5, "limit_order_bps": 0},
+    "slippage": {"market_order_bps": 5, "limit_order_bps": 0, "fill_probability": 0.95},
     "spread": {"enabled": True, "typical_bps": 2, "use_midpoint": True, "spread_factor": 0.5},
 }
 DOORS = {
@@ -43,6 +43,7 @@ def test_the_keys_of_cost_config_mean_this_model(client: TestClient, path: str, 
         sell_charge_bps=0.278,
         slippage_bps=5.0,
         half_spread_bps=1.0,
+        fill_probability=0.95,
     )
 
 
@@ -67,7 +68,7 @@ def test_every_name_of_the_core_is_a_name_here(client: TestClient, name: str) ->
     [
         ({"costs": {**IB_STANDARD, "commission_rate": 0.1}}, "commission_rate"),
         ({"cost_config": {**IB_STANDARD, "slippage": {"market": 5}}}, "market"),
-        ({"costs": {"slippage": {"fill_probability": 0.95}}}, "always fills"),
+        ({"costs": {"slippage": {"fill_probability": 1.5}}}, "fill_probability"),
         ({"costs": {"slippage": {"limit_order_bps": 1}}}, "limit orders fill at their limit"),
         ({"costs": {"commission_per_share": "0.005"}}, "commission_per_share"),
         ({"costs": {"sec_fee_rate": -1}}, "sec_fee_rate"),

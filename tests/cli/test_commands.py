@@ -65,6 +65,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--intrabar", "conservative", "--account", "shared", "--daily-target", 500,
         "--daily-loss", 400, "--daily-unit", "points", "--daily-action", "entries",
         "--max-trades-per-day", 3, "--cooldown-bars", 4, "--cooldown-losses", 2,
+        "--seed", 7,
         "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--adjust", "raw",
         "--json",
     ).json  # fmt: skip
@@ -86,6 +87,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "on_insufficient": "reject",
         "allow_short": False,
         "fill_on_touch": True,
+        "seed": 7,
         "intraday": True,
         "square_off": "15:30:00",
         "no_entry_after": "15:00:00",

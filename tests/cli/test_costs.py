@@ -25,7 +25,7 @@ ib_pro:
   minimum_commission: 0.35
   maximum_commission_rate: 0.01
   sec_fee_rate: 0.0000278
-  slippage: {market_order_bps: 5, limit_order_bps: 0}
+  slippage: {market_order_bps: 5, limit_order_bps: 0, fill_probability: 0.95}
   spread: {enabled: true, typical_bps: 2}
 """
 
@@ -87,7 +87,8 @@ def test_a_file_of_several_models_asks_which(
     [
         ("commission_per_share: 0.1\ncommission: 2", "commission_per_share"),
         ("per_unit: 0.1\ncommission: 2", "commission"),
-        ("slippage: {fill_probability: 0.5}", "a limit that is traded through always fills"),
+        ("slippage: {fill_probability: 0}", "fill_probability"),
+        ("slippage: {fill_probability: 1.5}", "fill_probability"),
         ("[1, 2]", "a cost model"),
         ("a: [", "cannot be read"),
     ],

@@ -43,11 +43,24 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     bars = random_universe(rng, count)
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
+    options, costs = with_chance(options, costs, seed)
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
         return bars, random_weights(rng, bars, leverage=full), options, costs
     adding = options.pyramid > 0
     return bars, [random_codes(rng, each, adding=adding) for each in bars], options, costs
+
+
+def with_chance(
+    options: EngineOptions, costs: CostModel, seed: int
+) -> tuple[EngineOptions, CostModel]:
+    """Limits that do not always fill, now and then; drawn apart, as in `with_actions`."""
+    rng = np.random.default_rng([seed, 5])
+    if rng.random() < 0.6:
+        return options, costs
+    chance = {"fill_probability": float(rng.choice([0.1, 0.5, 0.8, 0.95]))}
+    drawn = {"seed": int(rng.choice([0, 1, 2**32 - 1]))}
+    return options.model_copy(update=drawn), costs.model_copy(update=chance)
 
 
 def with_actions(case: SharedCase, seed: int) -> SharedCase:

@@ -203,7 +203,8 @@ def without_account_rules(case: SharedCase) -> SharedCase:
         "intrabar": "conservative",
         "option": None,
     }
-    simple = costs.model_copy(update={"impact": 0.0, "volume_share": 0.0})
+    certain = {"impact": 0.0, "volume_share": 0.0, "fill_probability": 1.0}
+    simple = costs.model_copy(update=certain)
     last = max(int(each.session[-1]) for each in bars)
     ending = [each for each in bars if last - int(each.session[-1]) <= 5]  # the rest is delisted
     kept = [n for n, each in enumerate(bars) if each in ending]

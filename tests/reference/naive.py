@@ -184,6 +184,7 @@ COUNTERS = (
     "volume_capped",
     "margin_calls",
     "ambiguous_bars",
+    "missed_limits",
 )
 
 

@@ -19,6 +19,7 @@ from tests.reference.naive import (
     level_value,
     trail_level,
 )
+from tests.reference.naive_chance import uniform
 from tests.reference.naive_ledger import Ledger
 from tests.reference.naive_symbol import Holding, Symbol
 
@@ -48,6 +49,12 @@ class Dealer(Ledger):
             return False
         through = price < order.price if order.side > 0 else price > order.price
         return through or (self.options.fill_on_touch and price == order.price)
+
+    def fills_limit(self, s: Symbol, kind: str) -> bool:
+        """R5: whether a limit that this bar reaches inside fills in it."""
+        probability = self.costs.fill_probability
+        ts = self.ts[self.row]
+        return probability == 1 or uniform(self.options.seed, s.name, ts, kind) < probability
 
     def is_triggered(self, order: Order, price: float) -> bool:
         assert order.price is not None

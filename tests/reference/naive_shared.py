@@ -241,9 +241,11 @@ class SharedAccount(Rebalancer):
                     s.resting = None  # in the way of its own side: forgotten
                     continue
             elif self.is_better(order, low):
-                s.resting = None
-                self.enter(s, order, order.price, "limit", "limit")
-                continue
+                if self.fills_limit(s, "entry"):
+                    s.resting = None
+                    self.enter(s, order, order.price, "limit", "limit")
+                    continue
+                self.counters["missed_limits"] += 1
             elif self.is_triggered(order, high):
                 s.resting = None
                 self.enter(s, order, order.price, "market", "stop")
@@ -295,6 +297,9 @@ class SharedAccount(Rebalancer):
         sure = beyond
         if by_limit and not holding.risen_beyond(close, holding.target, touch=touch):
             sure = False
+        if beyond and not only_closes and not self.fills_limit(s, "target"):
+            self.counters["missed_limits"] += sure and not hit
+            beyond = sure = False  # as if the target were not there
         if hit:
             assert holding.stop is not None
             if beyond or (by_stop and not holding.fallen_to(close, holding.stop)):
@@ -346,15 +351,19 @@ class SharedAccount(Rebalancer):
     def walk_the_path(self, s: Symbol, holding: Holding) -> None:
         """Open, the extreme nearer to it, the other extreme, close; nothing is ambiguous."""
         touch = self.options.fill_on_touch
+        counted = False
         for price in self.path(s.sure_bar(), holding):
             if holding.fallen_to(price, holding.stop):
                 assert holding.stop is not None
                 self.stop_out(s, holding.stop)
                 return
             if holding.risen_beyond(price, holding.target, touch=touch):
-                assert holding.target is not None
-                self.take_profit(s, holding.target)
-                return
+                if self.fills_limit(s, "target"):
+                    assert holding.target is not None
+                    self.take_profit(s, holding.target)
+                    return
+                self.counters["missed_limits"] += not counted
+                counted = True
             if holding.trail is None:
                 continue
             assert holding.stop is not None

@@ -163,6 +163,7 @@ class Symbol:
 
     def __init__(self, index: int, bars: Bars, rows: dict[int, int], wanted: Signals | Weights):
         self.index = index
+        self.name = bars.symbol
         self.bars = read_bars(bars)
         self.rows = [rows[int(ts)] for ts in bars.ts]
         self.number_at = {row: number for number, row in enumerate(self.rows)}

@@ -231,12 +231,15 @@ SPEC = RunSpec(
         on_insufficient="reject",
         allow_short=False,
         fill_on_touch=True,
+        seed=11,
         intraday=True,
         square_off=time(15, 15),
         no_entry_after=time(14, 0),
         close_at_end=True,
     ),
-    costs=CostModel(per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05),
+    costs=CostModel(
+        per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05, fill_probability=0.9
+    ),
     benchmark="AAPL",
 )
 

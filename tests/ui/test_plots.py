@@ -289,6 +289,7 @@ class TestFunnel:
         "volume_capped": 0,
         "margin_calls": 0,
         "ambiguous_bars": 2,
+        "missed_limits": 0,
     }
 
     def test_wanted_is_opened_plus_everything_lost(self):

@@ -159,6 +159,7 @@ def _margin() -> dict[str, Any]:
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
     with right:
+        chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)

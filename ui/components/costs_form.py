@@ -53,6 +53,7 @@ FIGURES: Final = (
     Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
     Figure("impact", "Impact", 0.1, "Square-root law: impact x day's volatility x √(size / ADV)."),
     Figure("volume_share", "Volume share", 0.1, "Of the price: x min(size / volume, 2.5 %)²."),
+    Figure("fill_probability", "Limits fill", 0.05, "Share of limits reached inside a bar."),
     Figure("tick", "Tick", 0.01, "Fills are rounded to it, against you; 0 for none."),
 )
 
@@ -102,7 +103,7 @@ def show(setting: Setting | None = None) -> CostModel:
     with details:
         fields = [*FIGURES, None]
         for row in (fields[i : i + 2] for i in range(0, len(fields), 2)):
-            for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=True):
+            for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=False):
                 with column:
                     if figure is None:
                         values["maximum_rate"] = _cap()

@@ -402,6 +402,7 @@ def test_counters_are_summed_over_sleeves():
         "volume_capped": 0,
         "margin_calls": 0,
         "ambiguous_bars": 2,
+        "missed_limits": 0,
     }
 
 
