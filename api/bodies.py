@@ -115,6 +115,9 @@ class EngineOptionsBody(Body):
     rebalance_band: float | None = Field(None, ge=0, le=1)
     protection: Literal["intrabar", "close"] | None = None
     intrabar: Literal["conservative", "path"] | None = None
+    detail: TimeframeIn | None = Field(
+        None, description="Finer bars that decide what happens inside a bar, such as `1m`."
+    )
     fill_on_touch: bool | None = None
     seed: int | None = Field(
         None, ge=0, le=MOST_SEED, description="Of the draws of `fill_probability` of the costs."

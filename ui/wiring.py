@@ -138,8 +138,12 @@ def attribution_info(_services: Services, run: Run) -> attribution.AttributionIn
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
-def assumptions(_services: Services, run: Run) -> Assumptions:
+def assumptions(_services: Services, run: Run, prices: str) -> Assumptions:  # noqa: ARG001
     """Give a finished run under the other fill rules; it is computed again for each.
+
+    Args:
+        run: A completed run.
+        prices: Change token of the lake, which may have got finer bars since.
 
     Raises:
         WorkbenchError: its code or prices are not there any more, or it fails this time.

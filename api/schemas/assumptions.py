@@ -11,8 +11,18 @@ from api.schemas.base import Answer
 from api.schemas.metrics import Badge, MetricValues, Reasons, badges
 from core.domain.assumptions import RULE_LABELS, Assumption, Assumptions
 from core.domain.metrics import METRICS
+from core.domain.timeframe import Timeframe
 
-Rule = Literal["as_asked", "next_open", "bar_later", "same_close", "path", "conservative"]
+Rule = Literal[
+    "as_asked",
+    "next_open",
+    "bar_later",
+    "same_close",
+    "path",
+    "conservative",
+    "detail",
+    "coarse",
+]
 
 
 class AssumptionRow(Answer):
@@ -23,6 +33,10 @@ class AssumptionRow(Answer):
     fill: Literal["next_open", "close"]
     delay: int
     intrabar: Literal["conservative", "path"]
+    detail: Timeframe | None = Field(description="Finer bars that decide inside a bar.")
+    ambiguous_bars: int
+    detail_missing: int = Field(description="Bars without finer ones that tell all of them.")
+    detail_conflicts: int = Field(description="Bars whose finer ones go beyond them.")
     is_own: bool = Field(description="Whether it is the rule of the run.")
     metrics: MetricValues
     metric_reasons: Reasons
@@ -37,6 +51,10 @@ class AssumptionRow(Answer):
             fill=one.options.fill,
             delay=one.options.delay,
             intrabar=one.options.intrabar,
+            detail=one.options.detail,
+            ambiguous_bars=one.metrics.counters["ambiguous_bars"],
+            detail_missing=one.metrics.counters["detail_missing"],
+            detail_conflicts=one.metrics.counters["detail_conflicts"],
             is_own=one.is_own,
             metrics=MetricValues(units.values(one.metrics)),
             metric_reasons=units.reasons(one.metrics),
@@ -59,6 +77,7 @@ class AssumptionsAnswer(Answer):
     intervals: dict[str, Interval | None] = Field(
         description="By name of the catalogue of metrics; null where no rule defines the metric."
     )
+    notes: list[str] = Field(description="Why a rule could not be computed.")
 
     @classmethod
     def of(cls, found: Assumptions) -> Self:
@@ -70,4 +89,5 @@ class AssumptionsAnswer(Answer):
             intervals={
                 name: span and Interval(low=span[0], high=span[1]) for name, span in spans.items()
             },
+            notes=list(found.notes),
         )

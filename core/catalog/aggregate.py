@@ -53,6 +53,24 @@ def aggregate(rows: Columns, source: Timeframe, target: Timeframe, market: Marke
     return rows if target is Timeframe.D1 else _reduce(rows, calendar_labels(rows.ts, target))
 
 
+def labels_of(
+    ts: IntArray, source: Timeframe, target: Timeframe, market: Market
+) -> tuple[IntArray, BoolArray]:
+    """Say in which bar of length `target` each bar of length `source` lies, by its label.
+
+    Returns:
+        Labels, and whether the bar would be part of it: what is outside the regular session is no
+        part of a day, unless there is nothing else.
+    """
+    if target.is_intraday:
+        return _intraday_labels(ts, source, target, market), np.ones(len(ts), dtype=np.bool_)
+    kept = np.ones(len(ts), dtype=np.bool_)
+    if source.is_intraday:
+        session, kept = _sessions(ts, source, market)
+        ts = session.astype(np.int64) * US_PER_DAY
+    return (ts if target is Timeframe.D1 else calendar_labels(ts, target)), kept
+
+
 def calendar_labels(ts: IntArray, target: Timeframe) -> IntArray:
     """First moment (UTC) of the ISO week or calendar month each date lies in."""
     days = ts // US_PER_DAY
@@ -73,12 +91,17 @@ def in_regular_session(ts: IntArray, source: Timeframe, market: Market) -> BoolA
     return (ts + _length(source) > begins) & (ts < ends)
 
 
-def _days(rows: Columns, source: Timeframe, market: Market) -> Columns:
-    session, _ = local_clock(rows.ts, market)
-    regular = in_regular_session(rows.ts, source, market)
+def _sessions(ts: IntArray, source: Timeframe, market: Market) -> tuple[Int32Array, BoolArray]:
+    """Session of each bar, and whether its day is made of it."""
+    session, _ = local_clock(ts, market)
+    regular = in_regular_session(ts, source, market)
     starts = _starts(session)
     has_regular = np.logical_or.reduceat(regular, starts)
-    kept = regular | ~np.repeat(has_regular, np.diff(starts, append=len(session)))
+    return session, regular | ~np.repeat(has_regular, np.diff(starts, append=len(session)))
+
+
+def _days(rows: Columns, source: Timeframe, market: Market) -> Columns:
+    session, kept = _sessions(rows.ts, source, market)
     rows = _actions_kept(rows, kept)
     return _reduce(rows.take(kept), session[kept].astype(np.int64) * US_PER_DAY)
 

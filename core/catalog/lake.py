@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 import polars as pl
 
-from core.catalog.aggregate import aggregate, calendar_labels, can_build
+from core.catalog.aggregate import aggregate, calendar_labels, can_build, labels_of
 from core.catalog.columns import Columns, to_frame
 from core.catalog.head import Head, HeadReader, SymbolEntry
 from core.catalog.names import PRICES, canonical_symbol
@@ -22,6 +22,7 @@ from core.catalog.stored import Part, PartReader, parts_of, stored_timeframes
 from core.catalog.terms import on_terms
 from core.domain.bars import US_PER_DAY, Adjust, Bars
 from core.domain.dataset import ImportReport, Series
+from core.domain.detail import Detail
 from core.domain.market import Market, find_market
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput, NotFound, Unavailable
@@ -118,6 +119,65 @@ class Catalog:
             **rows._asdict(),
         )
         return on_terms(bars, adjust)
+
+    def finer(self, symbol: str, timeframe: Timeframe) -> list[Timeframe]:
+        """List the shorter lengths whose bars make up those of a length, shortest first.
+
+        Raises:
+            NotFound: the symbol has no bars.
+        """
+        return [
+            each
+            for each in self.timeframes(symbol)
+            if each is not timeframe and can_build(each, timeframe)
+        ]
+
+    def detail(
+        self,
+        bars: Bars,
+        timeframe: Timeframe,
+        start: date | None = None,
+        end: date | None = None,
+        adjust: Adjust = "split",
+    ) -> Detail:
+        """Find the finer bars inside bars, on the terms of those.
+
+        Args:
+            bars: What `bars` gave for the same sessions and terms.
+            timeframe: Length of the finer ones, one of `finer`.
+            start: First session the bars were asked for.
+            end: Last session they were asked for.
+            adjust: Terms they were asked on.
+
+        Returns:
+            Those that bars of this length would be made of; none where there are none.
+
+        Raises:
+            DataProblem: a file is damaged.
+        """
+        try:
+            found = self.bars(bars.symbol, timeframe, start, end)
+        except NotFound:
+            found = bars.head(0)
+        place = np.zeros(0, dtype=np.int64)
+        if len(found):
+            labels, kept = labels_of(found.ts, timeframe, bars.timeframe, bars.market)
+            place = np.searchsorted(bars.ts, labels)
+            here = kept & (place < len(bars))
+            here[here] = bars.ts[place[here]] == labels[here]
+            found, place = found.where(here), place[here]
+        scale = np.ones(len(bars))
+        if adjust != "split":
+            # Both are split-adjusted alike; what else was done to a bar is done to what is inside.
+            split = self.bars(bars.symbol, bars.timeframe, start, end).head(len(bars))
+            scale = bars.open / split.open
+        factor = scale[place]
+        return Detail(
+            timeframe=timeframe,
+            ts=found.ts.copy(),
+            first=np.searchsorted(place, np.arange(len(bars) + 1)).astype(np.int64),
+            **{name: getattr(found, name) * factor for name in ("open", "high", "low", "close")},
+        )
 
     def frame(
         self,

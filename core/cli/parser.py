@@ -163,6 +163,7 @@ def _run(sub: ArgumentParser) -> None:
     )
     how.add_argument("--protection", metavar="WHEN", help="levels judged intrabar or at the close")
     how.add_argument("--intrabar", metavar="RULE", help="conservative, or along one path")
+    how.add_argument("--detail", metavar="TIMEFRAME", help="finer bars that decide inside a bar")
     how.add_argument(
         "--fill-on-touch", action=BooleanOptionalAction, help="limits fill when touched (no)"
     )

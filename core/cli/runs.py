@@ -165,6 +165,8 @@ def assumptions(args: Namespace) -> Reply:
                 "fill": one.options.fill,
                 "delay": one.options.delay,
                 "intrabar": one.options.intrabar,
+                "detail": one.options.detail,
+                "counters": dict(one.metrics.counters),
                 "is_own": one.is_own,
                 "metrics": dict(one.metrics.values),
                 "undefined": dict(one.metrics.reasons),
@@ -173,12 +175,18 @@ def assumptions(args: Namespace) -> Reply:
             for one in found.each
         ],
         "intervals": {name: span and list(span) for name, span in spans.items()},
+        "notes": list(found.notes),
     }
 
     def show(out: Console) -> None:
         metrics = [one.metrics for one in found.each]
         columns = [f"{RULE_LABELS[one.rule]}{' (own)' * one.is_own}>" for one in found.each]
         table(out, ["Metric", *columns], [_metric_row(name, metrics) for name in HEADLINE])
+        for one in found.each:
+            if (said := one.detail()) is not None:
+                line(out, f"{RULE_LABELS[one.rule]}: {said}.")
+        for note in found.notes:
+            line(out, f"Not computed: {note}.")
         line(out, "The same decisions, filled at other moments. Nobody can trade the same close.")
 
     return Reply(data, show)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from core.domain.detail import Detail
 from core.domain.market import Market
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem
@@ -44,6 +45,7 @@ class Bars:
             where there is none. None for a source without dividends.
         split: New units per old one at the opening of this bar, 1 where there is none. None where
             prices do not jump by splits.
+        detail: Finer bars inside these, None where none were asked for. Not part of the hashes.
     """
 
     symbol: str
@@ -59,6 +61,7 @@ class Bars:
     volume: FloatArray
     dividend: FloatArray | None = None
     split: FloatArray | None = None
+    detail: Detail | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and order once, then freeze the columns."""
@@ -73,6 +76,8 @@ class Bars:
                 )
             column.flags.writeable = False
         self.ts.flags.writeable = False
+        if self.detail is not None and len(self.detail.first) != length + 1:
+            raise DataProblem(f"finer bars of {self.symbol} are grouped by other bars")
         if length > 1 and not bool(np.all(self.ts[1:] > self.ts[:-1])):
             raise DataProblem(f"bars of {self.symbol} are not strictly increasing in time")
         inside = (self.low <= np.minimum(self.open, self.close)) & (
@@ -131,12 +136,20 @@ class Bars:
         right = int(np.searchsorted(self.session, last, side="right"))
         return self._rows(left, max(left, right))
 
+    def where(self, kept: npt.NDArray[np.bool_]) -> Bars:
+        """Give the bars that are kept, shape (T,), without finer ones."""
+        columns = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
+        names = (*columns, *self._actions)
+        return replace(self, **{name: getattr(self, name)[kept] for name in names}, detail=None)
+
     def _rows(self, left: int, right: int) -> Bars:
         if (left, right) == (0, len(self)):
             return self
         columns = ("ts", "session", "minute", "open", "high", "low", "close", "volume")
         names = (*columns, *self._actions)
-        return replace(self, **{name: getattr(self, name)[left:right].copy() for name in names})
+        cut = {name: getattr(self, name)[left:right].copy() for name in names}
+        detail = None if self.detail is None else self.detail.part(left, right)
+        return replace(self, **cut, detail=detail)
 
     @cached_property
     def year_hashes(self) -> dict[int, str]:

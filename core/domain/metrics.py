@@ -198,6 +198,8 @@ COUNTER_NAMES = (
     "margin_calls",
     "ambiguous_bars",
     "missed_limits",
+    "detail_missing",
+    "detail_conflicts",
 )
 
 

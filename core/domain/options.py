@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.bars import Adjust
+from core.domain.timeframe import Timeframe
 
 MIN_LOT = 1e-9
 MOST_SEED = 2**32 - 1
@@ -60,6 +61,7 @@ class EngineOptions(BaseModel):
         rebalance_band: Weights closer than this to what is held change nothing.
         protection: Levels are reached by prices inside a bar (`intrabar`) or by closes only (R6).
         intrabar: `conservative`: stops may, targets must. `path`: one assumed path of prices (R6).
+        detail: Finer bars that decide what happens inside a bar; None for the bar alone (R6).
         fill_on_touch: Limits and targets fill when touched, without trade-through (R5).
         seed: Of the draws that decide whether limits fill (`fill_probability` of the costs, R5).
         intraday: Be flat at every session's end (R13).
@@ -97,6 +99,7 @@ class EngineOptions(BaseModel):
     rebalance_band: float = Field(0.0, ge=0, le=1)
     protection: Literal["intrabar", "close"] = "intrabar"
     intrabar: Literal["conservative", "path"] = "conservative"
+    detail: Timeframe | None = None
     fill_on_touch: bool = False
     seed: int = Field(0, ge=0, le=MOST_SEED)
     intraday: bool = False
@@ -127,4 +130,6 @@ class EngineOptions(BaseModel):
             )
         if self.protection == "close" and self.intrabar == "path":
             raise ValueError("intrabar=path says nothing where protection=close")
+        if self.protection == "close" and self.detail is not None:
+            raise ValueError(f"detail={self.detail} says nothing where protection=close")
         return self

@@ -55,6 +55,8 @@ class Counters:
         margin_calls: Closes at which equity fell short of maintenance (R12).
         ambiguous_bars: Bars in which OHLC cannot say what came first (R6).
         missed_limits: Limits that prices reached inside a bar and that did not fill (R5).
+        detail_missing: Bars for finer ones to decide that had none, or not all (R6).
+        detail_conflicts: The same where finer bars reach beyond their bar (R6).
     """
 
     entries: int = 0
@@ -69,6 +71,8 @@ class Counters:
     margin_calls: int = 0
     ambiguous_bars: int = 0
     missed_limits: int = 0
+    detail_missing: int = 0
+    detail_conflicts: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)

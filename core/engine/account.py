@@ -15,6 +15,7 @@ from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import Fills, PortfolioSimulation, Trades
 from core.engine import convert, curve, desk, kernels, portfolio
 from core.engine.chance import misses_of
+from core.engine.detail import fine_of
 from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
 from core.errors import DataProblem, StrategyFailed
@@ -84,8 +85,8 @@ def simulate_account(
         compiled: False runs the plain-Python twin, which gives the same bits slowly.
 
     Raises:
-        DataProblem: a symbol has no bars, no volume where a rule needs it, or prices on other
-            terms than `adjust` says.
+        DataProblem: a symbol has no bars, no volume where a rule needs it, no finer bars that fit
+            where `detail` asks for some, or prices on other terms than `adjust` says.
         StrategyFailed: signals or weights have the wrong shape or impossible values.
     """
     for each in bars:
@@ -222,6 +223,7 @@ def _rows(
         _actions(bars, timeline),
         _terms(bars, timeline),
         _misses(bars, timeline, options, costs),
+        fine_of(bars, number, options),
     )
 
 
@@ -401,6 +403,7 @@ def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
         participation=float(options.max_participation or 0.0),
         band=float(options.rebalance_band),
         path=options.intrabar == "path",
+        detail=options.detail is not None,
         moves_prices=bool(costs.impact or costs.volume_share),
         share_impact=float(costs.volume_share),
         delta=option.delta if option else 0.0,

@@ -23,7 +23,7 @@ Column = TypeVar("Column", bound=np.ndarray[Any, Any])
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 ENTRY_KINDS = ("limit", "stop")
 # Counters that only the general driver has slots for, in the order of `desk`.
-_OF_ACCOUNTS = ("missed_limits",)
+_OF_ACCOUNTS = ("missed_limits", "detail_missing", "detail_conflicts")
 KNOWN_CODES = np.array([1, -1, 0, 2, 3, -3], dtype=np.int8)
 
 

@@ -28,9 +28,12 @@ IMPACT_SESSIONS = 20
 LAST, DELISTED = 1, 2
 # Slots of the counter array behind those of `kernels`.
 MISSED_LIMITS = COUNTERS_BEFORE
-COUNTERS = COUNTERS_BEFORE + 1
+DETAIL_MISSING, DETAIL_CONFLICTS = COUNTERS_BEFORE + 1, COUNTERS_BEFORE + 2
+COUNTERS = COUNTERS_BEFORE + 3
 # Limits that may be missed.
 ENTRY_LIMIT, TARGET_LIMIT = 0, 1
+# What finer bars are to the bar they lie in.
+FITS, MISSING, CONFLICTS = 0, -1, -2
 LEAST_PREMIUM = 0.05
 
 
@@ -68,12 +71,26 @@ class Misses(NamedTuple):
     step: int
 
 
+class Fine(NamedTuple):
+    """Finer bars, shape (M,) per column, and where those of a cell are.
+
+    `span[row, symbol]` is begin and end, or twice `MISSING` or `CONFLICTS`; shape (T, S, 2), or
+    (0, 0, 2) where none are asked for.
+    """
+
+    o: FloatArray
+    h: FloatArray
+    l: FloatArray  # noqa: E741 - o, h, l, c as in a cell
+    c: FloatArray
+    span: IntArray
+
+
 class Rows(NamedTuple):
     """Prices on the union of times.
 
     `grid` has shape (T, S); `row_of` finds a symbol's own bars in it, shape (N, S); `day` is the
     session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
-    products of ratios so far (R15), `misses` the draws of R5.
+    products of ratios so far (R15), `misses` the draws of R5, `fine` the finer bars of R6.
     """
 
     grid: Grid
@@ -82,6 +99,7 @@ class Rows(NamedTuple):
     actions: Table
     terms: Levels
     misses: Misses
+    fine: Fine
 
 
 class Wanted(NamedTuple):
@@ -110,6 +128,7 @@ class Extra(NamedTuple):
     participation: float
     band: float
     path: bool
+    detail: bool
     moves_prices: bool
     share_impact: float
     delta: float
@@ -119,7 +138,8 @@ class Extra(NamedTuple):
     root_years: float
 
 
-# The state of each symbol. `way` of a position is in the sign of q; prices called stop, target,
+# The state of each symbol. `fine` is the finer bar of an entry inside a bar, `fine_open` whether it
+# was at its open. `way` of a position is in the sign of q; prices called stop, target,
 # trigger, best and seen are signed by it, as in `kernels`.
 BOOK = np.dtype(
     [(name, np.float64) for name in (
@@ -131,7 +151,7 @@ BOOK = np.dtype(
         "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",
         "weight_row", "row", "code", "rests", "lives_on", "waits", "order", "last_day",
         "max_bars", "ttl", "entry_is_stop", "stop_unit", "target_unit", "trail_unit",
-        "acted", "refused", "rises", "is_done",
+        "acted", "refused", "rises", "is_done", "fine", "fine_open",
     )]
 )  # fmt: skip
 

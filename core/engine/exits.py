@@ -71,6 +71,8 @@ def decide_exits(
             field="options.max_participation",
         )
     check_signals(plain, len(bars))
+    # Levels and resting orders are what finer bars decide, and there are none.
+    options = options.model_copy(update={"detail": None})
     asked = _Asked(rule.begin(), options, costs)
     codes = np.where(np.abs(signals.codes) == 1, signals.codes, Code.HOLD).astype(np.int8)
     for first, part in _parts(bars, options, costs):

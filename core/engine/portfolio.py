@@ -58,11 +58,11 @@ from core.engine.steps import (
     is_square_off_time,
     pay_dividend,
     protect,
+    protect_in_detail,
     roll_session,
     see_extremes,
     settle,
     split,
-    walk,
 )
 from core.engine.weights import lower_to_weight, raise_to_weights, take_weights
 
@@ -234,15 +234,15 @@ def run_portfolio_python(
             s = active[place]
             if book[s].q == 0.0 or rows.grid[t, s].number < 0:
                 continue
+            if extra.detail:
+                protect_in_detail(desk, t, s)
+                continue
             low, high = rows.grid[t, s].l, rows.grid[t, s].h
             if book[s].q < 0.0:
                 low, high = -high, -low
             if low > book[s].stop and high <= book[s].trigger and book[s].trail != book[s].trail:
                 continue
-            if extra.path:
-                walk(desk, t, s)
-            else:
-                protect(desk, t, s)
+            protect(desk, t, s)
 
         # Step 6.
         if cfg.fill_at_close:

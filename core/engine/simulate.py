@@ -108,6 +108,7 @@ def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -
         or options.pyramid
         or options.max_participation is not None
         or options.intrabar == "path"
+        or options.detail is not None
         or options.option is not None
         or costs.impact
         or costs.volume_share

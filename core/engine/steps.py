@@ -12,9 +12,13 @@ from core.engine.desk import (
     BORROW,
     CARRY,
     CASH,
+    CONFLICTS,
+    DETAIL_CONFLICTS,
+    DETAIL_MISSING,
     DIVIDENDS,
     ENTRY_LIMIT,
     MISSED_LIMITS,
+    MISSING,
     SPLIT,
     TARGET_LIMIT,
     Desk,
@@ -23,6 +27,7 @@ from core.engine.kernels import (
     AMBIGUOUS,
     AT_CLOSE,
     AT_OPEN,
+    BEFORE,
     BLOCKED,
     BY_LIMIT,
     BY_STOP,
@@ -300,74 +305,184 @@ def enter_at_level(desk: Desk, t: int, s: int, halted: bool) -> None:
     row = book[s].row
     side = float(book[s].code)
     level = desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s)
-    ref = side * level
-    high, low = desk.rows.grid[t, s].h, desk.rows.grid[t, s].l
-    is_stop = book[s].entry_is_stop
-    if is_stop:
-        fills = (high if side > 0 else -low) >= ref
+    cell = desk.rows.grid[t, s]
+    is_stop = book[s].entry_is_stop != 0
+    px = level
+    if desk.extra.detail and has_detail(desk, t, s):
+        fills, px = met_in_detail(desk, t, s, side, level, is_stop)
     else:
-        reach = low if side > 0 else -high
-        fills = reach < ref or (cfg.touch and reach <= ref)
-        if fills and is_missed(desk, t, s, ENTRY_LIMIT):
-            desk.out.counters[MISSED_LIMITS] += 1
-            fills = False
+        fills = is_met(cell.l if is_stop == (side < 0) else cell.h, side, level, is_stop, cfg.touch)
+    if fills and not is_stop and is_missed(desk, t, s, ENTRY_LIMIT):
+        desk.out.counters[MISSED_LIMITS] += 1
+        fills = False
     if not fills:
         if book[s].lives_on != 0:
             book[s].pending = row
         else:
             desk.out.counters[EXPIRED] += 1
     elif not may_not_enter(desk, t, s, side, halted, False):
-        enter(desk, t, s, row, side, level, BY_STOP if is_stop else BY_LIMIT, not is_stop)
+        enter(desk, t, s, row, side, px, BY_STOP if is_stop else BY_LIMIT, not is_stop)
+
+
+@register_jitable(forceinline=True)
+def is_met(px: float, side: float, level: float, is_stop: bool, touch: bool) -> bool:
+    """Whether a price fills a resting order (R5)."""
+    at, ref = side * px, side * level
+    if is_stop:
+        return at >= ref
+    return at < ref or (touch and at <= ref)
+
+
+@register_jitable
+def has_detail(desk: Desk, t: int, s: int) -> bool:
+    """Whether finer bars fit this bar; where they do not, it is counted (R6)."""
+    state = desk.rows.fine.span[t, s, 0]
+    if state == MISSING:
+        desk.out.counters[DETAIL_MISSING] += 1
+    elif state == CONFLICTS:
+        desk.out.counters[DETAIL_CONFLICTS] += 1
+    return bool(state >= 0)
+
+
+@register_jitable
+def met_in_detail(
+    desk: Desk, t: int, s: int, side: float, level: float, is_stop: bool
+) -> tuple[bool, float]:
+    """Find the finer bar in which a resting order fills, and at what price."""
+    book, fine, touch = desk.book, desk.rows.fine, desk.cfg.touch
+    begin, end = fine.span[t, s, 0], fine.span[t, s, 1]
+    for k in range(begin, end):
+        # The open of the first one is that of the bar, which step 3 has seen.
+        if k > begin and is_met(fine.o[k], side, level, is_stop, touch):
+            book[s].fine, book[s].fine_open = k, 1
+            return True, fine.o[k]
+        if is_met(fine.l[k] if is_stop == (side < 0) else fine.h[k], side, level, is_stop, touch):
+            book[s].fine, book[s].fine_open = k, 0
+            return True, level
+    return False, level
 
 
 @register_jitable
 def protect(desk: Desk, t: int, s: int) -> None:
-    """Step 5 of one symbol: stops may, targets must (R6, R7)."""
-    book, cfg, rows = desk.book, desk.cfg, desk.rows
+    """Step 5 of one symbol: stops may, targets must (R6, R7), or along one path."""
+    cell = desk.rows.grid[t, s]
+    misses = is_missed(desk, t, s, TARGET_LIMIT)
+    opened = desk.book[s].opened
+    unclear = False
+    if desk.extra.path:
+        reason, level, missed = walk(desk, t, s, cell.o, cell.l, cell.h, cell.c, opened, misses)
+    else:
+        reason, level, missed, unclear = judge(desk, s, cell.l, cell.h, cell.c, opened, misses)
+    conclude(desk, t, s, reason, level, missed, unclear)
+
+
+@register_jitable
+def protect_in_detail(desk: Desk, t: int, s: int) -> None:
+    """Step 5 of one symbol, finer bar by finer bar (R6)."""
+    book, fine, opened_at = desk.book, desk.rows.fine, desk.rows.grid[t, s].o
+    has_levels = book[s].stop > -inf or book[s].target < inf or book[s].trail == book[s].trail
+    if not has_levels:
+        return
+    begin, end = fine.span[t, s, 0], fine.span[t, s, 1]
+    if begin < 0:
+        if book[s].waits == 0:  # else step 4 has counted it
+            has_detail(desk, t, s)
+        protect(desk, t, s)
+        return
     side = 1.0 if book[s].q > 0 else -1.0
-    signed = side * rows.grid[t, s].c
-    low, high = rows.grid[t, s].l, rows.grid[t, s].h
+    misses = is_missed(desk, t, s, TARGET_LIMIT)
+    entered = book[s].opened == BY_LIMIT or book[s].opened == BY_STOP
+    since = book[s].fine if entered else begin
+    reason, level = 0, 0.0
+    missed = unclear = False
+    for k in range(since, end):
+        opened = BEFORE
+        if entered and k == since:
+            opened = AT_OPEN if book[s].fine_open != 0 else book[s].opened
+        elif k > begin:
+            at = side * fine.o[k]
+            if at <= book[s].stop:
+                reason, level = STOP_GAP, at
+            elif at > book[s].trigger:
+                missed = missed or misses
+                if not misses:
+                    reason, level = TARGET_GAP, at
+            if reason != 0:
+                break
+        start = fine.o[k] if k > begin else opened_at
+        if desk.extra.path:
+            reason, level, is_so = walk(
+                desk, t, s, start, fine.l[k], fine.h[k], fine.c[k], opened, misses
+            )
+        else:
+            reason, level, is_so, doubtful = judge(
+                desk, s, fine.l[k], fine.h[k], fine.c[k], opened, misses
+            )
+            unclear = unclear or doubtful
+        missed = missed or is_so
+        if reason != 0:
+            break
+    conclude(desk, t, s, reason, level, missed, unclear)
+
+
+@register_jitable
+def conclude(
+    desk: Desk, t: int, s: int, reason: int, level: float, missed: bool, unclear: bool
+) -> None:
+    """Count what a bar left open, and leave at a signed level if there is a reason to."""
+    book, cfg = desk.book, desk.cfg
+    if missed:
+        desk.out.counters[MISSED_LIMITS] += 1
+    if unclear:
+        desk.out.counters[AMBIGUOUS] += 1
+        desk.out.trades[book[s].trade].ambiguous = 1
+    if reason != 0:
+        ref = desk.rows.grid[t, s].c if cfg.at_close else (level if book[s].q > 0 else -level)
+        at_limit = (reason == TARGET or reason == TARGET_GAP) and not cfg.at_close
+        leave_by_level(desk, t, s, ref, at_limit, reason)
+        book[s].stopped_out = 1
+
+
+@register_jitable
+def judge(
+    desk: Desk, s: int, low: float, high: float, close: float, opened: int, misses: bool
+) -> tuple[int, float, bool, bool]:
+    """Stops may, targets must, in one bar (R6, R7).
+
+    Returns:
+        Why and at which signed level it is left, if it is; whether a target was missed; whether
+        the order of prices would have mattered.
+    """
+    book, cfg = desk.book, desk.cfg
+    side = 1.0 if book[s].q > 0 else -1.0
+    signed = side * close
     if side < 0:
         low, high = -high, -low
     if cfg.at_close:
         low, high = signed, signed
     stop, trigger, trail = book[s].stop, book[s].trigger, book[s].trail
-    opened = book[s].opened
     beyond = high > trigger
-    if beyond and not cfg.at_close and is_missed(desk, t, s, TARGET_LIMIT):
+    missed = False
+    if beyond and misses and not cfg.at_close:
         beyond = False
-        if low > stop and (opened != BY_LIMIT or signed > trigger):
-            desk.out.counters[MISSED_LIMITS] += 1
-    reason, level = 0, 0.0
-    ambiguous = False
+        missed = low > stop and (opened != BY_LIMIT or signed > trigger)
     if low <= stop:
-        ambiguous = beyond or (opened == BY_STOP and signed > stop)
-        reason = TRAIL if book[s].trailed != 0 else STOP
-        level = stop
-    elif beyond and (opened != BY_LIMIT or signed > trigger):
-        reason = TARGET
-        level = book[s].target
-    else:
-        ambiguous = beyond
-        if trail == trail:
-            book[s].best = max(book[s].best, signed if opened == BY_LIMIT else high)
-            moved = trailed_level(desk, s, side)
-            moved = max(stop, moved)
-            if signed <= moved:
-                reason, level = TRAIL, moved
-                book[s].trailed = 1
-            else:
-                ambiguous = ambiguous or (low <= moved and moved > stop)
-                if moved > stop:
-                    book[s].trailed = 1
-                book[s].stop = moved
-    if ambiguous:
-        desk.out.counters[AMBIGUOUS] += 1
-        desk.out.trades[book[s].trade].ambiguous = 1
-    if reason != 0:
-        ref = rows.grid[t, s].c if cfg.at_close else side * level
-        leave_by_level(desk, t, s, ref, reason == TARGET and not cfg.at_close, reason)
-        book[s].stopped_out = 1
+        unclear = beyond or (opened == BY_STOP and signed > stop)
+        return TRAIL if book[s].trailed != 0 else STOP, stop, missed, unclear
+    if beyond and (opened != BY_LIMIT or signed > trigger):
+        return TARGET, book[s].target, missed, False
+    unclear = beyond
+    if trail == trail:
+        book[s].best = max(book[s].best, signed if opened == BY_LIMIT else high)
+        moved = max(stop, trailed_level(desk, s, side))
+        if signed <= moved:
+            book[s].trailed = 1
+            return TRAIL, moved, missed, unclear
+        unclear = unclear or (low <= moved and moved > stop)
+        if moved > stop:
+            book[s].trailed = 1
+        book[s].stop = moved
+    return 0, 0.0, missed, unclear
 
 
 @register_jitable
@@ -380,44 +495,41 @@ def trailed_level(desk: Desk, s: int, side: float) -> float:
 
 
 @register_jitable
-def walk(desk: Desk, t: int, s: int) -> None:
-    """Step 5 of one symbol along one path: open, nearer extreme, other extreme, close."""
-    book, rows = desk.book, desk.rows
+def walk(
+    desk: Desk, t: int, s: int, start: float, low: float, high: float, end: float, opened: int,
+    misses: bool,
+) -> tuple[int, float, bool]:  # fmt: skip
+    """Go along one path of a bar: open, nearer extreme, other extreme, close (R6).
+
+    Returns:
+        Why and at which signed level it is left, if it is; whether a target was missed.
+    """
+    book = desk.book
     side = 1.0 if book[s].q > 0 else -1.0
-    start, end = side * rows.grid[t, s].o, side * rows.grid[t, s].c
-    low, high = side * rows.grid[t, s].l, side * rows.grid[t, s].h
-    first, second = low, high
-    if rows.grid[t, s].h - rows.grid[t, s].o < rows.grid[t, s].o - rows.grid[t, s].l:
-        first, second = high, low
-    is_limit = book[s].opened == BY_LIMIT
-    waits = is_limit or book[s].opened == BY_STOP
+    first, second = side * low, side * high
+    if high - start < start - low:
+        first, second = second, first
+    waits = opened == BY_LIMIT or opened == BY_STOP
     level = 0.0
     if waits:
         row = book[s].row
         level = side * (desk.wanted.entry_px[row, s] / splits_since(desk, row, t, s))
-    misses = is_missed(desk, t, s, TARGET_LIMIT)
     trigger = inf if misses else book[s].trigger
-    is_reached = False
-    reason, exit_level = 0, 0.0
-    for place, at in enumerate((start, first, second, end)):
+    missed = False
+    for place, at in enumerate((side * start, first, second, side * end)):
         if waits:
             # The order fills where its level is first passed; what came before concerns nobody.
-            passes = at < level or (desk.cfg.touch and at <= level) if is_limit else at >= level
-            if place == 0 or not passes:
+            if place == 0 or not is_met(at, 1.0, level, opened == BY_STOP, desk.cfg.touch):
                 continue
             waits = False
             reason, exit_level = passed(desk, s, side, level, trigger)
             if reason != 0:
-                break
+                return reason, exit_level, missed
         reason, exit_level = passed(desk, s, side, at, trigger)
         if reason != 0:
-            break
-        is_reached = is_reached or at > book[s].trigger
-    if is_reached:  # and not left there, so it was missed
-        desk.out.counters[MISSED_LIMITS] += 1
-    if reason != 0:
-        book[s].stopped_out = 1
-        leave_by_level(desk, t, s, side * exit_level, reason == TARGET, reason)
+            return reason, exit_level, missed
+        missed = missed or at > book[s].trigger  # and not left there
+    return 0, 0.0, missed
 
 
 @register_jitable

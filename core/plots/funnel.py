@@ -42,8 +42,12 @@ NOTES: tuple[tuple[str, str, str], ...] = (
     ("conflicts", "Conflicts", "Rows that asked for long and short at once and did nothing."),
     ("ambiguous_bars", "Ambiguous bars", "Bars in which prices cannot say what came first (R6)."),
     ("missed_limits", "Missed limits", "Limits that were reached and did not fill (R5)."),
+    ("detail_missing", "Detail missing", "Bars decided alone: finer ones leave some out (R6)."),
+    ("detail_conflicts", "Detail conflicts", "Bars decided alone: finer ones go beyond them (R6)."),
 )
-SELDOM = frozenset({"volume_capped", "margin_calls", "missed_limits"})
+SELDOM = frozenset(
+    {"volume_capped", "margin_calls", "missed_limits", "detail_missing", "detail_conflicts"}
+)
 
 
 def funnel_info(counters: Mapping[str, int], *, closed: int, still_open: int) -> FunnelInfo:

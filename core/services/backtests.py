@@ -240,7 +240,7 @@ class Backtests:
             raise Conflict(
                 f"the code of run {run.id} is no longer kept", hint="Run it again with today's code"
             )
-        rules = fill_rules(run.spec.options)
+        rules = fill_rules(run.spec.options, self._finest(run.spec))
         outcome = self._executor.call(
             {
                 "op": "assume",
@@ -254,13 +254,17 @@ class Backtests:
         )
         found = _answered(outcome, self._snapshots)["metrics"]
         own = run.spec.options
+        answers = list(zip(rules.items(), found, strict=True))
         each = [
-            Assumption(rule, options, metrics_from_json(metrics), is_same_rule(options, own))
-            for (rule, options), metrics in zip(rules.items(), found, strict=True)
+            Assumption(rule, options, metrics_from_json(answer), is_same_rule(options, own))
+            for (rule, options), answer in answers
+            if not isinstance(answer, str)
         ]
         mine = next(one.metrics for one in each if one.is_own)
         return Assumptions(
-            run, [one for one in each if one.rule not in BAR_READINGS or one.metrics != mine]
+            run,
+            [one for one in each if one.rule not in BAR_READINGS or one.metrics != mine],
+            [answer for _, answer in answers if isinstance(answer, str)],
         )
 
     # --- reading ----------------------------------------------------------------------------
@@ -435,6 +439,7 @@ class Backtests:
         symbols = self._canonical(spec.symbols)
         for symbol in symbols:
             self._require_bars(symbol, spec.timeframe, spec.start, spec.end)
+            self._require_detail(symbol, spec.model_copy(update={"options": options}))
         benchmark = self._benchmark(spec, symbols)
         return RunSpec(
             strategy=info.id,
@@ -477,6 +482,24 @@ class Backtests:
             error.field = "benchmark"
             raise
         return name
+
+    def _require_detail(self, symbol: str, spec: RunSpec) -> None:
+        detail = spec.options.detail
+        if detail is None:
+            return
+        finer = self._catalog.finer(symbol, spec.timeframe)
+        if detail not in finer:
+            raise InvalidInput(
+                f"{symbol} has no {detail} bars that its {spec.timeframe} bars are made of",
+                expected=f"detail of {', '.join(finer)}" if finer else "no detail",
+                hint=None if finer else "Import finer bars of it, or run without detail",
+                field="options.detail",
+            )
+
+    def _finest(self, spec: RunSpec) -> Timeframe | None:
+        """Find the shortest bars that all symbols have inside those of a run."""
+        finer = [self._catalog.finer(symbol, spec.timeframe) for symbol in spec.symbols]
+        return next((each for each in finer[0] if all(each in other for other in finer)), None)
 
     def _require_overlap(self, benchmark: str, symbols: Sequence[str]) -> None:
         used = [each for symbol in symbols for each in self._catalog.series(symbol)]

@@ -8,6 +8,7 @@ import platform
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from core.domain.run import RunResult, RunSpec, run_key
 from core.domain.signals import Signals, Weights
 from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
+from core.domain.timeframe import Timeframe
 from core.engine.account import simulate_account
 from core.engine.exits import simulate_exits
 from core.engine.measures import summarise_run
@@ -80,7 +82,19 @@ def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
                 hint="Choose dates with prices",
             )
         found.append(bars)
-    return found
+    detail = spec.options.detail
+    return found if detail is None else with_detail(spec, found, detail, catalog)
+
+
+def with_detail(
+    spec: RunSpec, bars: Sequence[Bars], detail: Timeframe, catalog: Catalog
+) -> list[Bars]:
+    """Read the finer bars inside the bars of a run."""
+    adjust = spec.options.adjust
+    return [
+        replace(each, detail=catalog.detail(each, detail, spec.start, spec.end, adjust))
+        for each in bars
+    ]
 
 
 def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bars | None:
@@ -124,9 +138,17 @@ def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bar
 
 
 def data_hashes_of(bars: Sequence[Bars], benchmark: Bars | None = None) -> dict[str, str]:
-    """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last."""
+    """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last.
+
+    Finer bars have one of their own, by symbol and length.
+    """
+    finer = {
+        f"{each.symbol} {each.detail.timeframe}": each.detail.data_hash
+        for each in bars
+        if each.detail is not None
+    }
     used = [*bars] if benchmark is None else [*bars, benchmark]
-    return {each.symbol: each.data_hash for each in used}
+    return {each.symbol: each.data_hash for each in used} | finer
 
 
 def key_of(
@@ -197,19 +219,32 @@ def assume(
     code: Path,
     synthetic: bool,
     benchmark: Bars | None = None,
-) -> list[Metrics]:
-    """Ask once what is wanted and trade it under each of several rules; otherwise as `execute`."""
+) -> list[Metrics | str]:
+    """Ask once what is wanted and trade it under each of several rules; otherwise as `execute`.
+
+    Returns:
+        For each rule its metrics; or why there are none, where its finer bars do not fit.
+    """
     wanted = decide(spec, bars, strategy, code)
-    return [
-        measure(
-            trade(bars, wanted, options, spec.costs),
-            options=options,
-            costs=spec.costs,
-            synthetic=synthetic,
-            benchmark=benchmark,
+    found: list[Metrics | str] = []
+    for options in rules:
+        try:
+            traded = trade(bars, wanted, options, spec.costs)
+        except DataProblem as error:
+            if options.detail is spec.options.detail:
+                raise
+            found.append(error.message)
+            continue
+        found.append(
+            measure(
+                traded,
+                options=options,
+                costs=spec.costs,
+                synthetic=synthetic,
+                benchmark=benchmark,
+            )
         )
-        for options in rules
-    ]
+    return found
 
 
 def measure(

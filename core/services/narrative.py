@@ -129,6 +129,12 @@ def policy(spec: RunSpec, *, weighs: bool = False) -> str:
 def _reading(options: EngineOptions) -> str:
     if options.protection == "close":
         return "levels judged at closes"
+    if options.detail is not None:
+        how = {
+            "path": "each along one path",
+            "conservative": "and the stop counts when one of them reaches both",
+        }
+        return f"inside a bar its {options.detail} bars decide, {how[options.intrabar]}"
     if options.intrabar == "path":
         return "prices in a bar along one path"
     return "the stop counts when a bar reaches both"

@@ -7,7 +7,7 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
         asks  {"run_key", "data_hashes"}, is told {"go": bool}
         gives {"result"} with its frames in `scratch`, {"skipped"}, or {"error"}
     {"op": "assume", "spec", "until", "options", "data_hashes", "id", "code"}
-        gives {"metrics"}, one for each of the options, or {"error"}
+        gives {"metrics"}, for each of the options some or why there are none, or {"error"}
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
         gives {"checked"} or {"error"}
 
@@ -182,12 +182,15 @@ class _Worker:
             )
         code = Path(request["code"])
         rules = [EngineOptions.model_validate_json(rule) for rule in request["options"]]
+        finer = next((each.detail for each in rules if each.detail is not None), None)
+        if finer is not None and spec.options.detail is None:
+            bars = execution.with_detail(spec, bars, finer, self._catalog)
         synthetic = self._is_synthetic(spec)
         self._let_go()
         with strategy_class(code, request["id"]) as strategy:
             if execution.needs_accounts(strategy, bars, rules, spec.costs):
                 compile_the_rest()
-            metrics = execution.assume(
+            found = execution.assume(
                 spec,
                 bars,
                 strategy,
@@ -196,7 +199,9 @@ class _Worker:
                 synthetic=synthetic,
                 benchmark=benchmark,
             )
-        return {"metrics": [metrics_to_json(each) for each in metrics]}
+        return {
+            "metrics": [each if isinstance(each, str) else metrics_to_json(each) for each in found]
+        }
 
     def _is_synthetic(self, spec: RunSpec) -> bool:
         used = {*spec.symbols} if spec.benchmark is None else {*spec.symbols, spec.benchmark}

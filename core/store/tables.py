@@ -184,7 +184,7 @@ class RunEventRow(Base):
 # Groups of metrics, and counters, that migrations added; a database adds columns at the end.
 _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
-LATEST_COUNTERS: Final = ("missed_limits",)
+LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:

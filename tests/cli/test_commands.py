@@ -87,6 +87,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "on_insufficient": "reject",
         "allow_short": False,
         "fill_on_touch": True,
+        "detail": None,
         "seed": 7,
         "intraday": True,
         "square_off": "15:30:00",

@@ -14,8 +14,10 @@ import numpy as np
 
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
+from core.domain.detail import Detail
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights
+from core.domain.timeframe import Timeframe
 from tests.factories import (
     GRID,
     SESSION_START,
@@ -76,6 +78,44 @@ def with_actions(case: SharedCase, seed: int) -> SharedCase:
         # Prices asked for follow the splits, so that they are reached.
         wanted = [_on_old_terms(each, of) for each, of in zip(wanted, acting, strict=True)]
     return acting, wanted, options.model_copy(update={"adjust": "raw"}), costs
+
+
+def with_detail(case: SharedCase, seed: int) -> SharedCase:
+    """The case with finer bars, of which some are missing and some contradict their bar."""
+    rng = np.random.default_rng([seed, 6])
+    bars, wanted, options, costs = case
+    flaws = float(rng.choice([0.0, 0.1, 0.4]))
+    finer = [replace(each, detail=finer_bars(rng, each, flaws)) for each in bars]
+    asked: dict[str, Any] = {"detail": Timeframe.M1, "protection": "intrabar"}
+    return finer, wanted, options.model_copy(update=asked), costs
+
+
+def finer_bars(rng: np.random.Generator, bars: Bars, flaws: float) -> Detail:
+    """Up to seven bars inside each, with gaps between them, on a grid where there are many ties."""
+    rows: list[tuple[float, ...]] = []
+    first = [0]
+    for n in range(len(bars)):
+        low, high = float(bars.low[n]), float(bars.high[n])
+        grid = np.linspace(low, high, 9)
+        flaw = rng.choice(["none", "short", "beyond"]) if rng.random() < flaws and n else ""
+        count = 0 if flaw == "none" else int(rng.integers(1, 8))
+        last = float(bars.open[n])
+        top, bottom = rng.integers(0, max(count, 1), size=2)
+        for k in range(count):
+            opened = last if k == 0 or rng.random() < 0.6 else float(rng.choice(grid))
+            closed = float(bars.close[n]) if k == count - 1 else float(rng.choice(grid))
+            ends = [opened, closed, *rng.choice(grid, size=int(rng.integers(0, 3)))]
+            most, least = max(ends), min(ends)
+            if not flaw:
+                most, least = (high if k == top else most), (low if k == bottom else least)
+            if flaw == "beyond" and k == top:
+                most = high * 1.01
+            noise = 1 + float(rng.choice([0.0, 0.0, 4e-7, -4e-7]))
+            rows.append((opened, max(most * noise, opened, closed), least, closed))
+            last = closed
+        first.append(len(rows))
+    columns = np.array(rows).reshape(-1, 4).T.copy()
+    return Detail(Timeframe.M1, np.arange(len(rows), dtype=np.int64), *columns, np.array(first))
 
 
 def act_on(rng: np.random.Generator, bars: Bars, often: float) -> Bars:

@@ -10,7 +10,7 @@ import pytest
 from core.domain.simulation import Reason
 from core.engine.account import simulate_account
 from tests.factories import random_case
-from tests.property.shared_cases import random_shared_case, with_actions
+from tests.property.shared_cases import random_shared_case, with_actions, with_detail
 from tests.reference.compare import compiled as compiled_alone
 from tests.reference.compare import differences, outcome_of
 from tests.reference.compare_shared import compiled, shared_differences, twin
@@ -45,6 +45,25 @@ def test_driver_and_twin_agree_with_the_judge_over_dividends_and_splits(part):
     assert seen["dividends"] > 0
 
 
+@pytest.mark.parametrize("part", range(PARTS))
+def test_driver_and_twin_agree_with_the_judge_over_finer_bars(part):
+    seen: Counter[str] = Counter()
+    for seed in SEEDS[part::PARTS]:
+        case = random_shared_case(seed)
+        case = with_detail(with_actions(case, seed) if seed % 3 == 0 else case, seed)
+        expected = run_shared(*case)
+        seen.update(expected.counters)
+        whole = run_shared(*case[:2], case[2].model_copy(update={"detail": None}), case[3])
+        seen["differ"] += whole.equity != expected.equity
+        seen["fewer"] += whole.counters["ambiguous_bars"] > expected.counters["ambiguous_bars"]
+
+        assert shared_differences(expected, compiled(*case)) == [], f"seed {seed}"
+        assert shared_differences(expected, twin(*case)) == [], f"seed {seed}"
+    assert seen["differ"] > 10
+    assert seen["fewer"] > 2
+    assert min(seen["detail_missing"], seen["detail_conflicts"], seen["ambiguous_bars"]) > 10
+
+
 def test_the_seeds_meet_every_reason_and_every_counter():
     seen: Counter[str] = Counter()
 
@@ -56,7 +75,8 @@ def test_the_seeds_meet_every_reason_and_every_counter():
         seen["carry"] += account.carry != 0.0
 
     reasons = [reason.name for reason in Reason if reason is not Reason.SPLIT]  # has seeds above
-    wanted = [*reasons, *asdict(account.counters), "borrow", "carry"]
+    counters = [name for name in asdict(account.counters) if not name.startswith("detail")]
+    wanted = [*reasons, *counters, "borrow", "carry"]
     assert {name: seen[name] for name in wanted if seen[name] < 2} == {}
 
 

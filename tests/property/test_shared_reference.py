@@ -84,7 +84,7 @@ def test_the_cases_meet_every_reason_and_every_counter():
         f"{kind} {name}"
         for kind, without in never.items()
         for name in [*reasons, *outcome.counters]
-        if name not in without
+        if name not in without and not name.startswith("detail")  # cases of their own
     ]
     assert {name: seen[name] for name in wanted_names if seen[name] < 1} == {}
 

@@ -185,6 +185,8 @@ COUNTERS = (
     "margin_calls",
     "ambiguous_bars",
     "missed_limits",
+    "detail_missing",
+    "detail_conflicts",
 )
 
 

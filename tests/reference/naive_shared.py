@@ -16,6 +16,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Code, Signals, Weights
 from core.domain.simulation import Reason
 from tests.reference.naive import Bar, Manner, Order, trail_level
+from tests.reference.naive_detail import finer_bars, lacks_detail
 from tests.reference.naive_symbol import Holding, SharedOutcome, Symbol
 from tests.reference.naive_weights import Rebalancer
 
@@ -85,6 +86,7 @@ class SharedAccount(Rebalancer):
             self.closed_today = []
         for s in self.present():
             s.stopped_out = False
+            s.noted = set()
             s.volume_left = self.volume_cap(s.sure_bar())
             s.order = self.order_at_open(s)
         if self.options.fill == "next_open":
@@ -240,6 +242,9 @@ class SharedAccount(Rebalancer):
                 if s.holding.side == order.side:
                     s.resting = None  # in the way of its own side: forgotten
                     continue
+            elif (finer := self.finer(s)) is not None:
+                if self.entered_in_detail(s, order, finer):
+                    continue
             elif self.is_better(order, low):
                 if self.fills_limit(s, "entry"):
                     s.resting = None
@@ -275,18 +280,92 @@ class SharedAccount(Rebalancer):
             self.enter(s, order, reference, "market", manner)
 
     def step_5_protection(self, s: Symbol) -> None:
-        if s.holding is None:
+        holding = s.holding
+        if holding is None or (holding.stop is None and holding.target is None):
             return
-        if self.options.intrabar == "path":
-            self.walk_the_path(s, s.holding)
-        else:
-            self.stops_may_targets_must(s, s.holding)
+        finer = self.finer(s)
+        entered_now = holding.entry_bar == s.sure_bar().row
+        if finer is None:
+            self.protect_within(s, holding, s.sure_bar(), holding.manner if entered_now else None)
+            return
+        for n, bar in enumerate(finer):
+            resting = entered_now and holding.manner in ("limit", "stop")
+            if resting and n <= holding.since_finer:
+                if n == holding.since_finer:
+                    manner = "open" if holding.at_finer_open else holding.manner
+                    self.protect_within(s, holding, bar, manner)
+            else:
+                if n > 0:
+                    self.gap_of_finer(s, holding, bar.open)
+                if not s.stopped_out:
+                    self.protect_within(s, holding, bar, None)
+            if s.stopped_out:  # even where volume keeps some of it until the next open
+                return
 
-    def stops_may_targets_must(self, s: Symbol, holding: Holding) -> None:
-        bar, touch = s.sure_bar(), self.options.fill_on_touch
-        entered_now = holding.entry_bar == bar.row
-        by_limit = entered_now and holding.manner == "limit"
-        by_stop = entered_now and holding.manner == "stop"
+    def finer(self, s: Symbol) -> list[Bar] | None:
+        """R6: the finer bars that decide, None where the bar decides alone."""
+        if self.options.detail is None:
+            return None
+        lacks = lacks_detail(s)
+        if lacks is None:
+            return finer_bars(s)
+        self.note(s, lacks)
+        return None
+
+    def note(self, s: Symbol, counter: str) -> None:
+        """Count something that counts once a bar."""
+        if counter not in s.noted:
+            s.noted.add(counter)
+            self.counters[counter] += 1
+
+    def entered_in_detail(self, s: Symbol, order: Order, finer: list[Bar]) -> bool:
+        """Step 4, finer bar by finer bar; False if none reaches the order, or it was missed."""
+        assert order.price is not None
+        for n, bar in enumerate(finer):
+            low, high = (bar.low, bar.high) if order.side > 0 else (bar.high, bar.low)
+            by_limit = order.kind == "limit"
+            at_open = n > 0 and (
+                self.is_better(order, bar.open) or self.is_triggered(order, bar.open)
+            )
+            if not (at_open or self.is_better(order, low) or self.is_triggered(order, high)):
+                continue
+            if by_limit and not self.fills_limit(s, "entry"):
+                self.counters["missed_limits"] += 1
+                return False
+            s.resting = None
+            price = bar.open if at_open else order.price
+            kind, manner = ("limit", "limit") if by_limit else ("market", "stop")
+            self.enter(s, order, price, kind, manner)
+            if s.holding is not None:
+                s.holding.since_finer, s.holding.at_finer_open = n, at_open
+            return True
+        return False
+
+    def gap_of_finer(self, s: Symbol, holding: Holding, price: float) -> None:
+        """Step 1 of a finer bar that is not the first of its bar."""
+        if holding.fallen_to(price, holding.stop):
+            s.stopped_out = True
+            self.leave_by_level(s, price, "market", Reason.STOP_GAP)
+        elif holding.risen_beyond(price, holding.target, touch=self.options.fill_on_touch):
+            if self.fills_limit(s, "target"):
+                s.stopped_out = True
+                self.leave_by_level(s, price, "limit", Reason.TARGET_GAP)
+            else:
+                self.note(s, "missed_limits")
+
+    def protect_within(self, s: Symbol, holding: Holding, bar: Bar, manner: Manner | None) -> None:
+        """Step 5 in one bar, whole or finer; `manner` is how the position was opened in it."""
+        if self.options.intrabar == "path":
+            self.walk_the_path(s, holding, self.path(bar, holding, manner))
+        else:
+            self.stops_may_targets_must(s, holding, bar, manner)
+
+    def stops_may_targets_must(
+        self, s: Symbol, holding: Holding, bar: Bar, manner: Manner | None
+    ) -> None:
+        touch = self.options.fill_on_touch
+        by_limit = manner == "limit"
+        by_stop = manner == "stop"
         only_closes = self.options.protection == "close"
         if only_closes:  # R6: as if the bar were its close alone, and out at that close
             bar = replace(bar, high=bar.close, low=bar.close)
@@ -298,23 +377,24 @@ class SharedAccount(Rebalancer):
         if by_limit and not holding.risen_beyond(close, holding.target, touch=touch):
             sure = False
         if beyond and not only_closes and not self.fills_limit(s, "target"):
-            self.counters["missed_limits"] += sure and not hit
+            if sure and not hit:
+                self.note(s, "missed_limits")
             beyond = sure = False  # as if the target were not there
         if hit:
             assert holding.stop is not None
             if beyond or (by_stop and not holding.fallen_to(close, holding.stop)):
-                self.ambiguous(holding)
+                self.ambiguous(s, holding)
             self.stop_out(s, close if only_closes else holding.stop)
         elif sure:
             assert holding.target is not None
             self.take_profit(s, close if only_closes else holding.target)
         else:
             if beyond:
-                self.ambiguous(holding)
+                self.ambiguous(s, holding)
             if holding.trail is not None:
-                self.trail(s, bar, by_limit=by_limit, marked=beyond)
+                self.trail(s, bar, by_limit=by_limit)
 
-    def trail(self, s: Symbol, bar: Bar, *, by_limit: bool, marked: bool) -> None:
+    def trail(self, s: Symbol, bar: Bar, *, by_limit: bool) -> None:
         """R7: the best price moves the stop; only a close beyond the new level is certain."""
         holding = s.holding
         assert holding is not None
@@ -328,8 +408,8 @@ class SharedAccount(Rebalancer):
             holding.trail_moved = True
             self.stop_out(s, close if self.options.protection == "close" else new)
         elif new != holding.stop:
-            if holding.fallen_to(adverse, new) and not marked:
-                self.ambiguous(holding)
+            if holding.fallen_to(adverse, new):
+                self.ambiguous(s, holding)
             holding.stop = new
             holding.trail_moved = True
 
@@ -338,8 +418,8 @@ class SharedAccount(Rebalancer):
         kind = "market" if self.options.protection == "close" else "limit"
         self.leave_by_level(s, reference, kind, Reason.TARGET)
 
-    def ambiguous(self, holding: Holding) -> None:
-        self.counters["ambiguous_bars"] += 1
+    def ambiguous(self, s: Symbol, holding: Holding) -> None:
+        self.note(s, "ambiguous_bars")
         holding.ambiguous = True
 
     def stop_out(self, s: Symbol, reference: float) -> None:
@@ -348,11 +428,10 @@ class SharedAccount(Rebalancer):
         reason = Reason.TRAIL if s.holding.trail_moved else Reason.STOP
         self.leave_by_level(s, reference, "market", reason)
 
-    def walk_the_path(self, s: Symbol, holding: Holding) -> None:
+    def walk_the_path(self, s: Symbol, holding: Holding, points: list[float]) -> None:
         """Open, the extreme nearer to it, the other extreme, close; nothing is ambiguous."""
         touch = self.options.fill_on_touch
-        counted = False
-        for price in self.path(s.sure_bar(), holding):
+        for price in points:
             if holding.fallen_to(price, holding.stop):
                 assert holding.stop is not None
                 self.stop_out(s, holding.stop)
@@ -362,8 +441,7 @@ class SharedAccount(Rebalancer):
                     assert holding.target is not None
                     self.take_profit(s, holding.target)
                     return
-                self.counters["missed_limits"] += not counted
-                counted = True
+                self.note(s, "missed_limits")
             if holding.trail is None:
                 continue
             assert holding.stop is not None
@@ -374,7 +452,7 @@ class SharedAccount(Rebalancer):
                 holding.stop = new
                 holding.trail_moved = True
 
-    def path(self, bar: Bar, holding: Holding) -> list[float]:
+    def path(self, bar: Bar, holding: Holding, manner: Manner | None) -> list[float]:
         """Turning points of the bar from the moment the position was there.
 
         Between two of them prices move one way, so what lies between is passed exactly if the
@@ -383,9 +461,10 @@ class SharedAccount(Rebalancer):
         low_first = bar.open - bar.low <= bar.high - bar.open
         extremes = [bar.low, bar.high] if low_first else [bar.high, bar.low]
         points = [bar.open, *extremes, bar.close]
-        if holding.entry_bar != bar.row or holding.trigger is None:
+        if manner not in ("limit", "stop"):
             return points
-        order = Order(0, holding.side, holding.trigger, holding.manner)
+        assert holding.trigger is not None
+        order = Order(0, holding.side, holding.trigger, manner)
         for at in (1, 2, 3):
             if self.is_better(order, points[at]) or self.is_triggered(order, points[at]):
                 return [holding.trigger, *points[at:]]

@@ -111,6 +111,8 @@ class Holding(Position):
     sold: Average = field(default_factory=Average)
     worst_seen: float | None = None
     best_seen: float | None = None
+    since_finer: int = 0  # finer bar of its own bar in which it was opened
+    at_finer_open: bool = False
     marked_at: float = 0.0
     marked_session: int = 0
 
@@ -176,6 +178,7 @@ class Symbol:
         count = len(self.bars)
         self.dividends = [0.0] * count if bars.dividend is None else bars.dividend.tolist()
         self.splits = [1.0] * count if bars.split is None else bars.split.tolist()
+        self.detail = bars.detail
         self.impact_of = _impact_coefficients(self.bars, self.products())
 
         self.bar: Bar | None = None  # of this row, None when absent
@@ -190,6 +193,7 @@ class Symbol:
         self.accrued = 0.0
         self.received = 0.0
         self.stopped_out = False
+        self.noted: set[str] = set()  # what has been counted in this bar
         self.losses = 0
         self.cooling_until = -1
 

@@ -290,6 +290,8 @@ class TestFunnel:
         "margin_calls": 0,
         "ambiguous_bars": 2,
         "missed_limits": 0,
+        "detail_missing": 0,
+        "detail_conflicts": 0,
     }
 
     def test_wanted_is_opened_plus_everything_lost(self):

@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import BaseModel
 
 from core.domain.options import EngineOptions, OptionProxy
+from core.domain.timeframe import Timeframe
 from ui import state
 from ui.components import markup
 from ui.components.limits import limits
@@ -166,6 +167,7 @@ def _margin() -> dict[str, Any]:
         chosen["intrabar"] = _choice(
             "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
         )
+        chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
     chosen["option"] = _option()
     return chosen
 
@@ -218,6 +220,21 @@ def _choice(name: str, label: str, options: dict[str, str]) -> str:
         label, list(options), format_func=options.__getitem__, key=key, persist_state="session"
     )
     return value
+
+
+def _detail(*, disabled: bool) -> str | None:
+    key = state.option("detail")
+    state.seed(key, DEFAULTS.detail)
+    value: str | None = st.selectbox(
+        "Finer bars",
+        [None, *(each.value for each in Timeframe if each.is_intraday or each is Timeframe.D1)],
+        format_func=lambda length: length or "None",
+        key=key,
+        disabled=disabled,
+        persist_state="session",
+        help="Bars that decide what came first inside a bar; they must be in the lake.",
+    )
+    return None if disabled else value
 
 
 def _either(name: str, label: str, options: dict[str, str], said: str) -> str:

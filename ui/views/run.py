@@ -227,7 +227,7 @@ def _costs(services: Services, run: Run) -> None:
 def _assumptions(services: Services, run: Run) -> None:
     try:
         with st.skeleton(height=LEAST_HEIGHT // 2):
-            found = wiring.assumptions(services, run)
+            found = wiring.assumptions(services, run, services.market.change_token())
     except WorkbenchError as reason:  # the result stands, whatever has become of its inputs
         problem.show(reason)
         return

@@ -403,6 +403,8 @@ def test_counters_are_summed_over_sleeves():
         "margin_calls": 0,
         "ambiguous_bars": 2,
         "missed_limits": 0,
+        "detail_missing": 0,
+        "detail_conflicts": 0,
     }
 
 

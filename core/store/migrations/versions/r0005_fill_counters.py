@@ -1,4 +1,4 @@
-"""Counters of limits that were reached and did not fill. Each one filled before: 0.
+"""Counters of limits that did not fill and of finer bars. Neither was before: 0.
 
 Revision ID: 0005
 Revises: 0004
@@ -17,7 +17,7 @@ down_revision: Final = "0004"
 branch_labels: Final = None
 depends_on: Final = None
 
-_ADDED: Final = ("missed_limits",)
+_ADDED: Final = ("missed_limits", "detail_missing", "detail_conflicts")
 
 
 def upgrade() -> None:
