@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,34 @@ def lay_prices(
             "volume": np.full(len(close), 1_000.0),
         }
     )
+    lay_frame(lake, symbol, "1d", frame)
+
+
+def lay_hours(
+    lake: Path, symbol: str, closes: Sequence[float], *, first: date = FIRST_DAY, stretch: float = 1
+) -> None:
+    """Put three hours inside each day of `lay_prices`, the high first on one day, last on the next.
+
+    Args:
+        stretch: What the highs are multiplied by: above 1 they contradict the days.
+    """
+    rows = []
+    before = closes[0]
+    for n, (day, close) in enumerate(zip(weekdays(len(closes), first), closes, strict=True)):
+        high, low = max(before, close) * 1.01 * stretch, min(before, close) * 0.99
+        turns = [before, high, low, close] if n % 2 else [before, low, high, close]
+        for hour, (begin, end) in enumerate(pairwise(turns)):
+            at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+            rows.append((at, begin, max(begin, end), min(begin, end), end, 100.0))
+        before = close
+    names = ["timestamp", "open", "high", "low", "close", "volume"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    lay_frame(lake, symbol, "1h", frame.cast({"timestamp": pl.Datetime("us", "UTC")}))
+
+
+def lay_frame(lake: Path, symbol: str, timeframe: str, frame: pl.DataFrame) -> None:
+    """Put bars of any length into the lake's layout."""
     for (year,), part in frame.group_by(pl.col("timestamp").dt.year(), maintain_order=True):
-        folder = lake / "ohlcv" / "1d" / f"symbol={symbol}" / f"year={year}"
+        folder = lake / "ohlcv" / timeframe / f"symbol={symbol}" / f"year={year}"
         folder.mkdir(parents=True, exist_ok=True)
         part.write_parquet(folder / f"{symbol}_{year}.parquet")
