@@ -8,8 +8,10 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.domain.metrics import METRICS
@@ -117,6 +119,42 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         },
     }
     assert "optimistic_fill" in run["badges"]
+
+
+def test_finer_bars_decide_inside_a_bar(call: Call, lake: tuple[str, str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    close = 24_000 + np.cumsum(rng.normal(0, 6, 3 * 375))
+    lines = ["timestamp,open,high,low,close,volume"]
+    for n, price in enumerate(close):
+        opened = close[max(n - 1, 0)]
+        at = datetime(2024, 12, 2 + n // 375, 3, 45, tzinfo=UTC) + timedelta(minutes=n % 375)
+        high, low = max(opened, price) + 3, min(opened, price) - 3
+        lines.append(f"{at.isoformat()},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},10")
+    source = tmp_path / "minutes.csv"
+    source.write_text("\n".join(lines) + "\n")
+    assert call("import", source, "--symbol", "MINUTES", "--market", "XNSE").code == 0
+    scalp = (
+        "run", "--strategy", "ema10_scalper", "--symbols", "MINUTES", "--timeframe", "15m",
+        "--costs", "zero", "--size", 50, "--param", "stop_loss_pct=0.03", "--param",
+            "target_pct=0.03",
+    )  # fmt: skip
+
+    coarse = call(*scalp, "--json").json
+    fine = call(*scalp, "--detail", "1m", "--json").json
+    interval = call("assumptions", coarse["run_id"], "--json").json
+    shown = call("assumptions", fine["run_id"])
+    daily = call(*RUN, "--symbols", "ACME", "--detail", "1m")
+
+    assert fine["options"]["detail"] == "1m"
+    reading = next(one for one in interval["rules"] if one["rule"] == "detail")
+    assert reading["detail"] == "1m"
+    assert reading["metrics"] == fine["metrics"] != coarse["metrics"]
+    assert reading["counters"]["detail_missing"] == 0
+    assert interval["notes"] == []
+    assert "Next open: 1m bars decide inside a bar." in shown.out
+    assert "Without finer bars" in shown.out
+    assert daily.code == 2
+    assert "ACME has no 1m bars that its 1d bars are made of" in daily.err
 
 
 def test_a_run_is_measured_against_another_symbol(call: Call, lake: tuple[str, str]) -> None:

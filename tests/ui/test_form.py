@@ -232,6 +232,7 @@ SPEC = RunSpec(
         allow_short=False,
         fill_on_touch=True,
         seed=11,
+        detail="1d",
         intraday=True,
         square_off=time(15, 15),
         no_entry_after=time(14, 0),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -16,10 +17,19 @@ from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
 from core.errors import Conflict, DataProblem
 from core.services import Backtests
-from tests.laboratory import lay_prices, wave
+from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
 from tests.ui.conftest import words
 from ui import formats, wiring
 from ui.components import provenance
+
+PROTECTED = """
+from core.domain.strategy import MarketView, Signals, Strategy, pct
+
+
+class Protected(Strategy):
+    def generate_signals(self, view: MarketView) -> Signals:
+        return Signals.side(long=view.close > 0, stop=pct(0.5), target=pct(0.5))
+"""
 
 
 def text_of(html):
@@ -239,6 +249,28 @@ def test_what_keeps_assumptions_from_being_computed_is_said_in_the_tab(
 
     assert "The code of run 1 is no longer kept" in shown
     assert "Equity and drawdown" in shown
+
+
+def test_the_assumptions_tab_shows_what_finer_bars_decide(open_page, submit, services):
+    lake, strategies = services.settings.lake_dir, services.settings.strategies_dir
+    lay_hours(lake, "YOUNG", wave(60), first=date(2022, 1, 3))
+    write_strategy(strategies, "protected", PROTECTED)
+    try:
+        run = submit("protected", ("YOUNG",))
+        found = services.backtests.assumptions(run)
+        shown = text_of(words(opened(open_page, run, tab="Assumptions")))
+    finally:
+        shutil.rmtree(lake / "ohlcv" / "1h")
+        (strategies / "protected.py").unlink()
+
+    missing = found.each[-1].metrics.counters["detail_missing"]
+    assert 0 < missing <= 40
+    assert "Finer bars" in shown
+    assert (
+        "Finer bars: 1h bars decide inside a bar; bars decided alone: "
+        f"{missing} without any that tell all of them." in shown
+    )
+    assert formats.metric("total_return", found.each[-1].metrics["total_return"]) in shown
 
 
 def test_the_costs_tab_says_what_was_paid_for_what_and_the_break_even(open_page, submit, services):
