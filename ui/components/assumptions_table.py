@@ -16,13 +16,13 @@ COLUMNS = (
     "profit_factor",
     "fees",
 )
-UNCLEAR = "Unclear bars"
+AMBIGUOUS = "Ambiguous bars"
 
 
 def show(found: Assumptions) -> None:
     """Draw one row for each rule and how far they lie apart beneath."""
     head = "".join(f'<th scope="col">{markup.label(name)}</th>' for name in COLUMNS)
-    head += f'<th scope="col">{UNCLEAR}</th>'
+    head += f'<th scope="col">{AMBIGUOUS}</th>'
     rows = "".join(_row(one) for one in found.each)
     spans = "".join(f"<td>{_span(found, name)}</td>" for name in COLUMNS)
     markup.write(
