@@ -141,6 +141,27 @@ def test_r6_two_unclear_finer_bars_are_one_unclear_bar(engine):
     assert counted(run) == {"ambiguous_bars": 1}
 
 
+def test_r6_an_unclear_finer_bar_is_remembered_by_those_after_it(engine):
+    rows = ((100, 103, 100, 102), (102, 102.5, 101.5, 102))
+
+    run = engine([held(*rows)], [guarded(trail=points(2))], FINE, ZERO)
+
+    assert counted(run) == {"ambiguous_bars": 1}
+
+
+def test_r6_the_first_finer_bar_opens_where_the_bar_does(engine):
+    """Not at 98.5, below the limit; nor at 103, next to the high."""
+    rows = ((98.5, 100, 97, 98), (98, 99, 98, 99))
+    order = finer([STILL], rows, bars=[STILL, (100, 100, 97, 99)])
+    near = held((103, 104, 97, 100), bar=(100, 104, 97, 100))
+
+    entered = engine([order], [resting(99)], FINE, ZERO)
+    walked = engine([near], [BOTH], PATH, ZERO)
+
+    assert deals(entered) == [(1, 1, 99, Reason.ENTRY)]
+    assert left(walked) == [(2, 98, Reason.STOP)]
+
+
 @pytest.mark.parametrize(
     ("rows", "exit_"),
     [
@@ -356,9 +377,10 @@ def test_r6_weights_are_protected_in_detail_too(engine):
 # With other rules ------------------------------------------------------------------------------
 
 
-def test_r5_a_limit_is_missed_in_the_whole_bar(engine):
-    """Two finer bars are beyond the target, and one of them opens there: one draw, one miss."""
-    bars = held((100, 104, 100, 102), (104, 105, 102, 102))
+@pytest.mark.parametrize("last", [(104, 105, 102, 102), (102, 102, 101, 102)])
+def test_r5_a_limit_is_missed_in_the_whole_bar(engine, last):
+    """A second finer bar that opens beyond the target, or is below it: one draw, one miss."""
+    bars = held((100, 104, 100, 102), last)
     costs = CostModel(fill_probability=uniform(0, "TEST", int(bars.ts[2]), "target"))
 
     run = engine([bars], [BOTH], FINE, costs)
