@@ -159,8 +159,8 @@ def _margin() -> dict[str, Any]:
         chosen["protection"] = _choice(
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
-    with right:
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
+    with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
