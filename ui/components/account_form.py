@@ -222,13 +222,14 @@ def _choice(name: str, label: str, options: dict[str, str]) -> str:
     return value
 
 
-def _detail(*, disabled: bool) -> str | None:
+def _detail(*, disabled: bool) -> Timeframe | None:
     key = state.option("detail")
     state.seed(key, DEFAULTS.detail)
-    value: str | None = st.selectbox(
+    value: Timeframe | None = st.selectbox(
         "Finer bars",
-        [None, *(each.value for each in Timeframe if each.is_intraday or each is Timeframe.D1)],
-        format_func=lambda length: length or "None",
+        [each for each in Timeframe if each.is_intraday or each is Timeframe.D1],
+        index=None,
+        placeholder="none",
         key=key,
         disabled=disabled,
         persist_state="session",
