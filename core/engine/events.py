@@ -76,6 +76,7 @@ _OPTIONS = frozenset(
         "on_insufficient",
         "allow_short",
         "fill_on_touch",
+        "seed",
     }
 )
 _COSTS = frozenset(
@@ -100,6 +101,7 @@ _COSTS = frozenset(
         "per_trade",
         "half_spread_bps",
         "tick",
+        "fill_probability",
     }
 )
 _SIGNALS = frozenset({"codes", "conflicts", "entry_kind"})

@@ -156,7 +156,7 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     Raises:
         StrategyFailed: the signals make no sense, as in `simulate`.
     """
-    if simulate.needs_general_driver(track.bars, track.options, track.costs):
+    if simulate.needs_general_driver(track.bars, track.options, track.costs, signals):
         _account(track, signals, rows, lane)
         return
     trades, figures = _quick(track, signals, scratch) or _general(track, signals, scratch)

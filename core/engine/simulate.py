@@ -45,7 +45,7 @@ def simulate(
     if total == 0:
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
     convert.check_signals(signals, total)
-    if needs_general_driver(bars, options, costs):
+    if needs_general_driver(bars, options, costs, signals):
         return simulate_account([bars], [signals], options, costs, compiled=compiled).alone()
     equity, cash, quantity = np.empty(total), np.empty(total), np.empty(total)
     held = np.empty(total, dtype=np.bool_)
@@ -100,8 +100,18 @@ def simulate(
     )
 
 
-def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -> bool:
-    """Whether one symbol's run uses a rule that only the general driver knows."""
+def needs_general_driver(
+    bars: Bars, options: EngineOptions, costs: CostModel, signals: Signals | None = None
+) -> bool:
+    """Whether one symbol's run uses a rule that only the general driver knows.
+
+    Args:
+        bars: Of the run.
+        options: Account and fill rules.
+        costs: Fees and price concession.
+        signals: What is to be traded; None where any signals could come.
+    """
+    has_limits = signals is None or not (signals.entry_price is None and signals.target is None)
     return bool(
         options.maintenance_margin
         or options.borrow_rate
@@ -112,7 +122,7 @@ def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -
         or options.option is not None
         or costs.impact
         or costs.volume_share
-        or costs.fill_probability < 1.0
+        or (costs.fill_probability < 1.0 and has_limits)
         or bars.has_dividends
         or bars.has_splits
     )
