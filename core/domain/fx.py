@@ -14,7 +14,7 @@ US_PER_DAY = 86_400_000_000
 MOST_DAYS_OLD = 7
 """Older rates do not count: the market they come from was closed no longer than that."""
 
-CURRENCY = re.compile(r"[A-Z]{3,5}")
+CURRENCY = re.compile(r"^[A-Z]{3,5}$")
 """Codes as in ISO 4217, and those of coins (`USDT`)."""
 
 
@@ -55,8 +55,12 @@ class FxRates:
         """What is converted by what, for people."""
         return f"{self.currency} to {self.account} by {self.series}"
 
-    def at(self, times: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def at(self, times: npt.NDArray[np.int64], *, aged: bool = False) -> npt.NDArray[np.float64]:
         """Look up the latest rate known at each time, shape (T,).
+
+        Args:
+            times: Microseconds UTC.
+            aged: Whether a rate of any age will do.
 
         Raises:
             DataProblem: there is none yet, or it has been known for more than `MOST_DAYS_OLD` days.
@@ -70,7 +74,7 @@ class FxRates:
                 hint="import earlier rates, or begin the run later",
             )
         age = times - self.known[place]
-        if bool((age > MOST_DAYS_OLD * US_PER_DAY).any()):
+        if not aged and bool((age > MOST_DAYS_OLD * US_PER_DAY).any()):
             row = int(np.argmax(age > MOST_DAYS_OLD * US_PER_DAY))
             raise DataProblem(
                 f"the latest rate of {self.words} known at {_when(times[row])} is that of "

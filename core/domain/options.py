@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.bars import Adjust
+from core.domain.fx import CURRENCY
 
 MIN_LOT = 1e-9
 
@@ -38,6 +39,11 @@ class EngineOptions(BaseModel):
     Attributes:
         initial_cash: Account currency at the start.
         account: With several symbols: equal `sleeves`, or one `shared` cash account.
+        account_currency: Currency of cash, equity and every sum (`USD`); None for that of the
+            symbols, which must then have the same one (R17).
+        fx: Currency of a symbol to the series that rates into the account's are read from; those
+            not named are found by their name, `EURUSD` or `USDEUR` for EUR in USD (R17).
+        funding: Whether positions pay the funding that their prices come with (R17).
         adjust: Prices a run sees: `split`: adjusted for splits, dividends paid in cash; `raw`: as
             traded, splits and dividends as events; `total_return`: adjusted for both, badged (R15).
         fill: `next_open`: decided at close t, filled at open t+1. `close`: filled at close t,
@@ -77,6 +83,9 @@ class EngineOptions(BaseModel):
 
     initial_cash: float = Field(100_000.0, gt=0, le=1e12)
     account: Literal["sleeves", "shared"] = "sleeves"
+    account_currency: str | None = Field(None, pattern=CURRENCY.pattern)
+    fx: dict[str, str] = Field(default_factory=dict, max_length=20)
+    funding: bool = True
     adjust: Adjust = "split"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)

@@ -113,6 +113,8 @@ def needs_general_driver(bars: Bars, options: EngineOptions, costs: CostModel) -
         or costs.volume_share
         or bars.has_dividends
         or bars.has_splits
+        or (bars.has_funding and options.funding)
+        or bars.fx is not None
     )
 
 
