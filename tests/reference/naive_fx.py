@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from core.domain.bars import Bars
+from core.domain.fx import FxRates
 from core.domain.timeframe import Timeframe
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,15 +36,27 @@ class Converter:
         if rates is None:
             return 1.0
         if (symbol, moment) not in self.found:
-            for known, rate in zip(rates.known.tolist(), rates.rate.tolist(), strict=True):
-                if EPOCH + timedelta(microseconds=known) <= moment:
-                    self.found[symbol, moment] = rate
+            self.found[symbol, moment] = latest(rates, moment)
         return self.found[symbol, moment]
+
+
+def latest(rates: FxRates, moment: datetime) -> float:
+    """The last rate known by a moment; the case must come with one."""
+    found = []
+    for known, rate in zip(rates.known.tolist(), rates.rate.tolist(), strict=True):
+        if EPOCH + timedelta(microseconds=known) <= moment:
+            found.append(rate)
+    return float(found[-1])
+
+
+def start_of(bars: Bars, number: int) -> datetime:
+    """When a bar opens."""
+    return EPOCH + timedelta(microseconds=int(bars.ts[number]))
 
 
 def end_of(bars: Bars, number: int) -> datetime:
     """When a bar is over."""
-    opened = EPOCH + timedelta(microseconds=int(bars.ts[number]))
+    opened = start_of(bars, number)
     if bars.timeframe is Timeframe.MN1:
         return opened.replace(year=opened.year + opened.month // 12, month=opened.month % 12 + 1)
     assert bars.timeframe.seconds is not None
