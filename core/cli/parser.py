@@ -233,6 +233,7 @@ def _import(sub: ArgumentParser) -> None:
     sub.add_argument("file", metavar="FILE", help="CSV file; data/README.md says what it may be")
     sub.add_argument("--symbol", required=True, metavar="SYMBOL", help="name in the lake")
     sub.add_argument("--market", metavar="CODE", help="XNYS XNSE XEUR FX 24/7 (as known, or 24/7)")
+    sub.add_argument("--currency", metavar="CODE", help="of the prices (the market's)")
     sub.add_argument("--zone", metavar="ZONE", help="zone of times without offset (the market's)")
     sub.add_argument("--timeframe", metavar="TF", help="length of the bars (found from the times)")
     sub.add_argument("--label", metavar="WHEN", help="a bar's time is its open or its close (open)")
