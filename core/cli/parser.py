@@ -137,6 +137,18 @@ def _run(sub: ArgumentParser) -> None:
     how.add_argument(
         "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"
     )
+    how.add_argument(
+        "--account-currency", metavar="CODE", help="of cash and every sum (that of the symbols)"
+    )
+    how.add_argument(
+        "--fx",
+        metavar="CODE=SYMBOL",
+        action="append",
+        help="series with the rates of a currency, e.g. EUR=EURUSD (found by its name)",
+    )
+    how.add_argument(
+        "--funding", action=BooleanOptionalAction, help="positions pay their funding (yes)"
+    )
     how.add_argument("--adjust", metavar="TERMS", help="prices: split, raw or total_return (split)")
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
     how.add_argument("--delay", type=_whole, metavar="BARS", help="extra bars before the fill (0)")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +51,21 @@ class FxRates:
                 f"{self.series} has rates that are not above 0", expected="positive numbers"
             )
         self.known.flags.writeable = self.rate.flags.writeable = False
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 of what is converted into what, and of both columns."""
+        digest = hashlib.sha256(f"{self.series}|{self.currency}|{self.account}|".encode())
+        digest.update(self.known.tobytes())
+        digest.update(self.rate.tobytes())
+        return digest.hexdigest()
+
+    def between(self, first: int, last: int) -> FxRates:
+        """Give the rates that hold at some time from `first` to `last`, both inclusive."""
+        left = max(int(np.searchsorted(self.known, first, side="right")) - 1, 0)
+        right = int(np.searchsorted(self.known, last, side="right"))
+        rows = slice(left, max(left, right))
+        return replace(self, known=self.known[rows].copy(), rate=self.rate[rows].copy())
 
     @property
     def words(self) -> str:

@@ -122,6 +122,10 @@ class EngineOptions(BaseModel):
     def _sensible(self) -> Self:
         if self.sizing == "lots" and self.lot_size == 0:
             raise ValueError("sizing in lots needs a lot_size above 0")
+        if wrong := [code for code in self.fx if not CURRENCY.fullmatch(code)]:
+            raise ValueError(
+                f"fx names {wrong[0]!r}, expected currencies and their series, such as EUR: EURUSD"
+            )
         if 0 < self.lot_size < MIN_LOT:
             raise ValueError(f"lot_size is {self.lot_size}, expected 0 or at least {MIN_LOT}")
         if self.square_off is not None and not self.intraday:

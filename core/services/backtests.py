@@ -56,6 +56,7 @@ from core.services.answers import (
     result_from_json,
 )
 from core.services.compare import Comparison
+from core.services.currencies import settled
 from core.services.decimation import merge_bars, thin
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
@@ -436,6 +437,7 @@ class Backtests:
         for symbol in symbols:
             self._require_bars(symbol, spec.timeframe, spec.start, spec.end)
         benchmark = self._benchmark(spec, symbols)
+        options = settled(options, symbols, benchmark, self._catalog)
         return RunSpec(
             strategy=info.id,
             params=params,

@@ -35,9 +35,11 @@ from core.engine.simulate import ENGINE_VERSION, needs_general_driver
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.registry.blame import blamed
-from core.services import frames
+from core.services import currencies, frames
+from core.services.currencies import converted
 
 HASH_DIGITS = 12
+RATES = "fx:"
 DICE_SEED = 20_240_101
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 # What else decides the last bit of a result or the bytes of its files.
@@ -52,7 +54,7 @@ def engine_version() -> str:
     files = [
         path for room in ("domain", "engine", "analytics") for path in (root / room).rglob("*.py")
     ]
-    own = [Path(__file__), Path(frames.__file__)]
+    own = [Path(__file__), Path(frames.__file__), Path(currencies.__file__)]
     for path in sorted([*files, *(path.resolve() for path in own)]):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
@@ -80,7 +82,7 @@ def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
                 hint="Choose dates with prices",
             )
         found.append(bars)
-    return found
+    return converted(found, spec, catalog)
 
 
 def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bars | None:
@@ -120,13 +122,22 @@ def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bar
             f"{days[1]}, the sessions of the run",
             hint="Choose a benchmark with prices there, or none",
         )
-    return found
+    return converted([found], spec, catalog)[0]
 
 
 def data_hashes_of(bars: Sequence[Bars], benchmark: Bars | None = None) -> dict[str, str]:
-    """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last."""
+    """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last.
+
+    Those of rates follow, as `fx:EURUSD`: of what the bars can have used of them.
+    """
     used = [*bars] if benchmark is None else [*bars, benchmark]
-    return {each.symbol: each.data_hash for each in used}
+    hashes = {each.symbol: each.data_hash for each in used}
+    first = min(int(each.ts[0]) for each in used)
+    last = max(int(each.over[-1]) for each in used)
+    for each in used:
+        if each.fx is not None:
+            hashes[f"{RATES}{each.fx.series}"] = each.fx.between(first, last).data_hash
+    return hashes
 
 
 def key_of(

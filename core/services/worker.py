@@ -199,7 +199,8 @@ class _Worker:
         return {"metrics": [metrics_to_json(each) for each in metrics]}
 
     def _is_synthetic(self, spec: RunSpec) -> bool:
-        used = {*spec.symbols} if spec.benchmark is None else {*spec.symbols, spec.benchmark}
+        used = {*spec.symbols, *spec.options.fx.values()}
+        used |= set() if spec.benchmark is None else {spec.benchmark}
         return any(series.synthetic for symbol in used for series in self._catalog.series(symbol))
 
     def _check(self, request: Message, _ask: Ask) -> Message:
