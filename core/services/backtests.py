@@ -56,7 +56,7 @@ from core.services.answers import (
     result_from_json,
 )
 from core.services.compare import Comparison
-from core.services.currencies import settled
+from core.services.currencies import Conversion, conversions, settled
 from core.services.decimation import merge_bars, thin
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
@@ -343,13 +343,20 @@ class Backtests:
         return weights_over_time(run.spec, equity, positions, max_points=max_points)
 
     def accrued(self, ref: Ref) -> float:
-        """Give a run's money that came without a fill: dividends, options' accruals less borrow.
+        """Give a run's money that came without a fill: dividends, accruals less what was paid.
 
         Raises:
             NotFound, Conflict, DataProblem: as `equity`.
         """
         run = self._completed_run(ref)
         return accrued(run.spec, self._read(run, "positions"), self._read(run, "fills"))
+
+    def conversions(self, ref: Ref) -> Sequence[Conversion]:
+        """Say how a run's symbols were taken into the account's currency; raises as `equity`."""
+        run = self._completed_run(ref)
+        if not run.spec.options.fx:
+            return ()
+        return conversions(run.spec, self._read(run, "positions"), self._catalog)
 
     def artifact_path(self, ref: Ref, name: str) -> Path:
         """Say where the file of an artifact is.

@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
+import polars as pl
 
 from core.catalog import Catalog
 from core.domain.bars import Bars
 from core.domain.fx import MOST_DAYS_OLD, FxRates
 from core.domain.options import EngineOptions
-from core.domain.run import RunSpec
+from core.domain.run import FX, RunSpec
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput, NotFound
 
 PAIR_LETTERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a symbol of a run was taken into the currency of the account.
+
+    Attributes:
+        currency: Of the symbol.
+        series: Where its rates were read.
+        first, last: Rates at the closes of its first and last bar.
+    """
+
+    symbol: str
+    currency: str
+    series: str
+    first: float
+    last: float
+
+
+def conversions(spec: RunSpec, positions: pl.DataFrame, catalog: Catalog) -> list[Conversion]:
+    """Say how the symbols of a run were converted, in the order of the request.
+
+    Args:
+        spec: Of the run.
+        positions: Its table of that name.
+        catalog: Knows the currency of symbols; those gone from it are left out.
+    """
+    if FX not in positions.columns:
+        return []
+    found = []
+    for symbol in spec.symbols:
+        code = catalog.currency_of(symbol)
+        if code not in spec.options.fx:
+            continue
+        rates = positions.filter(pl.col("symbol") == symbol)[FX]
+        found.append(
+            Conversion(symbol, code, spec.options.fx[code], float(rates[0]), float(rates[-1]))
+        )
+    return found
 
 
 def settled(

@@ -24,7 +24,7 @@ from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
-from core.domain.run import RunResult, RunSpec, run_key
+from core.domain.run import RATES, RunResult, RunSpec, run_key
 from core.domain.signals import Signals, Weights
 from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
@@ -39,7 +39,6 @@ from core.services import currencies, frames
 from core.services.currencies import converted
 
 HASH_DIGITS = 12
-RATES = "fx:"
 DICE_SEED = 20_240_101
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 # What else decides the last bit of a result or the bytes of its files.

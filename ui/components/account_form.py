@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import time
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from core.domain.options import EngineOptions, OptionProxy
 from ui import state
-from ui.components import markup
+from ui.components import currency_form, markup
 from ui.components.limits import limits
 
 DEFAULTS: Final = EngineOptions()
@@ -35,15 +36,25 @@ MOMENT: Final = (
 )
 
 
-def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
+def show(
+    *,
+    symbols: int = 1,
+    universe: bool = False,
+    currency: Callable[[], dict[str, Any]] = dict,
+) -> dict[str, Any]:
     """Draw the options; give them as they stand, by the names of `EngineOptions`.
 
     Args:
         symbols: How many are chosen.
         universe: Whether the strategy weighs them together; then it sizes its positions itself.
+        currency: Draws the currency of the account and gives what was chosen.
     """
     chosen: dict[str, Any] = {}
-    chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
+    left, right = st.columns(2, gap="xsmall", vertical_alignment="top")
+    with left:
+        chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
+    with right:
+        chosen |= currency()
     if universe:
         chosen["account"] = "shared"
         st.caption(WEIGHS)
@@ -74,8 +85,11 @@ def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
 
 def fill(options: EngineOptions) -> None:
     """Set the widgets to these options."""
+    currency_form.fill(options.account_currency, options.fx)
     for name, value in options:
         key = state.option(name)
+        if name in {"account_currency", "fx"}:
+            continue
         if name == "option":
             st.session_state[state.option("by_delta")] = value is not None
             for part, given in value or OptionProxy():
@@ -158,6 +172,7 @@ def _margin() -> dict[str, Any]:
         chosen["protection"] = _choice(
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
+        chosen["funding"] = _toggle("funding", "Pay funding")
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)

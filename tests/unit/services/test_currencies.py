@@ -64,6 +64,9 @@ def test_a_run_over_two_currencies_is_what_its_account_would_have(world):
     assert run.spec.options.fx == {"EUR": "EURUSD"}
     assert set(run.data_hashes) == {"HOME", "ABROAD", "fx:EURUSD"}
     assert "account in USD, EUR converted by EURUSD" in world.services.backtests.policy(run)
+    (found,) = world.services.backtests.conversions(run.id)
+    assert (found.symbol, found.currency, found.series) == ("ABROAD", "EUR", "EURUSD")
+    assert (found.first, found.last) == pytest.approx((EURO[1], EURO[-1]))
 
 
 def test_the_tables_say_the_rate_and_add_up(world):
@@ -181,6 +184,7 @@ def test_one_currency_is_said_in_the_record_and_converts_nothing(world):
     assert plain.spec.options.account_currency == "EUR"
     assert plain.spec.options.fx == {}
     assert said.reused
+    assert world.services.backtests.conversions(plain.id) == ()
     assert "fx" not in world.services.backtests.positions(plain.id).columns
 
 
