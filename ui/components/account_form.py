@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 from pydantic import BaseModel
+from streamlit.delta_generator import DeltaGenerator
 
 from core.domain.options import EngineOptions, OptionProxy
 from ui import state
@@ -40,21 +41,20 @@ def show(
     *,
     symbols: int = 1,
     universe: bool = False,
-    currency: Callable[[], dict[str, Any]] = dict,
+    currency: Callable[[DeltaGenerator], dict[str, Any]] = lambda _: {},
 ) -> dict[str, Any]:
     """Draw the options; give them as they stand, by the names of `EngineOptions`.
 
     Args:
         symbols: How many are chosen.
         universe: Whether the strategy weighs them together; then it sizes its positions itself.
-        currency: Draws the currency of the account and gives what was chosen.
+        currency: Draws the currency of the account beside the capital; gives what was chosen.
     """
     chosen: dict[str, Any] = {}
-    left, right = st.columns(2, gap="xsmall", vertical_alignment="top")
+    left, right = st.columns(2, gap="xsmall")
     with left:
         chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
-    with right:
-        chosen |= currency()
+    chosen |= currency(right)
     if universe:
         chosen["account"] = "shared"
         st.caption(WEIGHS)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.domain.dataset import Series
 from ui import state
@@ -13,16 +14,22 @@ from ui import state
 ACCOUNT: Final = "account_currency"
 
 
-def show(symbols: Sequence[str], series: Sequence[Series]) -> dict[str, Any]:
+def show(
+    symbols: Sequence[str], series: Sequence[Series], *, beside: DeltaGenerator
+) -> dict[str, Any]:
     """Draw the choices; give them by the names of `EngineOptions`.
 
     Args:
         symbols: Those chosen, the benchmark too.
         series: What the lake holds, rates among it.
+        beside: Where the currency is chosen; what it entails follows below.
     """
     currency = {one.symbol: one.currency for one in series}
     own = sorted({code for name in symbols if (code := currency.get(name)) is not None})
-    chosen = _account(own, currency)
+    with beside:
+        chosen = _account(own, currency)
+    if len(own) > 1 and not chosen:
+        st.caption(f"The symbols are in {', '.join(own)}: choose the currency of the account.")
     if not chosen:
         return {ACCOUNT: None}
     foreign = [code for code in own if code != chosen]
@@ -43,7 +50,6 @@ def _account(own: Sequence[str], currency: dict[str, str | None]) -> str:
     known = sorted({code for code in currency.values() if code} | {kept} - {""})
     state.seed(key, "")
     state.keep_valid(key, ["", *known])
-    several = len(own) > 1
     chosen: str = st.selectbox(
         "Account currency",
         ["", *known],
@@ -53,8 +59,6 @@ def _account(own: Sequence[str], currency: dict[str, str | None]) -> str:
         help="Cash, equity and every sum are in it. Symbols in another currency are converted at "
         "the rate of each fill and mark.",
     )
-    if several and not chosen:
-        st.caption(f"The symbols are in {', '.join(own)}: choose the currency of the account.")
     return chosen
 
 

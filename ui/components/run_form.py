@@ -57,7 +57,7 @@ def show(
     options = account_form.show(
         symbols=len(data.symbols),
         universe=info.universe,
-        currency=lambda: currency_form.show(used, series),
+        currency=lambda beside: currency_form.show(used, series, beside=beside),
     )
     costs = costs_form.show(
         costs_form.Setting(
