@@ -15,6 +15,7 @@ import numpy as np
 from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
 from core.domain.fx import FxRates
+from core.domain.market import MARKETS
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.timeframe import Timeframe
@@ -75,7 +76,11 @@ def with_rates(case: SharedCase, seed: int) -> SharedCase:
     rng = np.random.default_rng([seed, 17])
     bars, wanted, options, costs = case
     length = Timeframe(str(rng.choice(["1d", "1d", "15m", "1h", "4h"])))
-    moved = [replace(each, timeframe=length) for each in bars]
+    clocks = [MARKETS[code] for code in rng.choice(["XNYS", "XNSE", "24/7"], size=len(bars))]
+    moved = [
+        replace(each, timeframe=length, market=market)
+        for each, market in zip(bars, clocks, strict=True)
+    ]
     chosen = rng.random(len(bars)) < 0.7
     chosen[int(rng.integers(len(bars)))] = True
     moved = [

@@ -17,6 +17,7 @@ import pytest
 from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
 from core.domain.fx import FxRates
+from core.domain.market import MARKETS
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights, pct, points
 from core.domain.simulation import Reason
@@ -1422,6 +1423,22 @@ def test_r17_a_rate_known_within_a_bar_counts_at_its_close_only(engine):
     assert list(run.equity) == [100_000, 100_100, 100_200]
 
 
+def test_r17_a_row_is_over_with_the_first_of_its_bars(engine):
+    """One ends at 16:00 with its session, the other at 16:30; what is known at 16:15 is too late."""
+    minute = [870, 930]
+    moments = (FIRST * 1_440 + np.array([0, 975])) * 60_000_000
+    hour = replace(
+        days(100, 100, on=[0, 0], minute=minute),
+        timeframe=Timeframe.H1,
+        fx=FxRates("EURUSD", "EUR", "USD", moments, np.array([1.0, 2.0])),
+    )
+    around = replace(hour, market=MARKETS["24/7"])
+    for bars in ([hour, around], [around, hour]):
+        run = engine(bars, [wants(LONG, HOLD), silent(2)], units(1), ZERO)
+
+        assert list(run.equity) == [100_000, 100_000]
+
+
 def test_r17_a_month_is_over_when_the_next_one_begins(engine):
     """January 2020 ends after 31 days, February after 29."""
     known = (FIRST + np.array([0, 30, 31, 59, 60, 61])) * US_PER_DAY
@@ -1535,6 +1552,32 @@ def test_r17_a_margin_call_counts_positions_in_the_accounts_currency(engine):
     assert run.counters["margin_calls"] == 1
     assert deals(run)[1] == (2, 0, -6, 100, Reason.MARGIN)
     assert run.cash[2] == -400 + 300
+
+
+def test_r17_a_margin_call_comes_when_a_currency_makes_it(engine):
+    """10 short on 600; at 1.2 they are 1200, E is 400 and 40 % of it 480."""
+    run = engine(
+        [days(100, 100, 100, 100, fx=dollars(1, 1, 1.2, 1.2, 1.2))],
+        [wants(SHORT, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=600, initial_margin=0.5, maintenance_margin=0.4),
+        ZERO,
+    )
+
+    # k = 400 / 600: 6 are kept.
+    assert deals(run)[1] == (2, 0, 4, 100, Reason.MARGIN)
+    assert run.counters["margin_calls"] == 1
+
+
+def test_r17_risk_is_money_of_the_account(engine):
+    """10 points below 100, on 10 units at 1.25 dollars."""
+    run = engine(
+        [days(100, 100, fx=dollars(1, 1.25, 2))],
+        [wants(LONG, HOLD, stop=pct(10))],
+        units(10),
+        ZERO,
+    )
+
+    assert run.trades[0].risk == 10 * 10 * 1.25
 
 
 def test_r17_dividends_and_borrow_come_at_the_rate_of_the_opening(engine):

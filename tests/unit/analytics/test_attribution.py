@@ -138,8 +138,10 @@ def judged(account: PortfolioSimulation):
         session=np.maximum.accumulate(account.session),
         timeframe=account.bars[0].timeframe,
     )
+    busiest = max((each.market for each in account.bars), key=lambda m: m.sessions_per_year)
     return replace(
         made,
+        bars=replace(made.bars, market=busiest),
         fills=fills,
         trades=replace(made.trades, fx=trades.fx),
         dividends=account.dividends,
