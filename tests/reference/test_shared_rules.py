@@ -1424,7 +1424,7 @@ def test_r17_a_rate_known_within_a_bar_counts_at_its_close_only(engine):
 
 
 def test_r17_a_row_is_over_with_the_first_of_its_bars(engine):
-    """One ends at 16:00 with its session, the other at 16:30; what is known at 16:15 is too late."""
+    """One ends at 16:00 with its session, one at 16:30; what is known at 16:15 is too late."""
     minute = [870, 930]
     moments = (FIRST * 1_440 + np.array([0, 975])) * 60_000_000
     hour = replace(
