@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
-from api.asking import require_runnable, submit
+from api.asking import require_rates, require_runnable, submit
 from api.bodies import BacktestIn, RecordBody, RunBody
 from api.deps import ServicesDep
 from api.errors import problems
@@ -135,6 +135,7 @@ def upload(
     require_runnable(services, body, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
     if benchmark is not None:
         require_symbol(services, benchmark, "benchmark")
+    require_rates(services, body, body.spec(["UPLOAD"], Timeframe.D1), market, currency)
     report = receive(
         services, file, market=market, currency=currency, zone=zone, timeframe=timeframe
     )

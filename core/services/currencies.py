@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -79,6 +79,16 @@ def settled(
         NotFound: there are no rates.
     """
     currency = {symbol: catalog.currency_of(symbol) for symbol in symbols}
+    return settled_for(options, currency, benchmark, catalog)
+
+
+def settled_for(
+    options: EngineOptions,
+    currency: Mapping[str, str | None],
+    benchmark: str | None,
+    catalog: Catalog,
+) -> EngineOptions:
+    """Complete options for symbols of known currencies, in the catalog or not; as `settled`."""
     account = options.account_currency or _common(currency)
     if benchmark is not None and account is not None:
         currency = {**currency, benchmark: catalog.currency_of(benchmark)}
@@ -99,7 +109,7 @@ def settled(
     return options.model_copy(update={"account_currency": account, "fx": fx})
 
 
-def _common(currency: dict[str, str | None]) -> str | None:
+def _common(currency: Mapping[str, str | None]) -> str | None:
     """Give the one currency of all symbols, None where one of them is not known."""
     found = sorted({code for code in currency.values() if code is not None})
     if len(found) > 1:
