@@ -141,6 +141,36 @@ def test_what_was_gained_in_the_accounts_currency_is_trades_and_what_came_withou
     assert paid > 30
 
 
+def test_rates_known_after_a_row_change_nothing_up_to_its_close():
+    """Every rate that is known only after the row is over becomes another one."""
+    compared = 0
+    for seed in SEEDS[:80]:
+        bars, wanted, options, costs = with_rates(random_shared_case(seed), seed)
+        run = simulate_account(bars, wanted, options, costs)
+        row = len(run.ts) // 2
+        over = min(
+            int(each.over[each.ts == run.ts[row]][0]) for each in bars if run.ts[row] in each.ts
+        )
+        other = simulate_account(
+            [replace(each, fx=each.fx and changed_after(each.fx, over)) for each in bars],
+            wanted,
+            options,
+            costs,
+        )
+
+        upto = slice(0, row + 1)
+        for name in ("equity", "cash", "quantity", "accrued"):
+            assert bits(getattr(run, name)[upto]) == bits(getattr(other, name)[upto]), (
+                f"{seed} {name}"
+            )
+        compared += bits(run.equity) != bits(other.equity)
+    assert compared > 20
+
+
+def changed_after(rates: FxRates, moment: int) -> FxRates:
+    return replace(rates, rate=np.where(rates.known > moment, rates.rate * 1.37, rates.rate))
+
+
 @pytest.mark.parametrize("factor", [1.0, 0.25, 64.0])
 def test_an_account_in_another_unit_has_the_same_trades(factor):
     """One rate for all symbols and at all times: everything in money is so many times as much."""
