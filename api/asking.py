@@ -59,6 +59,18 @@ def require_runnable(services: Services, body: Body, spec: RunSpec) -> None:
         clean_params(info.params, info.constraints, spec.params)
 
 
+def require_rates(
+    services: Services, body: Body, spec: RunSpec, market: str, currency: str | None
+) -> None:
+    """Refuse prices of this market and currency that the run could not convert.
+
+    Raises:
+        NotFound, InvalidInput: there are no rates, or a currency is not known.
+    """
+    with _in_words_of(body):
+        services.backtests.require_rates(spec.options, market, currency, spec.benchmark)
+
+
 def _require_types(info: StrategyInfo, given: Mapping[str, Any], place: str) -> None:
     """Refuse what the core, which also reads forms and command lines, would convert."""
     faults = [
@@ -95,7 +107,7 @@ def _in_words_of(body: Body, unnamed: str = "") -> Iterator[None]:
             word = _word(head, asked)
             if word in asked:
                 each.field = f"{word}.{name}" if name else word
-                each.found = asked[word].get(name) if name else asked[word]
+                each.found = (asked[word] or {}).get(name) if name else asked[word]
         raise
 
 

@@ -20,6 +20,7 @@ from api.words import (
     Cash,
     Clock,
     CostsIn,
+    Currency,
     DatasetId,
     Day,
     EnginePreset,
@@ -94,6 +95,20 @@ class EngineOptionsBody(Body):
     )
 
     account: Literal["sleeves", "shared"] | None = None
+    account_currency: Currency | None = Field(
+        None,
+        description="Of cash and every sum; that of the symbols unless given. Symbols in another "
+        "one are converted at every fill and mark.",
+    )
+    fx: dict[Currency, Symbol] | None = Field(
+        None,
+        max_length=20,
+        description="Currency of a symbol to the series that its rates into the account's are "
+        "read from; found by its name (`EURUSD`, `USDEUR`) where none is given.",
+    )
+    funding: bool | None = Field(
+        None, description="Whether positions pay the funding that prices of perpetuals come with."
+    )
     adjust: Adjust | None = Field(
         None,
         description="Prices split-adjusted with dividends in cash (`split`), as traded (`raw`), or "

@@ -27,6 +27,7 @@ from core.domain.cost_presets import preset_names
 from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
 from core.domain.engine_words import engine_presets
+from core.domain.fx import CURRENCY
 from core.domain.run import SORTABLE
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
@@ -137,6 +138,7 @@ Clock = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"}),
 ]
 Symbol = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\x21-\x7e]+$")]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY.pattern)]
 Benchmark = Annotated[
     Symbol,
     Field(

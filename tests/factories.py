@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostChange, CostModel
+from core.domain.fx import FxRates
 from core.domain.market import MARKETS, Market
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals
@@ -52,6 +53,8 @@ def make_bars(
     volume: Any = None,
     dividend: Any = None,
     split: Any = None,
+    funding: Any = None,
+    fx: FxRates | None = None,
     session: Any = None,
     minute: Any = None,
     ts: Any = None,
@@ -90,6 +93,8 @@ def make_bars(
         volume=np.full(count, np.nan) if volume is None else np.array(volume, dtype=np.float64),
         dividend=None if dividend is None else np.array(dividend, dtype=np.float64),
         split=None if split is None else np.array(split, dtype=np.float64),
+        funding=None if funding is None else np.array(funding, dtype=np.float64),
+        fx=fx,
     )
 
 

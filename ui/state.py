@@ -53,6 +53,11 @@ def option(name: str) -> str:
     return f"{FORM}option_{name}"
 
 
+def rates_of(currency: str) -> str:
+    """Key of the widget that chooses the rates of a currency."""
+    return f"{FORM}fx_{currency}"
+
+
 def cost(name: str) -> str:
     """Key of the widget of a field of the cost model."""
     return f"{FORM}cost_{name}"

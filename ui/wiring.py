@@ -14,7 +14,7 @@ from core.domain.cost_breakdown import CostBreakdown
 from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
 from core.plots import attribution, equity, months, prices, weights
-from core.services import Comparison, Services
+from core.services import Comparison, Conversion, Services
 from ui import formats
 
 KEPT = 64
@@ -108,6 +108,12 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
 def trades(_services: Services, run: Run) -> pl.DataFrame:
     """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
     return _services.backtests.trades(run)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
+def conversions(_services: Services, run: Run) -> Sequence[Conversion]:
+    """Give how symbols of a finished run were converted."""
+    return _services.backtests.conversions(run)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)

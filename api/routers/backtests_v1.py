@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
-from api.asking import require_runnable, submit
+from api.asking import require_rates, require_runnable, submit
 from api.bodies import BacktestIn, RecordBody, RunBody
 from api.deps import ServicesDep
 from api.errors import problems
@@ -42,7 +42,7 @@ from api.schemas.runs import (
     RunRow,
     UploadAnswerV1,
 )
-from api.words import Benchmark, RunRef, StrategyName, StrategyPart, TimeframeIn
+from api.words import Benchmark, Currency, RunRef, StrategyName, StrategyPart, TimeframeIn
 from core.domain.dataset import ImportReport
 from core.domain.run import Run, RunQuery, RunSpec, RunStatus
 from core.domain.timeframe import Timeframe
@@ -116,6 +116,9 @@ def upload(
     strategy_params: Annotated[str, Form(max_length=20_000, description="JSON object.")] = "{}",
     engine_options: Annotated[str, Form(max_length=20_000, description="JSON object.")] = "{}",
     market: Annotated[MarketCode, Form(description="Whose sessions the bars belong to.")] = "24/7",
+    currency: Annotated[
+        Currency | None, Form(description="Of the prices; that of the market if left out.")
+    ] = None,
     zone: Annotated[
         str | None, Form(max_length=60, description="IANA zone of times without offset.")
     ] = None,
@@ -132,7 +135,10 @@ def upload(
     require_runnable(services, body, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
     if benchmark is not None:
         require_symbol(services, benchmark, "benchmark")
-    report = receive(services, file, market=market, zone=zone, timeframe=timeframe)
+    require_rates(services, body, body.spec(["UPLOAD"], Timeframe.D1), market, currency)
+    report = receive(
+        services, file, market=market, currency=currency, zone=zone, timeframe=timeframe
+    )
     spec = body.spec([report.symbol], timeframe or report.timeframe)
     kept = submit(services, body, spec)
     found = answer(services, kept, response, body.notes(), max_points)
@@ -257,6 +263,7 @@ def receive(
     file: UploadFile,
     *,
     market: str,
+    currency: str | None,
     zone: str | None,
     timeframe: Timeframe | None,
 ) -> ImportReport:
@@ -269,7 +276,8 @@ def receive(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=UPLOADS, dir=scratch) as folder:
         path = Path(folder) / "upload.csv"
-        digest = hashlib.sha256(f"{market}|{zone}|{timeframe}|".encode())
+        told = "" if currency is None else f"{currency}|"
+        digest = hashlib.sha256(f"{market}|{zone}|{timeframe}|{told}".encode())
         with path.open("wb") as kept:
             while chunk := file.file.read(CHUNK):
                 digest.update(chunk)
@@ -280,6 +288,7 @@ def receive(
                 name=_safe_name(file.filename),
                 symbol=f"UP-{digest.hexdigest()[:16].upper()}",
                 market=market,
+                currency=currency,
                 zone=zone,
                 timeframe=timeframe,
                 description="Uploaded with a backtest",

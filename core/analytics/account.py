@@ -66,9 +66,9 @@ class Account:
         exposure: Share of bars with a position, over the bars of all sleeves, or over the times at
             which any symbol of a shared account has a bar.
         gross_exposure: Mean of |position value| over equity.
-        notional: Sum of |quantity| x price x multiplier of all fills.
+        notional: Sum of |quantity| x price x multiplier of all fills, in the account's currency.
         fees, slippage: Sums over all fills, money.
-        dividends, borrow, carry: Cash that belongs to no trade, money; see `Simulation`.
+        dividends, borrow, carry, funding: Cash that belongs to no trade, money; see `Simulation`.
         fills: Number of them.
         trades: Closed ones.
         open_trades: Number of positions still open.
@@ -98,6 +98,7 @@ class Account:
     dividends: float
     borrow: float
     carry: float
+    funding: float
     fills: int
     trades: ClosedTrades
     open_trades: int
@@ -178,6 +179,7 @@ def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
         dividends=sum(each.dividends for each in simulations),
         borrow=sum(each.borrow for each in simulations),
         carry=sum(each.carry for each in simulations),
+        funding=sum(each.funding for each in simulations),
         fills=sum(len(fill) for fill in fills),
         trades=_closed_trades(simulations),
         open_trades=sum(_open_trades(simulation) for simulation in simulations),
@@ -212,7 +214,10 @@ def _exposure(simulations: Sequence[_One]) -> float:
 
 
 def _notional(simulation: _One) -> float:
-    traded = np.abs(simulation.fills.quantity) * simulation.fills.price
+    fills = simulation.fills
+    traded = np.abs(fills.quantity) * fills.price
+    if fills.fx is not None:
+        traded = traded * fills.fx
     return float(traded.sum()) * simulation.multiplier
 
 

@@ -1,9 +1,9 @@
 """What each symbol of one account contributed to it.
 
 The contribution of a symbol is money: what its sales brought less what its purchases and fees took,
-plus what accrued on it (dividends and options' gains, less borrow), plus its position at the last
-close. At every time contributions add up to what the account has gained. Metrics of a symbol are
-those of the curve that begins with the cash of the whole account and gains this symbol's
+plus what accrued on it (dividends and options' gains, less borrow and funding), plus its position
+at the last close. At every time contributions add up to what the account has gained. Metrics of a
+symbol are those of the curve that begins with the cash of the whole account and gains this symbol's
 contribution only.
 """
 
@@ -30,7 +30,8 @@ def contributions(account: PortfolioSimulation) -> FloatArray:
     """
     fills = account.fills
     paid = np.zeros(account.quantity.shape)
-    cost = fills.quantity * fills.price * account.multiplier + fills.fee
+    value = fills.quantity * fills.price * account.multiplier
+    cost = (value if fills.fx is None else value * fills.fx) + fills.fee
     np.add.at(paid, (fills.bar, account.fill_symbol), cost)
     gained: FloatArray = _values(account) + account.accrued - np.cumsum(paid, axis=0)
     return gained
@@ -85,6 +86,9 @@ def each_symbol(account: PortfolioSimulation) -> list[PortfolioSimulation]:
                 borrow_of=account.borrow_of[one],
                 carry_of=account.carry_of[one],
                 dividends_of=account.dividends_of[one],
+                funding=float(account.funding_of[place]),
+                funding_of=account.funding_of[one],
+                fx=None if account.fx is None else account.fx[:, one],
             )
         )
     return found
@@ -93,9 +97,12 @@ def each_symbol(account: PortfolioSimulation) -> list[PortfolioSimulation]:
 def _values(account: PortfolioSimulation) -> FloatArray:
     """Positions at the last close, money, shape (T, S)."""
     flat = account.quantity == 0.0
-    values: FloatArray = np.where(flat, 0.0, account.quantity * account.mark * account.multiplier)
+    held = account.quantity * account.mark * account.multiplier
+    values: FloatArray = np.where(flat, 0.0, held if account.fx is None else held * account.fx)
     return values
 
 
 def _taken(table: Table, rows: IntArray) -> Table:
-    return replace(table, **{each.name: getattr(table, each.name)[rows] for each in fields(table)})
+    columns = {each.name: getattr(table, each.name) for each in fields(table)}
+    taken = {name: column[rows] for name, column in columns.items() if column is not None}
+    return replace(table, **taken)

@@ -114,7 +114,7 @@ def pairs_with_own_symbols(
     cash = curve.initial_cash
     if len(symbols) == 1 and len(symbols[0]) == len(curve.ts):
         bars = symbols[0]
-        held = cash * (combine.worth_of(bars)[ends] / bars.open[0])
+        held = cash * (combine.worth_of(bars)[ends] / combine.opening_of(bars))
     else:
         held = combine.buy_and_hold(symbols, cash, curve.ts[ends])
     count = len(session_returns)
@@ -152,7 +152,7 @@ def pairs_with(
     covered = int(mine[-1] - mine[0]) if len(mine) else 0
     if len(mine) and mine[0] == 0:
         first = int(theirs[0])
-        opened = benchmark.open[ends[first - 1] + 1 if first else 0]
+        opened = combine.opening_of(benchmark, int(ends[first - 1]) + 1 if first else 0)
         own = np.concatenate(([initial_cash], own))
         other = np.concatenate(([opened], other))
         covered += 1

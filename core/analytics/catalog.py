@@ -149,4 +149,5 @@ CATALOG: Mapping[str, Measure] = {
     "dividends": lambda a: a.dividends,
     "borrow": lambda a: a.borrow,
     "carry": lambda a: a.carry,
+    "funding": lambda a: a.funding,
 }

@@ -111,6 +111,8 @@ def gross_exposure(traded: Traded, curve: Curve) -> float:
     value = np.zeros(len(curve.ts))
     for simulation in simulations:
         held = np.abs(simulation.quantity) * simulation.bars.close * simulation.multiplier
+        if simulation.fx is not None:
+            held = held * simulation.fx
         value += carried(curve.ts, simulation.bars.ts, held, 0.0)
     alive = curve.equity > 0.0
     share = np.divide(value, curve.equity, out=np.zeros(len(value)), where=alive)
@@ -121,17 +123,28 @@ def worth_of(bars: Bars) -> FloatArray:
     """Compute what one unit of the first bar's open is worth at each close, shape (T,).
 
     It is held through splits, and its dividends are kept in cash; without any, that is the close.
+    In the account's currency, closes and dividends at the rates of their moments.
     """
     worth = bars.close
     units = np.ones(len(bars))
     if bars.has_splits and bars.split is not None:
         units[1:] = np.multiply.accumulate(bars.split[1:])
         worth = worth * units
+    if bars.fx is not None:
+        worth = worth * bars.fx.at(bars.over)
     if bars.has_dividends and bars.dividend is not None:
         paid = bars.dividend * units
         paid[:1] = 0.0
+        if bars.fx is not None:
+            paid = paid * bars.fx.at(bars.ts)
         worth = worth + np.add.accumulate(paid)
     return worth
+
+
+def opening_of(bars: Bars, row: int = 0) -> float:
+    """Give what one unit costs at the open of a bar, in the account's currency."""
+    opened = float(bars.open[row])
+    return opened if bars.fx is None else opened * float(bars.fx.at(bars.ts[row : row + 1])[0])
 
 
 def buy_and_hold(
@@ -155,6 +168,6 @@ def buy_and_hold(
     sleeve = initial_cash / len(bars)
     equity = np.zeros(len(ts))
     for each in bars:
-        worth = sleeve * (worth_of(each) / each.open[0]) if len(each) else each.close
+        worth = sleeve * (worth_of(each) / opening_of(each)) if len(each) else each.close
         equity += find(ts, each.ts, worth, sleeve)
     return equity

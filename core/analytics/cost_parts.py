@@ -6,7 +6,7 @@ part by part. Their sums are the stored figures to the rounding of float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
 
@@ -38,6 +38,7 @@ class PaidFills:
             which they do unless a split changed the units (R15).
         is_payout: Whether it pays a fraction of a lot out after a split, which costs nothing; None
             where none does.
+        fx: Rate into the account's currency, which these are in; prices are in the symbol's.
     """
 
     symbol: IntArray
@@ -48,6 +49,7 @@ class PaidFills:
     slippage: FloatArray
     after: FloatArray | None = None
     is_payout: BoolArray | None = None
+    fx: FloatArray | None = None
 
     def __len__(self) -> int:
         """Number of fills."""
@@ -68,6 +70,10 @@ def paid_by_part(
         Money of each fill, shape (F,), by name of `COST_PARTS`. The parts of fees add up to
         `fills.fee` and those of slippage to `fills.slippage`.
     """
+    if fills.fx is not None:
+        own = replace(fills, fee=fills.fee / fills.fx, slippage=fills.slippage / fills.fx, fx=None)
+        parts = paid_by_part(own, options, costs)
+        return {name: amounts * fills.fx for name, amounts in parts.items()}
     flat, before = _positions(fills)
     value = np.abs(fills.quantity) * options.multiplier
     value = value * _priced(fills, before, options.option)
@@ -79,7 +85,8 @@ def paid_by_part(
 
 def notional(fills: PaidFills, options: EngineOptions) -> float:
     """Sum |quantity| x price x multiplier of fills, money; options count by their delta."""
-    return float(np.sum(np.abs(fills.quantity) * fills.price)) * _per_point(options)
+    traded = np.abs(fills.quantity) * fills.price
+    return float(np.sum(traded if fills.fx is None else traded * fills.fx)) * _per_point(options)
 
 
 def _fee_parts(

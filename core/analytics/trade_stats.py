@@ -23,7 +23,8 @@ Numbers = FloatArray | IntArray
 def trade_returns(trades: Trades, multiplier: float) -> FloatArray:
     """Compute what each trade made of the money put in, `pnl / (|quantity| entry multiplier)`.
 
-    Net of costs, open trades at their last mark; the quantity is never 0.
+    Net of costs, open trades at their last mark; the quantity is never 0. Both are in the account's
+    currency: entries count at the rates of their fills.
 
     Args:
         trades: N round trips.
@@ -32,7 +33,8 @@ def trade_returns(trades: Trades, multiplier: float) -> FloatArray:
     Returns:
         Fractions, shape (N,).
     """
-    return trades.pnl / (np.abs(trades.quantity) * trades.entry_price * multiplier)
+    put_in = np.abs(trades.quantity) * trades.entry_price * multiplier
+    return trades.pnl / (put_in if trades.fx is None else put_in * trades.fx)
 
 
 def risk_multiples(trades: Trades) -> FloatArray:

@@ -9,7 +9,8 @@ Markets without sessions: intraday buckets are counted from 1970 UTC, a day is a
 the date rolls at another hour than midnight (spot FX: 17:00 New York), buckets are counted from the
 roll; none crosses it, so the last one of a date may be short when clocks change.
 
-Dividends of a bucket are added. A split within one counts from its opening: what comes before it in
+Dividends of a bucket are added. Funding is too, from after the opening of one bucket up to that of
+the next, which it belongs to. A split within one counts from its opening: what comes before it in
 the bucket is put on the terms after it, so that a bar never mixes both.
 
 Weeks are ISO weeks and months calendar months of session dates, labelled by their first day. A sum
@@ -111,14 +112,16 @@ def _actions_kept(rows: Columns, kept: BoolArray) -> Columns:
     if not rows.acted:
         return rows
     dividend, split = rows.action("dividend").copy(), rows.action("split").copy()
+    funding = rows.action("funding").copy()
     places = np.flatnonzero(kept)
-    for row in np.flatnonzero(~kept & ((dividend != 0.0) | (split != 1.0))):
+    for row in np.flatnonzero(~kept & ((dividend != 0.0) | (split != 1.0) | (funding != 0.0))):
         at = int(np.searchsorted(places, row))
         if at < len(places):
             # A split after a dividend divides it.
             dividend[places[at]] += dividend[row] / split[places[at]]
             split[places[at]] *= split[row]
-    return rows._replace(dividend=dividend, split=split)
+            funding[places[at]] += funding[row]
+    return rows._replace(dividend=dividend, split=split, funding=funding)
 
 
 def _intraday_labels(
@@ -153,7 +156,11 @@ def _starts(labels: IntArray | Int32Array) -> IntArray:
 def _reduce(rows: Columns, labels: IntArray) -> Columns:
     starts = _starts(labels)
     last = np.concatenate((starts[1:], [len(labels)])) - 1
-    dividend = split = None
+    dividend = split = funding = None
+    if "funding" in rows.acted:
+        paid = rows.action("funding")
+        funding = paid[starts]
+        funding[1:] += np.add.reduceat(paid, starts)[:-1] - paid[starts[:-1]]
     if rows.acted:
         ratios = rows.action("split")
         terms = np.multiply.accumulate(ratios)
@@ -170,6 +177,7 @@ def _reduce(rows: Columns, labels: IntArray) -> Columns:
         volume=np.add.reduceat(rows.volume, starts),
         dividend=dividend,
         split=split,
+        funding=funding,
     )
 
 

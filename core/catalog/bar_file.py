@@ -137,6 +137,7 @@ def _judge(keeper: Gatekeeper, cells: PriceCells, bars: Columns, *, assumed: boo
     judge_volume(keeper, cells.volume)
     keeper.reject_each(cells.bad_actions["dividend"], "bad_dividend")
     keeper.reject_each(cells.bad_actions["split"], "bad_split")
+    keeper.reject_each(cells.bad_actions["funding"], "bad_funding")
     judge_actions(keeper, bars)
     judge_duplicates(keeper, bars)
     keeper.check_share()

@@ -1,4 +1,4 @@
-"""Names of columns: what sources call the time, prices, volume, dividend and split of a bar."""
+"""Names of columns: what sources call the time, prices, volume and actions of a bar."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
         *("split", "splits", "split ratio", "split factor", "splitfactor", "split coefficient"),
         *("stock splits", "stock split"),
     ),
+    "funding": ("funding", "funding rate", "fundingrate", "last funding rate", "lastfundingrate"),
 }
 ZERO_IS_NO_SPLIT: Final = ("stock splits", "stock split")
 """Columns of Yahoo Finance, which has 0 where others have 1."""

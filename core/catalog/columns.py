@@ -25,7 +25,7 @@ SCHEMA: Final[dict[str, pl.DataType | pl.datatypes.DataTypeClass]] = {
     "volume": pl.Float64,
 }
 """Columns of every price file."""
-ACTIONS: Final = ("dividend", "split")
+ACTIONS: Final = ("dividend", "split", "funding")
 """Columns of a price file in which something of the kind happens."""
 ARROW_SCHEMA: Final = pa.schema(
     [("timestamp", pa.timestamp("us", "UTC")), *((name, pa.float64()) for name in [*SCHEMA][1:])]
@@ -35,7 +35,7 @@ ARROW_SCHEMA: Final = pa.schema(
 class Columns(NamedTuple):
     """Rows in time order, shape (T,) each: `ts` in microseconds UTC, a missing volume is NaN.
 
-    `dividend` and `split` are None where nothing of the kind is known.
+    `dividend`, `split` and `funding` are None where nothing of the kind is known.
     """
 
     ts: IntArray
@@ -46,6 +46,7 @@ class Columns(NamedTuple):
     volume: FloatArray
     dividend: FloatArray | None = None
     split: FloatArray | None = None
+    funding: FloatArray | None = None
 
     def take(self, rows: slice | IntArray | BoolArray) -> Columns:
         """Select rows."""

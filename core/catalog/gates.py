@@ -110,7 +110,7 @@ def judge_volume(keeper: Gatekeeper, volume: FloatArray) -> None:
 
 
 def judge_actions(keeper: Gatekeeper, rows: Columns) -> None:
-    """Reject dividends and splits that cannot be."""
+    """Reject dividends, splits and funding that cannot be."""
     dividend, split = rows.action("dividend"), rows.action("split")
     keeper.reject(
         np.flatnonzero(dividend < 0),
@@ -123,6 +123,15 @@ def judge_actions(keeper: Gatekeeper, rows: Columns) -> None:
         lambda row: (
             f"split is {float(split[row])!r}, expected new units per old one such as 2 for 2:1, "
             "1 for none"
+        ),
+    )
+    funding = rows.action("funding")
+    keeper.reject(
+        np.flatnonzero(~(np.abs(funding) < 1)),
+        "bad_funding",
+        lambda row: (
+            f"funding is {float(funding[row])!r}, expected a share of the position's value such as "
+            "0.0001 for 0.01 %, 0 for none"
         ),
     )
 
@@ -168,7 +177,7 @@ def judge_duplicates(keeper: Gatekeeper, rows: Columns) -> None:
 def same_values(left: Columns, right: Columns) -> BoolArray:
     """Whether rows agree in every value; two missing volumes agree.
 
-    Where `left` knows nothing of dividends or splits, it does not contradict any.
+    Where `left` knows nothing of dividends, splits or funding, it does not contradict any.
     """
     same: BoolArray = left.volume == right.volume
     same |= np.isnan(left.volume) & np.isnan(right.volume)

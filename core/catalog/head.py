@@ -45,10 +45,11 @@ class SeriesEntry(_Entry):
 
 
 class SymbolEntry(_Entry):
-    """One instrument."""
+    """One instrument; `currency` only where it is not that of its market or its name."""
 
     market: str
     synthetic: bool = False
+    currency: str | None = None
     description: str = ""
     source: str = ""
     series: dict[Timeframe, SeriesEntry] = Field(default_factory=dict)

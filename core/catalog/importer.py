@@ -19,11 +19,12 @@ from core.catalog.head import Head, SymbolEntry
 from core.catalog.lake import Catalog, moment
 from core.catalog.names import canonical_symbol
 from core.catalog.options import Label, ReadOptions
-from core.catalog.publish import publish, writing
+from core.catalog.publish import describe, publish, writing
 from core.catalog.stored import PartReader, parts_of
 from core.catalog.timestamps import DateOrder
 from core.domain.bars import IntArray
 from core.domain.dataset import ImportReport
+from core.domain.fx import CURRENCY
 from core.domain.market import find_market
 from core.domain.timeframe import Timeframe
 from core.errors import Conflict, InvalidInput
@@ -39,6 +40,7 @@ def import_csv(
     name: str,
     symbol: str,
     market: str = "XNYS",
+    currency: str | None = None,
     zone: str | None = None,
     timeframe: Timeframe | None = None,
     label: Label = "open",
@@ -61,6 +63,7 @@ def import_csv(
         name: Name of the file; only its ending is looked at.
         symbol: To store the bars under; case does not matter.
         market: Code of the market whose sessions the bars belong to.
+        currency: What the prices are in (`USD`); that of the market, or of the pair, if not given.
         zone: Clock of times that carry none; the market's own if not given.
         timeframe: Length of the bars; found from the rows if not given.
         label: Whether a stamp says when its bar opened or when it closed.
@@ -83,6 +86,7 @@ def import_csv(
     about = SymbolEntry(
         market=find_market(market).code,
         synthetic=synthetic,
+        currency=_checked_currency(currency),
         description=_checked_text("description", description),
         source=_checked_text("source_note", source_note or name),
     )
@@ -105,6 +109,8 @@ def import_csv(
                 years=_merged(stored, fresh),
                 report=report,
             )
+        elif about.currency != head.symbols[symbol].currency:
+            describe(catalog.root, head, symbol, about)
     tell(1.0)
     return report
 
@@ -184,9 +190,13 @@ def _agreed(head: Head, symbol: str, about: SymbolEntry) -> SymbolEntry:
     known = head.symbols.get(symbol)
     if known is None:
         return about
-    for field, what in (("market", "market"), ("synthetic", "synthetic")):
+    for field, what in (
+        ("market", "market"),
+        ("synthetic", "synthetic"),
+        ("currency", "currency"),
+    ):
         old, new = getattr(known, field), getattr(about, field)
-        if old != new:
+        if old != new and not (field == "currency" and None in {old, new}):
             raise Conflict(
                 f"{symbol} is known with {what} {old}, this import says {new}",
                 expected=f"{what} {old}",
@@ -195,6 +205,7 @@ def _agreed(head: Head, symbol: str, about: SymbolEntry) -> SymbolEntry:
     return about.model_copy(
         update={
             "description": about.description or known.description,
+            "currency": about.currency or known.currency,
             "series": known.series,
         }
     )
@@ -209,6 +220,14 @@ def _checked_name(name: str) -> str:
             field="name",
         )
     return base
+
+
+def _checked_currency(code: str | None) -> str | None:
+    if code is None or CURRENCY.fullmatch(code.strip().upper()):
+        return code and code.strip().upper()
+    raise InvalidInput(
+        f"{code[:20]!r} cannot be a currency", expected="a code such as USD", field="currency"
+    )
 
 
 def _checked_text(field: str, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 UNDECLARED_MARKET: Final = "24/7"
 """Market of files somebody laid into the lake without saying what they are."""
+
+FX_MARKET: Final = "FX"
+_PAIR: Final = re.compile(r"[A-Z]{6}")
 
 _ATTEMPTS: Final = 60
 _PAUSE: Final = 0.005
@@ -220,6 +224,20 @@ class Catalog:
         entry = self._heads.read().symbols.get(symbol)
         return find_market(entry.market if entry else UNDECLARED_MARKET)
 
+    def currency_of(self, symbol: str) -> str | None:
+        """Currency a symbol's prices are in, None where nothing says.
+
+        It is what an import said, else that of its market; of spot FX the second half of a pair:
+        `EURUSD` is in USD.
+        """
+        entry = self._heads.read().symbols.get(symbol)
+        if entry is not None and entry.currency is not None:
+            return entry.currency
+        market = self.market_of(symbol)
+        if market.code == FX_MARKET and _PAIR.fullmatch(symbol):
+            return symbol[3:]
+        return market.currency
+
     def parts(self, symbol: str, timeframe: Timeframe) -> list[Part]:
         """Files a stored series consists of, in time order and undamaged.
 
@@ -357,6 +375,7 @@ class Catalog:
             last=moment(last),
             rows=count,
             synthetic=entry.synthetic,
+            currency=self.currency_of(name),
             description=entry.description,
             source=entry.source,
         )

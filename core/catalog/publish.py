@@ -130,6 +130,11 @@ def declare(root: Path, symbol: str, market: str, *, synthetic: bool = False) ->
         _commit(root, head, name, entry)
 
 
+def describe(root: Path, head: Head, symbol: str, about: SymbolEntry) -> None:
+    """Publish what is known of a symbol, its rows being as they were; called inside `writing`."""
+    _commit(root, head, symbol, about)
+
+
 def parquet_bytes(rows: Columns) -> bytes:
     """Write rows as a Parquet file: equal rows give equal bytes."""
     buffer = io.BytesIO()

@@ -41,12 +41,13 @@ def adjust(
         close=rows.close / factor,
         volume=rows.volume * factor,
         dividend=None if rows.dividend is None else rows.dividend / factor,
+        funding=rows.funding,
     )
     return adjusted, notes
 
 
 def settle(rows: Columns) -> tuple[Columns, list[str]]:
-    """Decide what the splits a file lists mean for its prices, and say so.
+    """Decide what the actions a file lists mean for its prices, and say so.
 
     Many sources list splits beside prices that are adjusted for them. If the steps at all splits
     together are nearer to none than to the ratios, the column is information and is left out;
@@ -61,6 +62,8 @@ def settle(rows: Columns) -> tuple[Columns, list[str]]:
             f"dividends stored: {paid:,}; they are paid on top of the prices, which must not be "
             "adjusted for them as well"
         )
+    if charged := int((rows.action("funding") != 0).sum()):
+        notes.append(f"funding stored: {charged:,} rates, paid on what is held before each")
     if "split" not in rows.acted:
         return rows._replace(split=None), notes
     ratios = rows.action("split")

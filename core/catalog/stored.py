@@ -165,10 +165,12 @@ def _checked(rows: Columns, name: str) -> Columns:
             hint="import the rows as CSV: the importer lists such rows and leaves them out",
         )
     dividend, ratio = rows.action("dividend"), rows.action("split")
-    if not bool(np.all((dividend >= 0) & np.isfinite(dividend) & (ratio > 0) & np.isfinite(ratio))):
+    possible = (dividend >= 0) & np.isfinite(dividend) & (ratio > 0) & np.isfinite(ratio)
+    if not bool(np.all(possible & (np.abs(rows.action("funding")) < 1))):
         raise DataProblem(
-            f"{name} and its neighbours hold dividends or splits that cannot be",
-            expected="dividends of 0 or more, split ratios above 0, 1 for none",
+            f"{name} and its neighbours hold dividends, splits or funding that cannot be",
+            expected="dividends of 0 or more, split ratios above 0 (1 for none), funding rates "
+            "between -1 and 1",
             hint="import the rows as CSV: the importer lists such rows and leaves them out",
         )
     return rows

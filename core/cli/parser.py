@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace, _ArgumentGroup
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -118,7 +118,10 @@ def _run(sub: ArgumentParser) -> None:
     what.add_argument(
         "--no-reuse", action="store_true", help="compute even if the same result is already kept"
     )
-    how = sub.add_argument_group("account and fills (docs/engine_rules.md)")
+    _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
+
+
+def _rules(how: _ArgumentGroup) -> None:
     how.add_argument(
         "--engine",
         metavar="NAME=VALUE",
@@ -136,6 +139,18 @@ def _run(sub: ArgumentParser) -> None:
     )
     how.add_argument(
         "--account", metavar="KIND", help="several symbols: sleeves or shared (sleeves)"
+    )
+    how.add_argument(
+        "--account-currency", metavar="CODE", help="of cash and every sum (that of the symbols)"
+    )
+    how.add_argument(
+        "--fx",
+        metavar="CODE=SYMBOL",
+        action="append",
+        help="series with the rates of a currency, e.g. EUR=EURUSD (found by its name)",
+    )
+    how.add_argument(
+        "--funding", action=BooleanOptionalAction, help="positions pay their funding (yes)"
     )
     how.add_argument("--adjust", metavar="TERMS", help="prices: split, raw or total_return (split)")
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
@@ -237,6 +252,7 @@ def _import(sub: ArgumentParser) -> None:
     sub.add_argument("file", metavar="FILE", help="CSV file; data/README.md says what it may be")
     sub.add_argument("--symbol", required=True, metavar="SYMBOL", help="name in the lake")
     sub.add_argument("--market", metavar="CODE", help="XNYS XNSE XEUR FX 24/7 (as known, or 24/7)")
+    sub.add_argument("--currency", metavar="CODE", help="of the prices (the market's)")
     sub.add_argument("--zone", metavar="ZONE", help="zone of times without offset (the market's)")
     sub.add_argument("--timeframe", metavar="TF", help="length of the bars (found from the times)")
     sub.add_argument("--label", metavar="WHEN", help="a bar's time is its open or its close (open)")

@@ -30,6 +30,7 @@ def import_file(args: Namespace) -> Reply:
     source = csv_file(args.file)
     given: dict[str, Any] = {
         "zone": args.zone,
+        "currency": args.currency,
         "timeframe": None if args.timeframe is None else Timeframe.parse(args.timeframe),
         "label": _one_of(args.label, LABELS, "label"),
         "date_order": _one_of(args.date_order, DATE_ORDERS, "date-order"),
@@ -112,6 +113,7 @@ def _listing(series: list[Series]) -> Reply:
                 "last": item.last,
                 "rows": item.rows,
                 "synthetic": item.synthetic,
+                "currency": item.currency,
                 "description": item.description,
                 "source": item.source,
             }
@@ -131,11 +133,16 @@ def _listing(series: list[Series]) -> Reply:
                 f"{item.first:%Y-%m-%d}",
                 f"{item.last:%Y-%m-%d}",
                 f"{item.rows:,}",
+                item.currency or "-",
                 ("synthetic: " if item.synthetic else "") + item.description,
             )
             for item in series
         ]
-        table(out, ("Symbol", "Bars", "Market", "First", "Last", "Rows>", "What it is"), rows)
+        table(
+            out,
+            ("Symbol", "Bars", "Market", "First", "Last", "Rows>", "Currency", "What it is"),
+            rows,
+        )
 
     return Reply(facts, show)
 

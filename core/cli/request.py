@@ -82,6 +82,8 @@ def spec_of(args: Namespace) -> RunSpec:
     options = only_given(
         {name: getattr(args, SHORTER.get(name, name)) for name in EngineOptions.model_fields}
     )
+    if args.fx is not None:
+        options["fx"] = {code.upper(): name for code, name in pairs(args.fx, "--fx").items()}
     if args.option is not None:
         proxy = pairs(args.option, "--option")
         options["option"] = {name: param_value(text) for name, text in proxy.items()}

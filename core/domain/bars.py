@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.domain.detail import Detail
+from core.domain.fx import FxRates
 from core.domain.market import Market
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem
@@ -27,8 +28,10 @@ US_PER_DAY = 86_400_000_000
 Adjust = Literal["split", "raw", "total_return"]
 """Terms of prices: put on those after every split, as traded, or less dividends too (R15)."""
 
-NO_ACTION = {"dividend": 0.0, "split": 1.0}
-"""Columns of corporate actions and what they hold where nothing happens."""
+NO_ACTION = {"dividend": 0.0, "split": 1.0, "funding": 0.0}
+"""Columns of corporate actions and funding, and what they hold where nothing happens."""
+
+_US_PER_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,11 @@ class Bars:
         split: New units per old one at the opening of this bar, 1 where there is none. None where
             prices do not jump by splits.
         detail: Finer bars inside these, None where none were asked for. Not part of the hashes.
+        funding: Share of its value that a long position held from before this bar pays, and a short
+            one receives: the sum of the rates of all times after the opening of the bar before and
+            up to that of this one (R17). None for a source without funding.
+        fx: Rates into the currency of the account; None where prices are in it. Not part of
+            `data_hash`: they have a series of their own.
     """
 
     symbol: str
@@ -62,6 +70,8 @@ class Bars:
     dividend: FloatArray | None = None
     split: FloatArray | None = None
     detail: Detail | None = None
+    funding: FloatArray | None = None
+    fx: FxRates | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and order once, then freeze the columns."""
@@ -111,6 +121,11 @@ class Bars:
                 f"{self.symbol} has split ratios that are not above 0",
                 expected="new units per old one, 1 where there is none",
             )
+        if self.funding is not None and not bool((np.abs(self.funding) < 1).all()):
+            raise DataProblem(
+                f"{self.symbol} has funding rates that are no shares of a position's value",
+                expected="between -1 and 1, such as 0.0001 for 0.01 %, 0 where there is none",
+            )
 
     @property
     def has_splits(self) -> bool:
@@ -121,6 +136,28 @@ class Bars:
     def has_dividends(self) -> bool:
         """Whether a dividend is paid somewhere."""
         return self.dividend is not None and bool((self.dividend != 0).any())
+
+    @property
+    def has_funding(self) -> bool:
+        """Whether funding is paid somewhere."""
+        return self.funding is not None and bool((self.funding != 0).any())
+
+    @cached_property
+    def over(self) -> IntArray:
+        """When each bar is over, microseconds UTC, shape (T,).
+
+        A day, week or month is over when its dates are; a shorter bar after its length, or at the
+        close of its market's session, should that come first.
+        """
+        if not self.timeframe.is_intraday:
+            return self.timeframe.after(self.ts)
+        length = np.full(len(self), (self.timeframe.seconds or 0) * 1_000_000, dtype=np.int64)
+        if self.market.closes is not None:
+            closes = self.market.closes.hour * 60 + self.market.closes.minute
+            left = (closes - self.minute.astype(np.int64)) * _US_PER_MINUTE
+            length = np.where(left > 0, np.minimum(length, left), length)
+        ends: IntArray = self.ts + length
+        return ends
 
     def __len__(self) -> int:
         """Number of bars."""

@@ -12,7 +12,10 @@ from core.domain.timeframe import Timeframe
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Bars of one symbol at the frequency they are stored in."""
+    """Bars of one symbol at the frequency they are stored in.
+
+    `currency` is what its prices are in, None where nothing says.
+    """
 
     symbol: str
     timeframe: Timeframe
@@ -21,6 +24,7 @@ class Series:
     last: datetime
     rows: int
     synthetic: bool = False
+    currency: str | None = None
     description: str = ""
     source: str = ""
 
@@ -33,7 +37,7 @@ class Rejection:
         line: Line in the file, counting from 1 as editors do.
         reason: Stable code: `bad_time`, `missing_price`, `not_a_number`, `nonpositive_price`,
             `high_low`, `duplicate`, `conflicting_duplicate`, `bad_volume`,
-            `bad_dividend`, `bad_split`, `field_count`,
+            `bad_dividend`, `bad_split`, `bad_funding`, `field_count`,
             `nonexistent_time`, `ambiguous_time`.
         detail: What was found, for people.
     """

@@ -23,6 +23,8 @@ class Market:
         opens: First minute of the regular session, None when trading never stops.
         closes: End of the regular session (exclusive), None when trading never stops.
         sessions_per_year: Nominal count used when the data is shorter than a year.
+        currency: What its prices are in unless a symbol says otherwise; None where that differs
+            from symbol to symbol.
         roll_hours: Added to local time before the date is taken (FX: 7, so 17:00 starts a new day).
     """
 
@@ -32,6 +34,7 @@ class Market:
     opens: time | None
     closes: time | None
     sessions_per_year: float
+    currency: str | None = None
     roll_hours: int = 0
 
     @property
@@ -43,9 +46,9 @@ class Market:
 MARKETS: dict[str, Market] = {
     market.code: market
     for market in (
-        Market("XNYS", "US stocks", "America/New_York", time(9, 30), time(16), 252.0),
-        Market("XNSE", "India NSE", "Asia/Kolkata", time(9, 15), time(15, 30), 248.0),
-        Market("XEUR", "Eurex", "Europe/Berlin", time(9), time(22), 254.0),
+        Market("XNYS", "US stocks", "America/New_York", time(9, 30), time(16), 252.0, "USD"),
+        Market("XNSE", "India NSE", "Asia/Kolkata", time(9, 15), time(15, 30), 248.0, "INR"),
+        Market("XEUR", "Eurex", "Europe/Berlin", time(9), time(22), 254.0, "EUR"),
         Market("FX", "Spot FX", "America/New_York", None, None, 260.0, roll_hours=7),
         Market("24/7", "Around the clock", "UTC", None, None, 365.0),
     )

@@ -183,6 +183,7 @@ METRICS: dict[str, Metric] = _table(
     ("dividends", "Dividends", "money", "none", "cash", "Received less paid; in no trade's P&L."),
     ("borrow", "Borrow", "money", "lower", "cash", "Paid for short positions."),
     ("carry", "Option carry", "money", "none", "cash", "Gained by gamma less lost by theta."),
+    ("funding", "Funding", "money", "lower", "cash", "Paid for perpetual futures, less received."),
 )
 
 COUNTER_NAMES = (

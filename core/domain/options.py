@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.bars import Adjust
+from core.domain.fx import CURRENCY
 from core.domain.timeframe import Timeframe
 
 MIN_LOT = 1e-9
@@ -40,6 +41,11 @@ class EngineOptions(BaseModel):
     Attributes:
         initial_cash: Account currency at the start.
         account: With several symbols: equal `sleeves`, or one `shared` cash account.
+        account_currency: Currency of cash, equity and every sum (`USD`); None for that of the
+            symbols, which must then have the same one (R17).
+        fx: Currency of a symbol to the series that rates into the account's are read from; those
+            not named are found by their name, `EURUSD` or `USDEUR` for EUR in USD (R17).
+        funding: Whether positions pay the funding that their prices come with (R17).
         adjust: Prices a run sees: `split`: adjusted for splits, dividends paid in cash; `raw`: as
             traded, splits and dividends as events; `total_return`: adjusted for both, badged (R15).
         fill: `next_open`: decided at close t, filled at open t+1. `close`: filled at close t,
@@ -81,6 +87,9 @@ class EngineOptions(BaseModel):
 
     initial_cash: float = Field(100_000.0, gt=0, le=1e12)
     account: Literal["sleeves", "shared"] = "sleeves"
+    account_currency: str | None = Field(None, pattern=CURRENCY.pattern)
+    fx: dict[str, str] = Field(default_factory=dict, max_length=20)
+    funding: bool = True
     adjust: Adjust = "split"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)
@@ -119,6 +128,10 @@ class EngineOptions(BaseModel):
     def _sensible(self) -> Self:
         if self.sizing == "lots" and self.lot_size == 0:
             raise ValueError("sizing in lots needs a lot_size above 0")
+        if wrong := [code for code in self.fx if not CURRENCY.fullmatch(code)]:
+            raise ValueError(
+                f"fx names {wrong[0]!r}, expected currencies and their series, such as EUR: EURUSD"
+            )
         if 0 < self.lot_size < MIN_LOT:
             raise ValueError(f"lot_size is {self.lot_size}, expected 0 or at least {MIN_LOT}")
         if self.square_off is not None and not self.intraday:

@@ -169,6 +169,13 @@ FILLS_SCHEMA: dict[str, Any] = {
     "slippage": pl.Float64,
     "reason": pl.String,
 }
+FX = "fx"
+"""Last column of positions and fills where a symbol is in another currency than the account: its
+rate at the close, or of the fill. Prices are in the symbol's currency, the rest in the account's.
+"""
+CONVERTED = ("positions", "fills")
+RATES = "fx:"
+"""Before the name of a series of rates among the hashes of what a run used."""
 ARTIFACTS: dict[str, dict[str, Any]] = {
     "equity": EQUITY_SCHEMA,
     "positions": POSITIONS_SCHEMA,

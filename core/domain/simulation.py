@@ -86,6 +86,8 @@ class Fills:
         fee: Money, at least 0.
         slippage: Money lost to slippage and spread against the reference price, at least 0.
         reason: See `Reason`.
+        fx: Rate into the account's currency; None where no symbol has another (R17). Prices are in
+            the symbol's currency, fee and slippage in the account's.
     """
 
     bar: IntArray
@@ -94,6 +96,7 @@ class Fills:
     fee: FloatArray
     slippage: FloatArray
     reason: ReasonArray
+    fx: FloatArray | None = None
 
     def __len__(self) -> int:
         """Number of fills."""
@@ -108,13 +111,16 @@ class Trades:
         entry_bar, exit_bar: Rows; exit_bar is -1 while open.
         quantity: Signed: long positive, short negative.
         entry_price, exit_price: Fills; exit_price is the last close while open.
-        pnl: (exit_price - entry_price) * quantity * multiplier - fees.
+        pnl: (exit_price - entry_price) * quantity * multiplier - fees, each price at the rate of
+            its fill into the account's currency (R17).
         fees: Of entry and exit.
         slippage: Of entry and exit, money, already inside the prices.
         mae, mfe: Worst and best excursion as fractions of the entry price; mae <= 0 <= mfe.
         risk: Money at risk at entry |entry - stop| * |quantity| * multiplier, NaN without a stop.
         exit_reason: See `Reason`; 0 while open.
         ambiguous: Whether its exit or survival hung on the order of prices inside some bar.
+        fx: Rate into the account's currency that its entries had on average; None where no symbol
+            has another. Money is in the account's currency, prices in the symbol's.
     """
 
     entry_bar: IntArray
@@ -130,6 +136,7 @@ class Trades:
     risk: FloatArray
     exit_reason: ReasonArray
     ambiguous: BoolArray
+    fx: FloatArray | None = None
 
     def __len__(self) -> int:
         """Number of trades, open ones included."""
@@ -154,6 +161,8 @@ class Simulation:
         carry: What options gained by gamma less what they lost by theta, money (R18).
         labels: Why an exit rule left, by number of the trade.
         dividends: Received on long positions less those paid on short ones, money (R15).
+        funding: Paid for positions less what was received for them, money (R17).
+        fx: Rate into the account's currency at each close; None for a symbol in that currency.
     """
 
     bars: Bars
@@ -173,6 +182,8 @@ class Simulation:
     carry: float = 0.0
     dividends: float = 0.0
     labels: Mapping[int, str] = field(default_factory=dict)
+    funding: float = 0.0
+    fx: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -188,12 +199,14 @@ class PortfolioSimulation:
         equity, cash: At the close of each row, shape (T,).
         quantity: Positions at the close of each row, signed, shape (T, S).
         accrued: Money of each symbol that came without a fill so far, dividends and options'
-            accruals less borrow (R11, R15, R18), shape (T, S).
+            accruals less borrow and funding (R11, R15, R17, R18), shape (T, S).
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
-        max_drawdown, gross_exposure, ruined, borrow, carry, dividends: As in `Simulation`.
-        borrow_of, carry_of, dividends_of: The same of each symbol, shape (S,).
+        max_drawdown, gross_exposure, ruined, borrow, carry, dividends, funding: As in `Simulation`.
+        borrow_of, carry_of, dividends_of, funding_of: The same of each symbol, shape (S,).
+        fx: Rates into the account's currency at the close of each row, NaN before a symbol's first
+            bar, shape (T, S); None where all symbols are in that currency.
     """
 
     bars: tuple[Bars, ...]
@@ -221,6 +234,9 @@ class PortfolioSimulation:
     borrow_of: FloatArray
     carry_of: FloatArray
     dividends_of: FloatArray
+    funding: float
+    funding_of: FloatArray
+    fx: FloatArray | None = None
 
     def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
         """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""
@@ -250,6 +266,8 @@ class PortfolioSimulation:
             borrow=self.borrow,
             carry=self.carry,
             dividends=self.dividends,
+            funding=self.funding,
+            fx=None if self.fx is None else self.fx[:, 0].copy(),
         )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
+
 from core.errors import InvalidInput
 
 _SECONDS = {
@@ -44,6 +47,14 @@ class Timeframe(StrEnum):
     def is_intraday(self) -> bool:
         """Whether several bars make one session."""
         return self.seconds is not None and self.seconds < _SECONDS["1d"]
+
+    def after(self, ts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Give the moment one length after each label, microseconds UTC, shape (T,)."""
+        if self.seconds is not None:
+            return ts + self.seconds * 1_000_000
+        months = ts.astype("datetime64[us]").astype("datetime64[M]")
+        following: npt.NDArray[np.int64] = (months + 1).astype("datetime64[us]").astype(np.int64)
+        return following
 
     @classmethod
     def parse(cls, text: str) -> Timeframe:

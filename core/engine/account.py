@@ -18,7 +18,7 @@ from core.engine.chance import misses_of
 from core.engine.detail import fine_of
 from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
-from core.errors import DataProblem, StrategyFailed
+from core.errors import DataProblem, InvalidInput, StrategyFailed
 
 DELISTED_AFTER_DAYS = 5
 FIRST_TABLE_ROWS = 1024
@@ -86,7 +86,9 @@ def simulate_account(
 
     Raises:
         DataProblem: a symbol has no bars, no volume where a rule needs it, no finer bars that fit
-            where `detail` asks for some, or prices on other terms than `adjust` says.
+            where `detail` asks for some, prices on other terms than `adjust` says, or no rate into
+            the account's currency.
+        InvalidInput: options are traded by their delta in another currency.
         StrategyFailed: signals or weights have the wrong shape or impossible values.
     """
     for each in bars:
@@ -111,6 +113,13 @@ def simulate_account(
                 expected="prices adjusted for dividends, without their cash",
                 hint="read the prices with the same adjust as the run",
             )
+        if each.fx is not None and options.option is not None:
+            raise InvalidInput(
+                f"options on {each.symbol} would be paid in {each.fx.currency}, and the account "
+                f"is in {each.fx.account}",
+                expected="option=null, or an account in the currency of the symbol",
+                field="options.option",
+            )
     timeline = timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
     book = desk.new_book(len(bars))
@@ -126,7 +135,7 @@ def simulate_account(
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
     accrued = np.zeros((total, symbols))
     while True:
-        quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(4)
+        quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(5)
         last = book.copy()
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
@@ -171,9 +180,9 @@ def simulate_account(
         quantity=quantity,
         accrued=accrued,
         held=held,
-        fills=_fills(out.fills[:fills].view(np.recarray)),
+        fills=_fills(out.fills[:fills].view(np.recarray), converts=rows.fx_open.step != 0),
         fill_symbol=out.fills.symbol[:fills].copy(),
-        trades=_trades(out.trades[:trades].view(np.recarray)),
+        trades=_trades(out.trades[:trades].view(np.recarray), converts=rows.fx_open.step != 0),
         trade_symbol=out.trades.symbol[:trades].copy(),
         counters=convert.counters_of(out.counters, conflicts),
         max_drawdown=curve.worst_of(equity, options.initial_cash, bool(ruined)),
@@ -185,6 +194,9 @@ def simulate_account(
         borrow_of=last.borrow.copy(),
         carry_of=last.carry.copy(),
         dividends_of=last.dividends.copy(),
+        funding=float(account[desk.FUNDING]),
+        funding_of=last.funding.copy(),
+        fx=rows.fx_close.value if rows.fx_close.step else None,
     )
 
 
@@ -216,14 +228,17 @@ def _rows(
     if costs.impact:
         moved = _stacked([costs.impact * impact_of(each) for each in bars])
         lay(grid["impact"], moved, number, 0.0)
+    opening, closing = _fx(bars, timeline)
     return desk.Rows(
         grid,
         timeline.row_of,
         timeline.day,
-        _actions(bars, timeline),
+        _actions(bars, timeline, options),
         _terms(bars, timeline),
         _misses(bars, timeline, options, costs),
         fine_of(bars, number, options),
+        opening,
+        closing,
     )
 
 
@@ -241,15 +256,40 @@ def _misses(
     return desk.Misses(np.stack(limits, axis=2), 1)
 
 
-def _actions(bars: Sequence[Bars], timeline: Timeline) -> desk.Table:
-    """List the bars with a dividend or a split in order of rows, then of symbols."""
+def _fx(bars: Sequence[Bars], timeline: Timeline) -> tuple[desk.Levels, desk.Levels]:
+    """Look up the rates known when each row opens, and when the first of its bars is over (R17)."""
+    if all(each.fx is None for each in bars):
+        return _ONE_TERM, _ONE_TERM
+    ends = np.full(len(timeline.ts), np.iinfo(np.int64).max)
+    for s, each in enumerate(bars):
+        rows = timeline.row_of[: len(each), s]
+        ends[rows] = np.minimum(ends[rows], each.over)
+    opening = np.ones(timeline.number.shape)
+    closing = np.ones(timeline.number.shape)
+    for s, each in enumerate(bars):
+        if each.fx is None:
+            continue
+        first, last = timeline.row_of[0, s], timeline.row_of[len(each) - 1, s] + 1
+        for table, times in ((opening, timeline.ts), (closing, ends)):
+            table[:first, s] = np.nan
+            table[first:last, s] = each.fx.at(times[first:last])
+            # Nobody but the last mark of what is still held asks for more.
+            table[last:, s] = each.fx.at(times[last:], aged=True)
+    return desk.Levels(opening, 1), desk.Levels(closing, 1)
+
+
+def _actions(bars: Sequence[Bars], timeline: Timeline, options: EngineOptions) -> desk.Table:
+    """List the bars on which something happens in order of rows, then of symbols."""
     found = []
     for s, each in enumerate(bars):
         dividend = np.zeros(len(each)) if each.dividend is None else each.dividend
         ratio = np.ones(len(each)) if each.split is None else each.split
-        own = np.flatnonzero((dividend != 0.0) | (ratio != 1.0))
+        funding = np.zeros(len(each))
+        if each.funding is not None and options.funding:
+            funding = each.funding
+        own = np.flatnonzero((dividend != 0.0) | (ratio != 1.0) | (funding != 0.0))
         part = np.empty(len(own), dtype=desk.ACTION)
-        part["dividend"], part["split"] = dividend[own], ratio[own]
+        part["dividend"], part["split"], part["funding"] = dividend[own], ratio[own], funding[own]
         part["row"], part["symbol"] = timeline.row_of[own, s], s
         found.append(part)
     table = np.concatenate(found)
@@ -414,7 +454,7 @@ def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
     )
 
 
-def _fills(table: desk.Table) -> Fills:
+def _fills(table: desk.Table, *, converts: bool) -> Fills:
     return Fills(
         bar=table.row.copy(),
         quantity=table.quantity.copy(),
@@ -422,10 +462,11 @@ def _fills(table: desk.Table) -> Fills:
         fee=table.fee.copy(),
         slippage=table.slippage.copy(),
         reason=table.reason.astype(np.uint8),
+        fx=table.fx.copy() if converts else None,
     )
 
 
-def _trades(table: desk.Table) -> Trades:
+def _trades(table: desk.Table, *, converts: bool) -> Trades:
     return Trades(
         entry_bar=table.entry_row.copy(),
         exit_bar=table.exit_row.copy(),
@@ -440,4 +481,5 @@ def _trades(table: desk.Table) -> Trades:
         risk=table.risk.copy(),
         exit_reason=table.reason.astype(np.uint8),
         ambiguous=table.ambiguous.astype(np.bool_),
+        fx=table.paid / table.entry if converts else None,
     )

@@ -67,7 +67,8 @@ def equity_at(desk: Desk, t: int, closing: bool) -> float:
     book = desk.book
     for s in range(len(book)):
         if book[s].q != 0.0:
-            total = total + book[s].q * price_at(desk, t, s, closing) * desk.charges.multiplier
+            value = book[s].q * price_at(desk, t, s, closing) * desk.charges.multiplier
+            total = total + value * book[s].fx
     return total
 
 
@@ -84,7 +85,8 @@ def free_at(desk: Desk, t: int, closing: bool) -> float:
                 px = premium_of(desk.extra, book[s].entry, px, side)
                 free = free - abs(book[s].q) * px * desk.levy.multiplier
             else:
-                free = free - abs(book[s].q) * px * desk.charges.multiplier * desk.cfg.margin
+                value = abs(book[s].q) * px * desk.charges.multiplier * book[s].fx
+                free = free - value * desk.cfg.margin
     return free
 
 
@@ -122,8 +124,9 @@ def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float
 
 @register_jitable
 def record(
-    out: Out, t: int, s: int, quantity: float, px: float, fee: float, slip: float, reason: int
-) -> None:
+    out: Out, t: int, s: int, quantity: float, px: float, fee: float, slip: float, reason: int,
+    fx: float,
+) -> None:  # fmt: skip
     """Append to the fill table."""
     n = out.counts[1]
     out.fills[n].quantity = quantity
@@ -133,6 +136,7 @@ def record(
     out.fills[n].row = t
     out.fills[n].symbol = s
     out.fills[n].reason = reason
+    out.fills[n].fx = fx
     out.counts[1] = n + 1
 
 
@@ -148,7 +152,7 @@ def sell_down(
     is_whole = size == abs(q)
     dq = q if is_whole else side * size
     trade = book[s].trade
-    entry = book[s].entry
+    entry, fx = book[s].entry, book[s].fx
     if desk.extra.delta > 0.0:
         fee = fee_of(size, premium_of(desk.extra, entry, px, side), t, -side, desk.levy)
     else:
@@ -157,16 +161,17 @@ def sell_down(
         fee = fee + charges.per_trade
     if reason == SPLIT:
         fee = 0.0
+    fee = fee * fx
     account = desk.account
-    account[CASH] = account[CASH] - -dq * px * charges.multiplier
+    account[CASH] = account[CASH] - -dq * px * charges.multiplier * fx
     account[CASH] = account[CASH] - fee
-    slip = abs(px - ref) * size * charges.multiplier
-    record(out, t, s, -dq, px, fee, slip, reason)
+    slip = abs(px - ref) * size * charges.multiplier * fx
+    record(out, t, s, -dq, px, fee, slip, reason, fx)
     row = out.trades[trade]
     gone = row.left
     row.exit = px if gone == 0.0 else (row.exit * gone + px * size) / (gone + size)
     row.left = gone + size
-    row.gross = row.gross + (px - entry) * dq * charges.multiplier
+    row.gross = row.gross + (px * fx - book[s].paid) * dq * charges.multiplier
     row.fees_out = row.fees_out + fee
     row.slip_out = row.slip_out + slip
     book[s].room = book[s].room - size
@@ -211,6 +216,13 @@ def splits_since(desk: Desk, row: int, t: int, s: int) -> float:
 
 
 @register_jitable
+def fx_at_close(desk: Desk, row: int, s: int) -> float:
+    """Rate at the close of a row (R17)."""
+    rates = desk.rows.fx_close
+    return float(rates.value[row * rates.step, s * rates.step])
+
+
+@register_jitable
 def guard(
     desk: Desk, t: int, row: int, s: int, px: float, side: float
 ) -> tuple[float, float, float]:
@@ -245,7 +257,7 @@ def buy(
     book, out, charges = desk.book, desk.out, desk.charges
     counters = out.counters
     px = ref if at_limit else filled(desk, t, s, ref, side, size)
-    held = abs(book[s].q)
+    held, fx = abs(book[s].q), book[s].fx
     average = px if held == 0.0 else (book[s].entry * held + px * size) / (held + size)
     stop, target, trail = guard(desk, t, row, s, average, side)
     if held > 0.0 and book[s].trail == book[s].trail:
@@ -260,14 +272,15 @@ def buy(
         fee = fee_of(size, premium, t, side, desk.levy)
     else:
         fee = fee_of(size, px, t, side, charges)
+    fee = fee * fx
     account = desk.account
     dq = side * size
-    account[CASH] = account[CASH] - dq * px * charges.multiplier
+    account[CASH] = account[CASH] - dq * px * charges.multiplier * fx
     account[CASH] = account[CASH] - fee
-    slip = abs(px - ref) * size * charges.multiplier
-    record(out, t, s, dq, px, fee, slip, ENTRY_REASON)
+    slip = abs(px - ref) * size * charges.multiplier * fx
+    record(out, t, s, dq, px, fee, slip, ENTRY_REASON, fx)
     book[s].room = book[s].room - size
-    risk = abs(px - side * stop) * size * charges.multiplier if stop > -inf else nan
+    risk = abs(px - side * stop) * size * charges.multiplier * fx if stop > -inf else nan
     if held == 0.0:
         counters[ENTRIES] += 1
         desk.limits.day[DAY_ENTRIES] += 1.0
@@ -278,6 +291,8 @@ def buy(
         new.gross = new.left = new.fees_out = new.slip_out = 0.0
         new.quantity = dq
         new.entry = px
+        new.paid = px * fx
+        book[s].paid = px * fx
         new.fees_in = fee
         new.slip_in = slip
         new.risk = risk
@@ -301,6 +316,8 @@ def buy(
         held_row = out.trades[book[s].trade]
         bought = abs(held_row.quantity)
         held_row.entry = (held_row.entry * bought + px * size) / (bought + size)
+        held_row.paid = (held_row.paid * bought + px * fx * size) / (bought + size)
+        book[s].paid = (book[s].paid * held + px * fx * size) / (held + size)
         held_row.quantity = held_row.quantity + dq
         held_row.fees_in = held_row.fees_in + fee
         held_row.slip_in = held_row.slip_in + slip
@@ -330,14 +347,11 @@ def enter(
         counters[REJECTIONS] += 1
         return False
     if cfg.size_at_fill:
-        raw = asked_size(equity_at(desk, t, closing), px, charges.multiplier, cfg)
-    elif closing and row == t:
-        raw = asked_size(
-            equity_at(desk, t, True), desk.rows.grid[row, s].c, charges.multiplier, cfg
-        )
+        raw = asked_size(equity_at(desk, t, closing) / book[s].fx, px, charges.multiplier, cfg)
     else:
         close = desk.rows.grid[row, s].c / splits_since(desk, row, t, s)
-        raw = asked_size(desk.equity[row], close, charges.multiplier, cfg)
+        equity = equity_at(desk, t, True) if closing and row == t else desk.equity[row]
+        raw = asked_size(equity / fx_at_close(desk, row, s), close, charges.multiplier, cfg)
     raw = whole(raw, cfg.lot)
     if not raw > 0.0:
         counters[DROPPED_LOT] += 1
@@ -345,7 +359,7 @@ def enter(
     raw = capped(desk, s, raw)
     if not raw > 0.0:
         return False
-    free = free_at(desk, t, closing)
+    free = free_at(desk, t, closing) / book[s].fx
     if extra.delta > 0.0:
         premium = first_premium(extra, px)
         if held > 0.0:

@@ -18,7 +18,7 @@ from core.engine.kernels import Charges, Config, Limits
 
 ENTRY_REASON = 1
 # Slots of the account.
-CASH, BORROW, CARRY, DIVIDENDS = range(4)
+CASH, BORROW, CARRY, DIVIDENDS, FUNDING = range(5)
 # The reason of a fill that pays a fraction of a lot out (R15).
 SPLIT = 18
 # Rounds in which increases are scaled to the cash they share (R9).
@@ -51,9 +51,10 @@ CELL = np.dtype(
 )
 
 
-# A bar with a dividend or a split.
+# A bar with a dividend, a split or funding.
 ACTION = np.dtype(
-    [("dividend", np.float64), ("split", np.float64), ("row", np.int64), ("symbol", np.int64)]
+    [(name, np.float64) for name in ("dividend", "split", "funding")]
+    + [("row", np.int64), ("symbol", np.int64)]
 )
 
 
@@ -91,6 +92,8 @@ class Rows(NamedTuple):
     `grid` has shape (T, S); `row_of` finds a symbol's own bars in it, shape (N, S); `day` is the
     session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
     products of ratios so far (R15), `misses` the draws of R5, `fine` the finer bars of R6.
+    `fx_open` and `fx_close` are rates into the account's currency, NaN before a symbol's first bar
+    (R17).
     """
 
     grid: Grid
@@ -100,6 +103,8 @@ class Rows(NamedTuple):
     terms: Levels
     misses: Misses
     fine: Fine
+    fx_open: Levels
+    fx_close: Levels
 
 
 class Wanted(NamedTuple):
@@ -139,13 +144,14 @@ class Extra(NamedTuple):
 
 
 # The state of each symbol. `fine` is the finer bar of an entry inside a bar, `fine_open` whether it
-# was at its open. `way` of a position is in the sign of q; prices called stop, target,
+# was at its open. `fx` is the rate of this moment, `paid` the average entry in the account's
+# currency (R17). `way` of a position is in the sign of q; prices called stop, target,
 # trigger, best and seen are signed by it, as in `kernels`.
 BOOK = np.dtype(
     [(name, np.float64) for name in (
         "q", "entry", "stop", "target", "trigger", "trail", "best", "worst_seen", "best_seen",
         "room", "cut", "weight", "weight_price", "wish", "trial", "price", "last_mark", "accrued",
-        "dividends", "borrow", "carry",
+        "dividends", "borrow", "carry", "funding", "fx", "paid",
     )]
     + [(name, np.int64) for name in (
         "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",
@@ -157,14 +163,14 @@ BOOK = np.dtype(
 
 
 FILL = np.dtype(
-    [(name, np.float64) for name in ("quantity", "price", "fee", "slippage")]
+    [(name, np.float64) for name in ("quantity", "price", "fee", "slippage", "fx")]
     + [(name, np.int64) for name in ("row", "symbol", "reason")]
 )
 # As in `kernels`; gross and left are what reductions so far gained and gave away.
 TRADE = np.dtype(
     [(name, np.float64) for name in (
         "quantity", "entry", "exit", "pnl", "fees_in", "fees_out", "slip_in", "slip_out", "mae",
-        "mfe", "risk", "gross", "left",
+        "mfe", "risk", "gross", "left", "paid",
     )]
     + [(name, np.int64) for name in ("entry_row", "exit_row", "symbol", "reason", "ambiguous")]
 )  # fmt: skip
@@ -202,4 +208,5 @@ def new_book(symbols: int) -> Book:
     book.cut = book.weight = nan
     book.pending = -1
     book.room = inf
+    book.fx = 1.0
     return book

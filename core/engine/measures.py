@@ -19,7 +19,7 @@ from numba.extending import register_jitable
 
 from core.analytics import returns
 from core.analytics.benchmark import PAIRS_AT_LEAST
-from core.analytics.combine import worth_of
+from core.analytics.combine import opening_of, worth_of
 from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST
 from core.analytics.summary import badges
 from core.analytics.undefined import NOISE
@@ -58,10 +58,10 @@ REASON_CODES = ("", *REASONS)
     EXPECTANCY_PCT, EXPECTANCY_R, PAYOFF, AVERAGE_WIN, AVERAGE_LOSS, BEST_TRADE, WORST_TRADE, SQN,
     SQN100, WIN_STREAK, LOSS_STREAK, BARS_MEDIAN, BARS_MEAN, BARS_MAX, DURATION_MEDIAN,
     DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, AMBIGUOUS_PCT, FEES, SLIPPAGE, COST_SHARE,
-    BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY,
-) = range(65)
+    BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY, FUNDING,
+) = range(66)
 # fmt: on
-WIDTH = CARRY + 1
+WIDTH = FUNDING + 1
 # Reasons, as in REASON_CODES.
 (
     DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, TOO_FEW_PAIRS,
@@ -146,7 +146,7 @@ def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
         nominal=bars.market.sessions_per_year,
     )
     shared = np.arange(len(ends))
-    levels = np.append(1.0, worth_of(bars)[ends] / bars.open[0])
+    levels = np.append(1.0, worth_of(bars)[ends] / opening_of(bars))
     if benchmark is not None:
         benchmark = benchmark.between(int(bars.session[0]), int(bars.session[-1]))
         other = returns.session_ends(benchmark.session)
@@ -159,7 +159,7 @@ def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
         before = np.nan
         if len(shared) and shared[0] == 0:
             first = int(theirs[0])
-            before = benchmark.open[other[first - 1] + 1 if first else 0]
+            before = opening_of(benchmark, int(other[first - 1]) + 1 if first else 0)
         levels = np.append(before, worth_of(benchmark)[other[theirs]])
     bars_per_year = per_year * len(bars) / len(ends)
     return Calendar(bars.ts, ends, years, per_year, bars_per_year, shared, levels)
@@ -871,7 +871,7 @@ def measure_python(
     _put(out, why, TOTAL_RETURN, end / fig.start - 1.0)
     _put(out, why, EXPOSURE, fig.held / len(equity))
     _put(out, why, GROSS_EXPOSURE, fig.gross)
-    for slot in (DIVIDENDS, BORROW, CARRY):  # the scalar driver knows none
+    for slot in (DIVIDENDS, BORROW, CARRY, FUNDING):  # the scalar driver knows none
         _put(out, why, slot, 0.0)
     _of_costs(end, table, bars, count, fig, out, why, work)
     _of_trades(table, bars, count, cal, fig, out, why, work)
@@ -903,11 +903,15 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
     """
     trades, cal = simulation.trades, calendar or calendar_of(simulation.bars)
     fills = simulation.fills
+    traded = np.abs(fills.quantity) * fills.price
+    if fills.fx is not None:
+        traded = traded * fills.fx
     count = len(trades)
     table = np.empty((TRADE_ROWS, count))
     table[:] = (
         trades.quantity,
-        trades.entry_price,
+        # Of what was put in, in the account's currency.
+        trades.entry_price if trades.fx is None else trades.entry_price * trades.fx,
         trades.exit_price,
         trades.pnl,
         trades.fees,
@@ -928,12 +932,13 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
         ambiguous=simulation.counters.ambiguous_bars,
         ruined=simulation.ruined,
         folded=False,
-        notional=float((np.abs(fills.quantity) * fills.price).sum()) * simulation.multiplier,
+        notional=float(traded.sum()) * simulation.multiplier,
     )
     row, why = np.empty(WIDTH), np.empty(WIDTH, dtype=np.uint8)
     work = workspace(len(simulation.bars), len(cal.ends), count)
     measure(simulation.equity, table, bars, count, cal, figures, row, why, work.daily, work)
     row[[DIVIDENDS, BORROW, CARRY]] = simulation.dividends, simulation.borrow, simulation.carry
+    row[FUNDING] = simulation.funding
     return Measured(row, why, work.daily)
 
 

@@ -57,6 +57,7 @@ from core.engine.steps import (
     gap_exit,
     is_square_off_time,
     pay_dividend,
+    pay_funding,
     protect,
     protect_in_detail,
     roll_session,
@@ -97,6 +98,7 @@ def needed(desk: Desk, t: int) -> float:
                 abs(book[s].q)
                 * desk.rows.grid[t, s].mark
                 * desk.charges.multiplier
+                * book[s].fx
                 * desk.extra.maintenance
             )
     return total
@@ -130,7 +132,7 @@ def run_portfolio_python(
         out: Tables with room for some rows; see the first result.
         equity, cash_out, held: Shape (T,); q_out, accrued: shape (T, S), zeros.
         share: What is held over equity, shape (T,), zeros.
-        account: By CASH, BORROW, CARRY and DIVIDENDS, zeros; what they came to.
+        account: By CASH, BORROW, CARRY, DIVIDENDS and FUNDING, zeros; what they came to.
         active: Shape (S,), scratch.
 
     Returns:
@@ -146,6 +148,7 @@ def run_portfolio_python(
     halted_day, halt_reason = NEVER, 0
     actions, acted = rows.actions, 0
     most = MOST_FILLS * symbols
+    converts = rows.fx_open.step != 0
     takes_at_close = by_weight and cfg.fill_at_close
     accrues = extra.borrow > 0.0 or extra.delta > 0.0 or len(rows.actions) > 0
 
@@ -161,6 +164,9 @@ def run_portfolio_python(
         if by_weight and not cfg.fill_at_close and t - 1 - cfg.delay >= 0:
             take_weights(desk, t - 1 - cfg.delay)
 
+        if converts:
+            for s in range(symbols):
+                book[s].fx = rows.fx_open.value[t, s]
         # Step 0: actions, then the session roll.
         while acted < len(actions) and actions[acted].row == t:
             s = actions[acted].symbol
@@ -169,6 +175,8 @@ def run_portfolio_python(
                 split(desk, t, s, actions[acted].split)
             if book[s].q != 0.0 and actions[acted].dividend != 0.0:
                 pay_dividend(desk, s, actions[acted].dividend)
+            if book[s].q != 0.0 and actions[acted].funding != 0.0:
+                pay_funding(desk, t, s, actions[acted].funding)
             acted += 1
         # Symbols that neither hold nor want anything are left alone from here on.
         count = 0
@@ -245,6 +253,9 @@ def run_portfolio_python(
             protect(desk, t, s)
 
         # Step 6.
+        if converts:
+            for s in range(symbols):
+                book[s].fx = rows.fx_close.value[t, s]
         if cfg.fill_at_close:
             if by_weight and t - cfg.delay >= 0:
                 take_weights(desk, t - cfg.delay)
@@ -297,8 +308,8 @@ def run_portfolio_python(
         for place in range(count):
             s = active[place]
             if book[s].q != 0.0:
-                value += abs(book[s].q) * rows.grid[t, s].mark * mult
-                charged += abs(book[s].q) * rows.grid[t, s].mark * mult * cfg.margin
+                value += abs(book[s].q) * rows.grid[t, s].mark * mult * book[s].fx
+                charged += abs(book[s].q) * rows.grid[t, s].mark * mult * book[s].fx * cfg.margin
                 if rows.grid[t, s].number >= 0:
                     see_extremes(desk, t, s)
                 q_out[t, s] = book[s].q
@@ -346,7 +357,7 @@ def run_portfolio_python(
             last = rows.grid[total - 1, s].mark
             signed = entry if book[s].q > 0 else -entry
             trade.exit = last
-            left = trade.gross + (last - entry) * book[s].q * mult
+            left = trade.gross + (last * book[s].fx - book[s].paid) * book[s].q * mult
             trade.pnl = left - trade.fees_in - trade.fees_out
             trade.mae = min((book[s].worst_seen - signed) / entry, 0.0)
             trade.mfe = max((book[s].best_seen - signed) / entry, 0.0)

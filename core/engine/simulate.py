@@ -125,6 +125,8 @@ def needs_general_driver(
         or (costs.fill_probability < 1.0 and has_limits)
         or bars.has_dividends
         or bars.has_splits
+        or (bars.has_funding and options.funding)
+        or bars.fx is not None
     )
 
 

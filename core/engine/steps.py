@@ -17,6 +17,7 @@ from core.engine.desk import (
     DETAIL_MISSING,
     DIVIDENDS,
     ENTRY_LIMIT,
+    FUNDING,
     MISSED_LIMITS,
     MISSING,
     SPLIT,
@@ -99,11 +100,25 @@ def pay_dividend(desk: Desk, s: int, dividend: float) -> None:
     """Step 0: what is held from before receives or pays it (R15)."""
     if desk.extra.delta > 0.0:
         return
-    paid = desk.book[s].q * dividend * desk.charges.multiplier
+    paid = desk.book[s].q * dividend * desk.charges.multiplier * desk.book[s].fx
     desk.account[CASH] = desk.account[CASH] + paid
     desk.account[DIVIDENDS] = desk.account[DIVIDENDS] + paid
     desk.book[s].accrued = desk.book[s].accrued + paid
     desk.book[s].dividends = desk.book[s].dividends + paid
+
+
+@register_jitable
+def pay_funding(desk: Desk, t: int, s: int, rate: float) -> None:
+    """Step 0: what is held from before pays a share of its value at the close before (R17)."""
+    if desk.extra.delta > 0.0:
+        return
+    before = desk.rows.row_of[desk.rows.grid[t, s].number - 1, s]
+    last = desk.rows.grid[before, s].c / splits_since(desk, before, t, s)
+    paid = desk.book[s].q * last * desk.charges.multiplier * rate * desk.book[s].fx
+    desk.account[CASH] = desk.account[CASH] - paid
+    desk.account[FUNDING] = desk.account[FUNDING] + paid
+    desk.book[s].funding = desk.book[s].funding + paid
+    desk.book[s].accrued = desk.book[s].accrued - paid
 
 
 @register_jitable
@@ -113,6 +128,8 @@ def split(desk: Desk, t: int, s: int, ratio: float) -> None:
     trade = desk.out.trades[book[s].trade]
     trade.quantity = trade.quantity * ratio
     trade.entry = trade.entry / ratio
+    trade.paid = trade.paid / ratio
+    book[s].paid = book[s].paid / ratio
     if trade.left > 0.0:
         trade.left = trade.left * ratio
         trade.exit = trade.exit / ratio
@@ -150,7 +167,7 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
         before = rows.row_of[n - 1, s]
         last = rows.grid[before, s].c / splits_since(desk, before, t, s)
         value = abs(book[s].q) * last * desk.charges.multiplier
-        paid = value * desk.extra.borrow * days / 360
+        paid = value * desk.extra.borrow * days / 360 * book[s].fx
         desk.account[CASH] = desk.account[CASH] - paid
         desk.account[BORROW] = desk.account[BORROW] + paid
         book[s].accrued = book[s].accrued - paid

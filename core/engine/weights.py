@@ -12,6 +12,7 @@ from core.engine.dealing import (
     equity_at,
     first_premium,
     free_at,
+    fx_at_close,
     guard,
     leave,
     may_not_enter,
@@ -66,12 +67,12 @@ def wish_of(desk: Desk, t: int, s: int, closing: bool) -> float:
         return 0.0
     px = book[s].weight_price / splits_since(desk, book[s].weight_row, t, s)
     if cfg.size_at_fill:
-        equity = equity_at(desk, t, closing)
+        equity = equity_at(desk, t, closing) / book[s].fx
         px = price_at(desk, t, s, closing)
-    elif book[s].weight_row == t:
-        equity = equity_at(desk, t, True)
     else:
-        equity = desk.equity[book[s].weight_row]
+        row = book[s].weight_row
+        equity = equity_at(desk, t, True) if row == t else desk.equity[row]
+        equity = equity / fx_at_close(desk, row, s)
     if equity <= 0.0:
         return 0.0
     mult = desk.charges.multiplier
@@ -132,7 +133,7 @@ def lower_to_weight(desk: Desk, t: int, s: int, closing: bool) -> None:
 
 @register_jitable
 def need_for_weight(desk: Desk, t: int, s: int) -> float:
-    """Cash that an increase by `trial` takes (R9)."""
+    """Cash that an increase by `trial` takes, in the account's currency (R9)."""
     extra, book = desk.extra, desk.book
     size, px = book[s].trial, book[s].price
     side = 1.0 if book[s].wish > 0.0 else -1.0
@@ -143,7 +144,7 @@ def need_for_weight(desk: Desk, t: int, s: int) -> float:
         value = size * premium * desk.levy.multiplier
         return float(value + fee_of(size, premium, t, side, desk.levy))
     value = size * px * desk.charges.multiplier * desk.cfg.margin
-    return float(value + fee_of(size, px, t, side, desk.charges))
+    return float((value + fee_of(size, px, t, side, desk.charges)) * book[s].fx)
 
 
 @register_jitable

@@ -8,6 +8,7 @@ from typing import Self
 
 from core.services.backtests import Backtests
 from core.services.compare import Comparison, Difference, MetricRow
+from core.services.currencies import Conversion
 from core.services.market import Market
 from core.services.strategies import Strategies
 from core.services.system import System
@@ -16,6 +17,7 @@ from core.settings import Settings
 __all__ = [
     "Backtests",
     "Comparison",
+    "Conversion",
     "Difference",
     "Market",
     "MetricRow",

@@ -26,6 +26,7 @@ from core.domain.assumptions import (
 )
 from core.domain.bars import Bars
 from core.domain.cost_breakdown import CostBreakdown
+from core.domain.market import find_market
 from core.domain.options import EngineOptions
 from core.domain.parameters import clean_params
 from core.domain.run import (
@@ -56,6 +57,7 @@ from core.services.answers import (
     result_from_json,
 )
 from core.services.compare import Comparison
+from core.services.currencies import Conversion, conversions, settled, settled_for
 from core.services.decimation import merge_bars, thin
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
@@ -186,6 +188,24 @@ class Backtests:
             InvalidInput, NotFound, StrategyFailed: the request cannot be run.
         """
         return self._completed(spec, self._registry.pin(spec.strategy).info)
+
+    def require_rates(
+        self, options: EngineOptions, market: str, currency: str | None, benchmark: str | None
+    ) -> None:
+        """Refuse prices, before they are imported, that a run could not convert.
+
+        Args:
+            options: Of the run.
+            market: Code of the market of the prices.
+            currency: What is said of them, None for that of the market.
+            benchmark: Symbol of the catalog, None for the prices themselves.
+
+        Raises:
+            InvalidInput, NotFound: a currency is not known, or there are no rates of it.
+        """
+        found = currency or find_market(market).currency
+        other = None if benchmark is None else self._canonical([benchmark])[0]
+        settled_for(options, {"the file": found}, other, self._catalog)
 
     def reproduce(self, ref: Ref) -> Reproduction:
         """Compute a completed run again from what is here now, and compare every byte.
@@ -346,13 +366,20 @@ class Backtests:
         return weights_over_time(run.spec, equity, positions, max_points=max_points)
 
     def accrued(self, ref: Ref) -> float:
-        """Give a run's money that came without a fill: dividends, options' accruals less borrow.
+        """Give a run's money that came without a fill: dividends, accruals less what was paid.
 
         Raises:
             NotFound, Conflict, DataProblem: as `equity`.
         """
         run = self._completed_run(ref)
         return accrued(run.spec, self._read(run, "positions"), self._read(run, "fills"))
+
+    def conversions(self, ref: Ref) -> Sequence[Conversion]:
+        """Say how a run's symbols were taken into the account's currency; raises as `equity`."""
+        run = self._completed_run(ref)
+        if not run.spec.options.fx:
+            return ()
+        return conversions(run.spec, self._read(run, "positions"), self._catalog)
 
     def artifact_path(self, ref: Ref, name: str) -> Path:
         """Say where the file of an artifact is.
@@ -441,6 +468,7 @@ class Backtests:
             self._require_bars(symbol, spec.timeframe, spec.start, spec.end)
             self._require_detail(symbol, spec.model_copy(update={"options": options}))
         benchmark = self._benchmark(spec, symbols)
+        options = settled(options, symbols, benchmark, self._catalog)
         return RunSpec(
             strategy=info.id,
             params=params,

@@ -11,7 +11,7 @@ from core.analytics import cost_parts, costs
 from core.analytics.undefined import NOISE, Undefined
 from core.domain.bars import FloatArray
 from core.domain.cost_breakdown import COST_PARTS, CostBreakdown, CostLine
-from core.domain.run import Run
+from core.domain.run import FX, Run
 from core.errors import DataProblem
 
 EXACT = 1e-9
@@ -143,6 +143,7 @@ def _paid(fills: pl.DataFrame) -> cost_parts.PaidFills:
         slippage=column("slippage"),
         after=column("after") if "after" in fills.columns else None,
         is_payout=(fills["reason"] == "split").to_numpy() if "after" in fills.columns else None,
+        fx=column(FX) if FX in fills.columns else None,
     )
 
 

@@ -25,7 +25,7 @@ from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
-from core.domain.run import RunResult, RunSpec, run_key
+from core.domain.run import RATES, RunResult, RunSpec, run_key
 from core.domain.signals import Signals, Weights
 from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
@@ -37,7 +37,8 @@ from core.engine.simulate import ENGINE_VERSION, needs_general_driver
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.registry.blame import blamed
-from core.services import frames
+from core.services import currencies, frames
+from core.services.currencies import converted
 
 HASH_DIGITS = 12
 DICE_SEED = 20_240_101
@@ -54,7 +55,7 @@ def engine_version() -> str:
     files = [
         path for room in ("domain", "engine", "analytics") for path in (root / room).rglob("*.py")
     ]
-    own = [Path(__file__), Path(frames.__file__)]
+    own = [Path(__file__), Path(frames.__file__), Path(currencies.__file__)]
     for path in sorted([*files, *(path.resolve() for path in own)]):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
@@ -83,7 +84,9 @@ def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
             )
         found.append(bars)
     detail = spec.options.detail
-    return found if detail is None else with_detail(spec, found, detail, catalog)
+    if detail is not None:
+        found = with_detail(spec, found, detail, catalog)
+    return converted(found, spec, catalog)
 
 
 def with_detail(
@@ -134,21 +137,26 @@ def load_benchmark(spec: RunSpec, bars: Sequence[Bars], catalog: Catalog) -> Bar
             f"{days[1]}, the sessions of the run",
             hint="Choose a benchmark with prices there, or none",
         )
-    return found
+    return converted([found], spec, catalog)[0]
 
 
 def data_hashes_of(bars: Sequence[Bars], benchmark: Bars | None = None) -> dict[str, str]:
     """Give the hash of the prices a run uses, by symbol; that of the benchmark is the last.
 
-    Finer bars have one of their own, by symbol and length.
+    Finer bars have one of their own, by symbol and length. Those of rates follow, as `fx:EURUSD`:
+    of what the bars can have used of them.
     """
-    finer = {
-        f"{each.symbol} {each.detail.timeframe}": each.detail.data_hash
-        for each in bars
-        if each.detail is not None
-    }
     used = [*bars] if benchmark is None else [*bars, benchmark]
-    return {each.symbol: each.data_hash for each in used} | finer
+    hashes = {each.symbol: each.data_hash for each in used}
+    for each in bars:
+        if each.detail is not None:
+            hashes[f"{each.symbol} {each.detail.timeframe}"] = each.detail.data_hash
+    first = min(int(each.ts[0]) for each in used)
+    last = max(int(each.over[-1]) for each in used)
+    for each in used:
+        if each.fx is not None:
+            hashes[f"{RATES}{each.fx.series}"] = each.fx.between(first, last).data_hash
+    return hashes
 
 
 def key_of(

@@ -16,8 +16,8 @@ import polars as pl
 
 from core.analytics.combine import buy_and_hold, combine
 from core.analytics.trade_stats import risk_multiples, trade_returns
-from core.domain.bars import Bars
-from core.domain.run import ARTIFACTS
+from core.domain.bars import Bars, FloatArray
+from core.domain.run import ARTIFACTS, FX
 from core.domain.simulation import (
     Fills,
     PortfolioSimulation,
@@ -46,11 +46,16 @@ def frames_of(
         }
     simulations = traded
     bars = [each.bars for each in simulations]
+    converts = any(each.fx is not None for each in simulations)
     return {
         "equity": _frame("equity", _equity(simulations, bars, initial_cash, benchmark)),
-        "positions": _stack("positions", [_positions(each) for each in simulations]),
+        "positions": _stack(
+            "positions", [_positions(each, converts=converts) for each in simulations]
+        ),
         "trades": _stack("trades", [_trades(each) for each in simulations], by="entry_time"),
-        "fills": _stack("fills", [_fills(each) for each in simulations], by="timestamp"),
+        "fills": _stack(
+            "fills", [_fills(each, converts=converts) for each in simulations], by="timestamp"
+        ),
     }
 
 
@@ -72,18 +77,25 @@ def _equity(
     }
 
 
-def _positions(simulation: Simulation) -> dict[str, _Column]:
+def _positions(simulation: Simulation, *, converts: bool) -> dict[str, _Column]:
     bars = simulation.bars
+    value = simulation.quantity * bars.close * simulation.multiplier
     return {
         "symbol": [bars.symbol] * len(bars),
         "timestamp": bars.ts,
         "session": bars.session,
         "close": bars.close,
         "quantity": simulation.quantity,
-        "value": simulation.quantity * bars.close * simulation.multiplier,
+        "value": value if simulation.fx is None else value * simulation.fx,
         "cash": simulation.cash,
         "equity": simulation.equity,
+        **_rates(simulation.fx, len(bars), converts=converts),
     }
+
+
+def _rates(fx: FloatArray | None, count: int, *, converts: bool) -> dict[str, _Column]:
+    """Give the column that tables have where a symbol of the run is in another currency."""
+    return {FX: np.ones(count) if fx is None else fx} if converts else {}
 
 
 def _shared_positions(account: PortfolioSimulation, place: int) -> dict[str, _Column]:
@@ -91,15 +103,18 @@ def _shared_positions(account: PortfolioSimulation, place: int) -> dict[str, _Co
     bars = account.bars[place]
     rows = np.searchsorted(account.ts, bars.ts)
     quantity = account.quantity[rows, place]
+    value = quantity * bars.close * account.multiplier
+    fx = None if account.fx is None else account.fx[rows, place]
     return {
         "symbol": [bars.symbol] * len(bars),
         "timestamp": bars.ts,
         "session": bars.session,
         "close": bars.close,
         "quantity": quantity,
-        "value": quantity * bars.close * account.multiplier,
+        "value": value if fx is None else value * fx,
         "cash": account.cash[rows],
         "equity": account.equity[rows],
+        **_rates(fx, len(bars), converts=fx is not None),
     }
 
 
@@ -169,19 +184,21 @@ def _trade_columns(
     }
 
 
-def _fills(simulation: Simulation) -> dict[str, _Column]:
+def _fills(simulation: Simulation, *, converts: bool) -> dict[str, _Column]:
     bars = simulation.bars
     symbol = [bars.symbol] * len(simulation.fills)
-    return _fill_columns(simulation.fills, symbol, bars.ts)
+    return _fill_columns(simulation.fills, symbol, bars.ts, converts=converts)
 
 
 def _shared_fills(account: PortfolioSimulation) -> dict[str, _Column]:
     names = [bars.symbol for bars in account.bars]
     symbol = [names[place] for place in account.fill_symbol.tolist()]
-    return _fill_columns(account.fills, symbol, account.ts)
+    return _fill_columns(account.fills, symbol, account.ts, converts=account.fx is not None)
 
 
-def _fill_columns(fills: Fills, symbol: list[str], ts: npt.NDArray[np.int64]) -> dict[str, _Column]:
+def _fill_columns(
+    fills: Fills, symbol: list[str], ts: npt.NDArray[np.int64], *, converts: bool
+) -> dict[str, _Column]:
     return {
         "symbol": symbol,
         "timestamp": ts[fills.bar],
@@ -190,6 +207,7 @@ def _fill_columns(fills: Fills, symbol: list[str], ts: npt.NDArray[np.int64]) ->
         "fee": fills.fee,
         "slippage": fills.slippage,
         "reason": [_WORDS[code] for code in fills.reason.tolist()],
+        **_rates(fills.fx, len(fills), converts=converts),
     }
 
 
@@ -215,7 +233,7 @@ def _ordered(values: Any, order: npt.NDArray[np.intp]) -> _Column:
 
 
 def _frame(name: str, columns: Mapping[str, _Column]) -> pl.DataFrame:
-    schema = ARTIFACTS[name]
+    schema = ARTIFACTS[name] | ({FX: pl.Float64} if FX in columns else {})
     return pl.DataFrame([_series(column, columns[column], schema[column]) for column in schema])
 
 

@@ -80,6 +80,10 @@ class Market:
             lows += [float(bars.low.min())] if len(bars) else []
         return min(lows, default=None)
 
+    def currency_of(self, symbol: str) -> str | None:
+        """Give the currency a symbol's prices are in, None where nothing says."""
+        return self._catalog.currency_of(symbol)
+
     def last_import(self, symbol: str) -> ImportReport | None:
         """Report of the last import that changed this symbol, None if there was none.
 
@@ -95,6 +99,7 @@ class Market:
         name: str,
         symbol: str,
         market: str = "XNYS",
+        currency: str | None = None,
         zone: str | None = None,
         timeframe: Timeframe | None = None,
         label: Literal["open", "close"] = "open",
@@ -120,6 +125,7 @@ class Market:
             name=name,
             symbol=symbol,
             market=market,
+            currency=currency,
             zone=zone,
             timeframe=timeframe,
             label=label,

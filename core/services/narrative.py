@@ -154,8 +154,14 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
         (options.option, "options by delta" if options.option else ""),
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
+        (options.fx, f"account in {options.account_currency}, {_rates(options)}"),
+        (not options.funding, "without funding"),
     )
     return [words for given, words in said if given]
+
+
+def _rates(options: EngineOptions) -> str:
+    return " and ".join(f"{code} converted by {series}" for code, series in options.fx.items())
 
 
 def verdict(run: Run, equity: pl.DataFrame | None) -> str:

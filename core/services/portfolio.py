@@ -82,7 +82,7 @@ def weights_over_time(
 
 
 def accrued(spec: RunSpec, positions: pl.DataFrame, fills: pl.DataFrame) -> float:
-    """Compute the money that came without a fill: dividends, options' accruals less borrow.
+    """Compute the money that came without a fill: dividends, accruals less borrow and funding.
 
     It is what the cash at the end differs by from the cash at the start and what fills paid.
     """
@@ -93,5 +93,6 @@ def accrued(spec: RunSpec, positions: pl.DataFrame, fills: pl.DataFrame) -> floa
     )
     if options.account == "shared" and len(spec.symbols) > 1:
         last = last.filter(pl.col("timestamp") == pl.col("timestamp").max()).head(1)
-    paid = fills.select(pl.col("quantity") * pl.col("price") * multiplier + pl.col("fee"))
+    fx = pl.col("fx") if "fx" in fills.columns else pl.lit(1.0)
+    paid = fills.select(pl.col("quantity") * pl.col("price") * multiplier * fx + pl.col("fee"))
     return float(last["cash"].sum()) - options.initial_cash + float(paid.to_series().sum())

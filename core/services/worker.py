@@ -204,7 +204,8 @@ class _Worker:
         }
 
     def _is_synthetic(self, spec: RunSpec) -> bool:
-        used = {*spec.symbols} if spec.benchmark is None else {*spec.symbols, spec.benchmark}
+        used = {*spec.symbols, *spec.options.fx.values()}
+        used |= set() if spec.benchmark is None else {spec.benchmark}
         return any(series.synthetic for symbol in used for series in self._catalog.series(symbol))
 
     def _check(self, request: Message, _ask: Ask) -> Message:

@@ -185,6 +185,7 @@ class RunEventRow(Base):
 _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
+_LATEST_METRIC: Final = "funding"
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:
@@ -193,6 +194,7 @@ def _metric_columns(added: str = "") -> list[Column[Any]]:
         name: Integer() if metric.unit == "count" else Double()
         for name, metric in METRICS.items()
         if (metric.group == added if added else metric.group not in _LATER_GROUPS)
+        and name != _LATEST_METRIC
     }
     return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
 
@@ -214,4 +216,5 @@ metrics = Table(
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
     *_metric_columns("cash"),
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
+    Column(_LATEST_METRIC, Double(), nullable=True),
 )

@@ -343,6 +343,46 @@ def test_the_same_file_is_one_data_set(client: TestClient, prices: dict[str, Pri
     assert changed["dataset"]["dataset_id"] != first["dataset"]["dataset_id"]
 
 
+def test_an_upload_says_its_currency_and_is_refused_without_rates(
+    client: TestClient, prices: dict[str, Prices]
+) -> None:
+    content = prices["BTC"].path.read_bytes()
+    before = client.get("/api/v1/ohlcv/symbols").json()
+
+    for account, currency, words in (
+        ("USD", "EUR", "no rates of EUR in USD"),
+        ("USD", "", "the currency of the file is not known"),
+    ):
+        form = {"currency": currency} if currency else {}
+        told = json.dumps({"account_currency": account})
+        refused = upload(
+            client, content, strategy="sma_crossover", market="24/7", engine_options=told, **form
+        )
+        assert refused.status_code in {400, 404}
+        assert words in refused.json()["detail"]
+        assert "engine_options." in json.dumps(refused.json())
+    assert client.get("/api/v1/ohlcv/symbols").json() == before
+
+    told = json.dumps({"account_currency": "EUR"})
+    taken = upload(
+        client, content, strategy="sma_crossover", market="24/7", engine_options=told,
+        currency="EUR",
+    )  # fmt: skip
+    assert taken.status_code == 200
+
+
+def test_symbols_of_several_currencies_are_refused_in_the_words_of_the_request(
+    client: TestClient,
+) -> None:
+    body = {"strategy": "sma_crossover", "symbols": ["AAPL", "NIFTY"]}
+
+    answer = client.post("/api/backtests/run", json=body)
+
+    assert answer.status_code == 400
+    assert "several currencies" in answer.json()["detail"]
+    assert "engine_options.account_currency" in json.dumps(answer.json())
+
+
 def test_an_uploaded_data_set_can_be_used_again(
     client: TestClient, prices: dict[str, Prices]
 ) -> None:

@@ -44,6 +44,15 @@ def test_switching_the_daily_target_off_goes_before_the_strategys_own_too() -> N
         assert options(use_daily_profit_target=False, **rest) == {"daily_target": None}
 
 
+def test_currencies_are_passed_on_and_checked() -> None:
+    asked = {"account_currency": "USD", "fx": {"EUR": "EURUSD"}, "funding": False}
+    assert options(**asked) == asked
+
+    for wrong in ({"account_currency": "usd"}, {"fx": {"euro": "EURUSD"}}, {"fx": {"EUR": ""}}):
+        with pytest.raises(ValidationError):
+            options(**wrong)
+
+
 def test_lots_are_contracts_held_on_margin() -> None:
     assert options(lots=2) == {
         "sizing": "lots",

@@ -69,7 +69,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--max-trades-per-day", 3, "--cooldown-bars", 4, "--cooldown-losses", 2,
         "--seed", 7,
         "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--adjust", "raw",
-        "--json",
+        "--no-funding", "--json",
     ).json  # fmt: skip
 
     assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
@@ -77,6 +77,9 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
     assert run["costs"]["name"] == "bps_5"
     assert run["options"] == {
         "initial_cash": 50_000.0,
+        "account_currency": None,
+        "fx": {},
+        "funding": False,
         "adjust": "raw",
         "fill": "close",
         "delay": 1,
@@ -155,6 +158,29 @@ def test_finer_bars_decide_inside_a_bar(call: Call, lake: tuple[str, str], tmp_p
     assert "Without finer bars" in shown.out
     assert daily.code == 2
     assert "ACME has no 1m bars that its 1d bars are made of" in daily.err
+
+
+def test_a_run_in_another_currency_names_its_rates(
+    call: Call, lake: tuple[str, str], tmp_path: Path
+) -> None:
+    for symbol, code, first in (("ABROAD", "CHF", 2), ("RATES", "USD", 1)):
+        lines = [f"2020-01-{day:02d},2,2,2,2,1" for day in range(first, 32)]
+        path = tmp_path / f"{symbol}.csv"
+        path.write_text("\n".join(["date,open,high,low,close,volume", *lines, ""]))
+        call("import", path, "--symbol", symbol, "--currency", code)
+    asked = [*RUN, "--symbols", "ABROAD", "--account-currency", "USD"]
+
+    refused = call(*asked)
+    run = call(*asked, "--fx", "chf=rates", "--json").json
+    listed = {each["symbol"]: each["currency"] for each in call("data", "--json").json["series"]}
+
+    assert refused.code == 3
+    assert "CHFUSD or USDCHF" in refused.err
+    assert run["status"] == "completed"
+    assert run["options"]["account_currency"] == "USD"
+    assert run["options"]["fx"] == {"CHF": "RATES"}
+    assert set(run["data_hashes"]) == {"ABROAD", "fx:RATES"}
+    assert listed == {"ABROAD": "CHF", "RATES": "USD", "ACME": None, "BOLT": None}
 
 
 def test_a_run_is_measured_against_another_symbol(call: Call, lake: tuple[str, str]) -> None:

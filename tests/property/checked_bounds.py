@@ -29,7 +29,7 @@ from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
 from core.engine.measures import measure_run
 from core.engine.simulate import simulate
 from tests.factories import ZERO, Case, make_bars, random_case
-from tests.property.shared_cases import SharedCase, random_shared_case
+from tests.property.shared_cases import SharedCase, random_shared_case, with_rates
 from tests.property.test_events import plain_case, quick
 from tests.property.test_indicators import LIBRARY, NO_TIES, grid_bars, smooth_bars
 from tests.property.test_measures import differences as wrong_metrics
@@ -117,7 +117,8 @@ def short_signals(bars: Bars, n: int, resting: bool) -> Signals:  # noqa: FBT001
 def account_cases() -> Iterator[SharedCase]:
     yield from short_account_cases()
     for seed in range(90):
-        yield random_shared_case(seed, count=(12, 40)[seed % 2])
+        case = random_shared_case(seed, count=(12, 40)[seed % 2])
+        yield with_rates(case, seed) if seed % 3 == 0 else case
 
 
 def lane_cases() -> Iterator[Case]:

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from core.domain.bars import Bars
+from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
 from core.domain.detail import Detail
+from core.domain.fx import FxRates
+from core.domain.market import MARKETS
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.timeframe import Timeframe
@@ -116,6 +118,50 @@ def finer_bars(rng: np.random.Generator, bars: Bars, flaws: float) -> Detail:
         first.append(len(rows))
     columns = np.array(rows).reshape(-1, 4).T.copy()
     return Detail(Timeframe.M1, np.arange(len(rows), dtype=np.int64), *columns, np.array(first))
+
+
+def with_rates(case: SharedCase, seed: int) -> SharedCase:
+    """The case with currencies and funding, on bars of any length; drawn apart, as `with_actions`.
+
+    No options by delta, which know neither.
+    """
+    rng = np.random.default_rng([seed, 17])
+    bars, wanted, options, costs = case
+    length = Timeframe(str(rng.choice(["1d", "1d", "15m", "1h", "4h"])))
+    clocks = [MARKETS[code] for code in rng.choice(["XNYS", "XNSE", "24/7"], size=len(bars))]
+    moved = [
+        replace(each, timeframe=length, market=market)
+        for each, market in zip(bars, clocks, strict=True)
+    ]
+    chosen = rng.random(len(bars)) < 0.7
+    chosen[int(rng.integers(len(bars)))] = True
+    moved = [
+        replace(each, fx=rates_over(rng, bars, f"FX{n}")) if own else each
+        for n, (each, own) in enumerate(zip(moved, chosen, strict=True))
+    ]
+    often = float(rng.choice([0.0, 0.1, 0.6]))
+    moved = [replace(each, funding=funding_of(rng, len(each), often)) for each in moved]
+    return moved, wanted, options.model_copy(update={"option": None}), costs
+
+
+def rates_over(rng: np.random.Generator, bars: Sequence[Bars], series: str) -> FxRates:
+    """Rates from before the first bar until the last, some hours apart, at odd times."""
+    first = min(int(each.ts[0]) for each in bars) - US_PER_DAY
+    last = max(int(each.ts[-1]) for each in bars)
+    step = int(rng.choice([US_PER_DAY, US_PER_DAY // 24, US_PER_DAY // 7]))
+    known = np.arange(first, last + step, step, dtype=np.int64)
+    known += int(rng.choice([0, 0, 1, 17 * US_PER_DAY // 24]) if step == US_PER_DAY else 0)
+    known = np.r_[first - 1, known]
+    moves = rng.choice([1.0, 1.0, 1.01, 0.99, 1.003, 0.9], size=len(known))
+    rate = float(rng.choice([0.012, 1.08, 1.0, 150.0])) * np.clip(
+        np.multiply.accumulate(moves), 0.2, 5.0
+    )
+    return FxRates(series, "EUR", "USD", known, rate)
+
+
+def funding_of(rng: np.random.Generator, count: int, often: float) -> np.ndarray:
+    rates = rng.choice([0.0001, -0.0001, 0.003, -0.02, 0.05], size=count)
+    return np.where(rng.random(count) < often, rates, 0.0)
 
 
 def act_on(rng: np.random.Generator, bars: Bars, often: float) -> Bars:

@@ -10,7 +10,12 @@ import pytest
 from core.domain.simulation import Reason
 from core.engine.account import simulate_account
 from tests.factories import random_case
-from tests.property.shared_cases import random_shared_case, with_actions, with_detail
+from tests.property.shared_cases import (
+    random_shared_case,
+    with_actions,
+    with_detail,
+    with_rates,
+)
 from tests.reference.compare import compiled as compiled_alone
 from tests.reference.compare import differences, outcome_of
 from tests.reference.compare_shared import compiled, shared_differences, twin
@@ -62,6 +67,24 @@ def test_driver_and_twin_agree_with_the_judge_over_finer_bars(part):
     assert seen["differ"] > 5
     assert seen["fewer"] > 2
     assert min(seen["detail_missing"], seen["detail_conflicts"], seen["ambiguous_bars"]) > 10
+
+
+def test_driver_and_twin_agree_with_the_judge_over_currencies_and_funding(part):
+    seen: Counter[str] = Counter()
+    for seed in SEEDS[part::PARTS]:
+        case = with_rates(random_shared_case(seed), seed)
+        if seed % 3 == 0:
+            case = with_actions(case, seed)
+        expected = run_shared(*case)
+        seen.update(Reason(fill.reason).name for fill in expected.fills)
+        seen.update({name: value > 0 for name, value in expected.counters.items()})
+        seen["funding"] += expected.funding != 0.0
+        seen["rates"] += len({fill.fx for fill in expected.fills}) > 2
+
+        assert shared_differences(expected, compiled(*case)) == [], f"seed {seed}"
+        assert shared_differences(expected, twin(*case)) == [], f"seed {seed}"
+    wanted = ("funding", "rates", "MARGIN", "RUIN", "scaled_cash", "margin_calls", "REBALANCE")
+    assert {name: seen[name] for name in wanted if not seen[name]} == {}
 
 
 def test_the_seeds_meet_every_reason_and_every_counter():

@@ -14,12 +14,18 @@ import numpy as np
 import pytest
 
 from core.domain.bars import Bars
+from core.domain.fx import FxRates
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import PortfolioSimulation
 from core.engine import account, portfolio
 from core.engine.account import simulate_account
 from tests.factories import make_bars
-from tests.property.shared_cases import SharedCase, random_shared_case
+from tests.property.shared_cases import (
+    SharedCase,
+    random_shared_case,
+    with_actions,
+    with_rates,
+)
 from tests.property.test_shared_reference import in_order, on_the_grid, scaled
 from tests.reference.compare_shared import compiled, outcome_of_account, shared_differences
 from tests.reference.naive_shared import run_shared
@@ -84,6 +90,131 @@ def test_what_was_gained_is_trades_less_borrow_and_what_options_accrued():
         gained = run.equity[-1] - case[2].initial_cash
         scale = turnover + case[2].initial_cash
         assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
+
+
+# Currencies ------------------------------------------------------------------------------------
+
+
+def test_cash_is_what_fills_leave_at_their_rates():
+    """To the last bit, where nothing but fills moves cash."""
+    filled = 0
+    for seed in SEEDS:
+        bars, wanted, options, costs = with_rates(random_shared_case(seed), seed)
+        options = options.model_copy(update={"borrow_rate": 0.0, "funding": False})
+        run = simulate_account(bars, wanted, options, costs)
+        assert run.fills.fx is not None
+        assert run.fx is not None
+        cash, n = options.initial_cash, 0
+
+        for row in range(len(run.ts)):
+            while n < len(run.fills.bar) and run.fills.bar[n] == row:
+                paid = run.fills.quantity[n] * run.fills.price[n] * run.multiplier
+                cash = cash - paid * run.fills.fx[n]
+                cash = cash - run.fills.fee[n]
+                n += 1
+            assert run.cash[row] == cash, f"seed {seed}"
+            equity = cash
+            for symbol in np.flatnonzero(run.quantity[row]):
+                value = run.quantity[row, symbol] * run.mark[row, symbol] * run.multiplier
+                equity = equity + value * run.fx[row, symbol]
+            assert run.equity[row] == equity, f"seed {seed}"
+        filled += n
+    assert filled > 2_000
+
+
+def test_what_was_gained_in_the_accounts_currency_is_trades_and_what_came_without_a_fill():
+    paid = 0
+    for seed in SEEDS:
+        case = with_actions(with_rates(random_shared_case(seed), seed), seed)
+        run = simulate_account(*case)
+        assert run.fills.fx is not None
+
+        turnover = np.abs(run.fills.quantity * run.fills.price * run.fills.fx).sum()
+        explained = run.trades.pnl.sum() - run.borrow - run.funding + run.dividends
+        gained = run.equity[-1] - case[2].initial_cash
+        scale = turnover * run.multiplier + case[2].initial_cash + abs(run.funding)
+        assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
+        assert run.accrued[-1].sum() == pytest.approx(
+            run.dividends - run.borrow - run.funding, abs=1e-11 * scale
+        )
+        paid += run.funding != 0.0
+    assert paid > 30
+
+
+def test_rates_known_after_a_row_change_nothing_up_to_its_close():
+    """Every rate that is known only after the row is over becomes another one."""
+    compared = 0
+    for seed in SEEDS[:80]:
+        bars, wanted, options, costs = with_rates(random_shared_case(seed), seed)
+        run = simulate_account(bars, wanted, options, costs)
+        row = len(run.ts) // 2
+        over = min(
+            int(each.over[each.ts == run.ts[row]][0]) for each in bars if run.ts[row] in each.ts
+        )
+        other = simulate_account(
+            [replace(each, fx=each.fx and changed_after(each.fx, over)) for each in bars],
+            wanted,
+            options,
+            costs,
+        )
+
+        upto = slice(0, row + 1)
+        for name in ("equity", "cash", "quantity", "accrued"):
+            assert bits(getattr(run, name)[upto]) == bits(getattr(other, name)[upto]), (
+                f"{seed} {name}"
+            )
+        compared += bits(run.equity) != bits(other.equity)
+    assert compared > 20
+
+
+def changed_after(rates: FxRates, moment: int) -> FxRates:
+    return replace(rates, rate=np.where(rates.known > moment, rates.rate * 1.37, rates.rate))
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.25, 64.0])
+def test_an_account_in_another_unit_has_the_same_trades(factor):
+    """One rate for all symbols and at all times: everything in money is so many times as much."""
+    for seed in SEEDS:
+        bars, wanted, options, costs = random_shared_case(seed)
+        options = options.model_copy(update={"option": None})
+        days = np.unique(np.concatenate([each.ts for each in bars]))
+        rates = FxRates("FX", "EUR", "USD", days, np.full(len(days), factor))
+        money = {"initial_cash": options.initial_cash * factor}
+        for name in ("daily_target", "daily_loss"):
+            limit = getattr(options, name)
+            if limit is not None and options.daily_unit == "money":
+                money[name] = limit * factor
+
+        one = simulate_account(bars, wanted, options, costs)
+        other = simulate_account(
+            [replace(each, fx=rates) for each in bars],
+            wanted,
+            options.model_copy(update=money),
+            costs,
+        )
+
+        assert bits(one.equity * factor) == bits(other.equity), f"seed {seed}"
+        assert bits(one.cash * factor) == bits(other.cash)
+        assert bits(one.quantity) == bits(other.quantity)
+        assert bits(one.trades.pnl * factor) == bits(other.trades.pnl)
+        assert bits(one.trades.risk * factor) == bits(other.trades.risk)
+        assert bits(one.fills.fee * factor) == bits(other.fills.fee)
+        assert bits(one.accrued * factor) == bits(other.accrued)
+        assert (one.counters, one.max_drawdown, one.gross_exposure) == (
+            *(other.counters, other.max_drawdown, other.gross_exposure),
+        )
+
+
+def test_funding_that_is_switched_off_changes_nothing():
+    for seed in SEEDS:
+        bars, wanted, options, costs = random_shared_case(seed)
+        options = options.model_copy(update={"funding": False, "option": None})
+        paying = [replace(each, funding=np.full(len(each), 0.5)) for each in bars]
+
+        one = simulate_account(bars, wanted, options, costs)
+        other = simulate_account(paying, wanted, options, costs)
+
+        assert bits(one) == bits(other), f"seed {seed}"
 
 
 # Symbols ---------------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ def as_one_symbol(shared: SharedOutcome) -> naive.Outcome:
             for f in shared.fills
         ],
         trades=[
-            naive.Trade(**{key: value for key, value in vars(t).items() if key != "symbol"})
+            naive.Trade(
+                **{key: value for key, value in vars(t).items() if key not in {"symbol", "fx"}}
+            )
             for t in shared.trades
         ],
         cash=shared.cash,

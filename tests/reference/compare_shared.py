@@ -14,11 +14,11 @@ from tests.reference.naive_shared import run_shared
 from tests.reference.naive_symbol import SharedFill, SharedOutcome, SharedTrade
 
 ROW_COLUMNS = ("ts", "cash", "equity", "quantity", "held")
-FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "accrued", "dividends")
+FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "accrued", "dividends", "funding")
 EVENTS = {"fills": SharedFill, "trades": SharedTrade}
 SHOWN = 3
-FILL_REST = tuple(SharedFill.__dataclass_fields__)[2:]
-TRADE_REST = tuple(SharedTrade.__dataclass_fields__)[1:]
+FILL_REST = tuple(SharedFill.__dataclass_fields__)[2:-1]
+TRADE_REST = tuple(SharedTrade.__dataclass_fields__)[1:-1]
 
 
 def shared_differences(left: SharedOutcome, right: Any) -> list[str]:
@@ -53,8 +53,17 @@ def shared_differences(left: SharedOutcome, right: Any) -> list[str]:
 def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
     """What the general driver says, in the judge's shape."""
     fills, trades = account.fills, account.trades
-    fill_columns = (fills.bar, account.fill_symbol, *(getattr(fills, name) for name in FILL_REST))
-    trade_columns = (account.trade_symbol, *(getattr(trades, name) for name in TRADE_REST))
+    fill_columns = (
+        fills.bar,
+        account.fill_symbol,
+        *(getattr(fills, name) for name in FILL_REST),
+        np.ones(len(fills)) if fills.fx is None else fills.fx,
+    )
+    trade_columns = (
+        account.trade_symbol,
+        *(getattr(trades, name) for name in TRADE_REST),
+        np.ones(len(trades)) if trades.fx is None else trades.fx,
+    )
     return SharedOutcome(
         ts=account.ts.tolist(),
         fills=[SharedFill(*row) for row in zip(*map(_line, fill_columns), strict=True)],
@@ -75,9 +84,11 @@ def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
                 account.borrow_of.tolist(),
                 account.carry_of.tolist(),
                 account.dividends_of.tolist(),
+                account.funding_of.tolist(),
                 strict=True,
             )
         ),
+        funding=account.funding,
     )
 
 

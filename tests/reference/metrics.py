@@ -16,6 +16,7 @@ from fractions import Fraction
 
 from core.domain.bars import Bars
 from core.domain.simulation import Simulation
+from tests.reference.naive_fx import end_of, latest, start_of
 
 Value = float | str
 NOISE = 1e-12
@@ -123,6 +124,7 @@ def timeline(sleeves: Sequence[Simulation]) -> list[Line]:
         column = {}
         for t in range(len(sleeve.bars)):
             value = abs(float(sleeve.quantity[t])) * float(sleeve.bars.close[t]) * sleeve.multiplier
+            value *= 1.0 if sleeve.fx is None else float(sleeve.fx[t])
             column[int(sleeve.bars.ts[t])] = (
                 int(sleeve.bars.session[t]),
                 float(sleeve.equity[t]),
@@ -157,6 +159,7 @@ def closed_trips(sleeves: Sequence[Simulation]) -> list[Trip]:
             entry, leave = int(table.entry_bar[n]), int(table.exit_bar[n])
             pnl = float(table.pnl[n])
             money = abs(float(table.quantity[n])) * float(table.entry_price[n]) * sleeve.multiplier
+            money *= 1.0 if table.fx is None else float(table.fx[n])
             risk = float(table.risk[n])
             opened, closed = int(sleeve.bars.ts[entry]), int(sleeve.bars.ts[leave])
             trips.append(
@@ -235,6 +238,7 @@ def fills_of(sleeves: Sequence[Simulation]) -> list[tuple[float, float, float]]:
         table = sleeve.fills
         for n in range(len(table)):
             notional = abs(float(table.quantity[n])) * float(table.price[n]) * sleeve.multiplier
+            notional *= 1.0 if table.fx is None else float(table.fx[n])
             found.append((notional, float(table.fee[n]), float(table.slippage[n])))
     return found
 
@@ -252,7 +256,7 @@ def metrics(sleeves: Sequence[Simulation], benchmark: Bars | None = None) -> dic
     found |= cost_figures(facts)
     found |= {
         name: math.fsum(getattr(sleeve, name) for sleeve in facts.sleeves)
-        for name in ("dividends", "borrow", "carry")
+        for name in ("dividends", "borrow", "carry", "funding")
     }
     found |= trade_figures(facts.trips, traded=bool(facts.fills))
     if facts.trips:
@@ -390,7 +394,14 @@ def held(facts: Facts) -> dict[int, float]:
         for sleeve, clock in zip(facts.sleeves, clocks, strict=True):
             known = bisect.bisect_right(clock, line.ts)
             bars = sleeve.bars
-            total += part * float(bars.close[known - 1] / bars.open[0]) if known else part
+            if not known:
+                total += part
+                continue
+            worth = float(bars.close[known - 1] / bars.open[0])
+            if bars.fx is not None:
+                worth *= latest(bars.fx, end_of(bars, known - 1))
+                worth /= latest(bars.fx, start_of(bars, 0))
+            total += part * worth
         levels[line.session] = total
     return levels
 

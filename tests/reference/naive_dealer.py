@@ -95,10 +95,10 @@ class Dealer(Ledger):
             raw = options.size * options.lot_size
         else:
             if options.size_ref == "fill":
-                equity = self.equity_now()
+                equity = self.equity_now() / self.fx(s)
             else:
                 row = s.rows[order.row]
-                equity = self.equity_of_row(row)
+                equity = self.equity_of_row(row) / self.converter.at_close(s.index, row)
                 price = s.bars[order.row].close / s.splits_between(row, self.row)
             raw = (options.size / 100) * equity / (price * self.multiplier)
         return self.whole_lots(raw)
@@ -125,7 +125,7 @@ class Dealer(Ledger):
         return quantity
 
     def needed(self, s: Symbol, quantity: float, price: float) -> float:
-        """R9: what an entry takes of the free cash."""
+        """R9: what an entry takes of the free cash, in the symbol's currency."""
         fee = self.fee(s, quantity, price)
         if self.options.option is not None:
             return abs(quantity) * self.premium(s.holding, price) * self.unit + fee
@@ -133,7 +133,7 @@ class Dealer(Ledger):
 
     def covered(self, s: Symbol, side: int, quantity: float, price: float) -> float:
         """The quantity, or the largest that free cash covers; 0 when nothing is bought."""
-        options, free = self.options, self.free_cash()
+        options, free = self.options, self.free_cash() / self.fx(s)
         if options.initial_margin == 0 or self.needed(s, side * quantity, price) <= free:
             return quantity
         if options.on_insufficient == "reject":
@@ -212,6 +212,8 @@ class Dealer(Ledger):
         if holding is not None:
             held = abs(holding.quantity)
             anchor = (holding.entry_price * held + price * quantity) / (held + quantity)
+            paid = price * self.fx(s)
+            paid = (holding.entry_paid * held + paid * quantity) / (held + quantity)
         stop, target, trail = self.protection(s, row, side, anchor)
         if holding is not None and holding.trail is not None:  # R21: never loosens
             assert holding.stop is not None
@@ -220,9 +222,11 @@ class Dealer(Ledger):
             self.counters["rejected"] += 1
             return False
 
-        fee = self.fee(s, side * quantity, price)
+        fee = self.fee(s, side * quantity, price) * self.fx(s)
         slippage = self.execute(s, side * quantity, price, fee, reference, reason=Reason.ENTRY)
-        risk = math.nan if stop is None else abs(price - stop) * quantity * self.multiplier
+        risk = math.nan
+        if stop is not None:
+            risk = abs(price - stop) * quantity * self.multiplier * self.fx(s)
         unit = s.trail.unit if s.trail is not None else "percent"
         if holding is not None:
             holding.adds += 1
@@ -234,12 +238,15 @@ class Dealer(Ledger):
             holding.stop, holding.target = stop, target
             holding.trail, holding.trail_unit = trail, unit
             holding.bought.add(quantity, price)
+            holding.entry_paid = paid
+            holding.paid.add(quantity, price * self.fx(s))
             return True
         bar = s.sure_bar()
         s.holding = Holding(
             side=side,
             quantity=side * quantity,
             entry_price=price,
+            entry_paid=price * self.fx(s),
             entry_bar=bar.row,
             entry_fee=fee,
             entry_slippage=slippage,
@@ -256,6 +263,7 @@ class Dealer(Ledger):
             marked_session=bar.session,
         )
         s.holding.bought.add(quantity, price)
+        s.holding.paid.add(quantity, price * self.fx(s))
         self.opened.append((s, s.holding))
         self.counters["entries"] += 1
         self.opened_today += 1
@@ -318,8 +326,9 @@ class Dealer(Ledger):
         fee = self.fee(s, -side * sold, price)
         if is_all:
             fee = fee + self.costs.per_trade
+        fee = fee * self.fx(s)
         slippage = self.execute(s, -side * sold, price, fee, reference, reason=reason)
-        gross = (price - holding.entry_price) * (side * sold) * self.multiplier
+        gross = (price * self.fx(s) - holding.entry_paid) * (side * sold) * self.multiplier
         holding.gross = holding.gross + gross
         holding.exit_fee = holding.exit_fee + fee
         holding.exit_slippage = holding.exit_slippage + slippage

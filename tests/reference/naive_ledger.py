@@ -12,6 +12,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals, Weights
 from core.domain.simulation import Reason
 from tests.reference.naive import COUNTERS, fee_of, fees_on, fill_price, in_columns
+from tests.reference.naive_fx import Converter
 from tests.reference.naive_symbol import Holding, SharedFill, SharedOutcome, SharedTrade, Symbol
 
 
@@ -29,6 +30,7 @@ class Ledger:
         self.costs = costs
         self.ts = sorted({int(ts) for each in bars for ts in each.ts})
         rows = {ts: row for row, ts in enumerate(self.ts)}
+        self.converter = Converter(bars, self.ts)
         self.weights = wanted if isinstance(wanted, Weights) else None
         self.symbols = [
             Symbol(n, each, rows, wanted if isinstance(wanted, Weights) else wanted[n])
@@ -52,6 +54,7 @@ class Ledger:
         self.borrow = 0.0
         self.accrued = 0.0
         self.dividends = 0.0
+        self.funding = 0.0
         self.margin_factor: float | None = None
         self.held_now = False
         self.day_start = options.initial_cash
@@ -83,11 +86,17 @@ class Ledger:
         assert s.last_close is not None
         return s.last_close
 
+    def fx(self, s: Symbol) -> float:
+        """R17: X of the opening of this row, or from step 6 on of its close."""
+        find = self.converter.at_close if self.at_close else self.converter.at_open
+        return find(s.index, self.row)
+
     def equity_now(self) -> float:
         equity = self.cash
         for s in self.symbols:
             if s.holding is not None:
-                equity = equity + s.holding.quantity * self.price_of(s) * self.multiplier
+                value = s.holding.quantity * self.price_of(s) * self.multiplier * self.fx(s)
+                equity = equity + value
         return equity
 
     def equity_of_row(self, row: int) -> float:
@@ -105,7 +114,8 @@ class Ledger:
             if self.options.option is not None:
                 free = free - held * self.premium(s.holding, price) * self.unit
             else:
-                free = free - held * price * self.multiplier * self.options.initial_margin
+                value = held * price * self.multiplier * self.fx(s)
+                free = free - value * self.options.initial_margin
         return free
 
     def margin_call(self, equity: float) -> float | None:
@@ -116,7 +126,7 @@ class Ledger:
         needed = at_entry = 0.0
         for s in self.symbols:
             if s.holding is not None:
-                value = abs(s.holding.quantity) * self.price_of(s) * self.multiplier
+                value = abs(s.holding.quantity) * self.price_of(s) * self.multiplier * self.fx(s)
                 needed = needed + value * maintenance
                 at_entry = at_entry + value * self.options.initial_margin
         if not equity < needed:
@@ -127,7 +137,7 @@ class Ledger:
     # Fills ----------------------------------------------------------------------------------------
 
     def fee(self, s: Symbol, quantity: float, price: float) -> float:
-        """Of buying (positive) or selling (negative) so much, before it is done."""
+        """Of buying (positive) or selling (negative) so much, in the symbol's currency."""
         session = s.bar.session if s.bar is not None else self.sessions[self.row]
         if self.options.option is not None:
             value = abs(quantity) * self.premium(s.holding, price) * self.unit
@@ -171,11 +181,13 @@ class Ledger:
         *,
         reason: Reason,
     ) -> float:
-        slippage = abs(price - reference) * abs(quantity) * self.multiplier
-        self.cash = self.cash - quantity * price * self.multiplier
+        """Do a fill; the fee comes in the account's currency already."""
+        fx = self.fx(s)
+        slippage = abs(price - reference) * abs(quantity) * self.multiplier * fx
+        self.cash = self.cash - quantity * price * self.multiplier * fx
         self.cash = self.cash - fee
         self.fills.append(
-            SharedFill(self.row, s.index, quantity, price, fee, slippage, int(reason))
+            SharedFill(self.row, s.index, quantity, price, fee, slippage, int(reason), fx)
         )
         self.held_now = True
         s.volume_left = s.volume_left - abs(quantity)
@@ -241,7 +253,7 @@ class Ledger:
         exposed = 0.0
         for s in self.symbols:
             if s.holding is not None:
-                value = abs(s.holding.quantity) * self.price_of(s) * self.multiplier
+                value = abs(s.holding.quantity) * self.price_of(s) * self.multiplier * self.fx(s)
                 exposed = exposed + value
         self.cash_curve.append(self.cash)
         self.equity_curve.append(equity)
@@ -265,7 +277,8 @@ class Ledger:
             borrow=self.borrow,
             accrued=self.accrued,
             dividends=self.dividends,
-            of_symbols=[(s.borrow, s.accrued, s.received) for s in self.symbols],
+            of_symbols=[(s.borrow, s.accrued, s.received, s.funding_paid) for s in self.symbols],
+            funding=self.funding,
         )
 
     def trade(
@@ -273,7 +286,7 @@ class Ledger:
     ) -> SharedTrade:
         gross = holding.gross
         if exit_row < 0:  # R19: marked, without an exit's costs
-            move = exit_price - holding.entry_price
+            move = exit_price * self.fx(s) - holding.entry_paid
             gross = gross + move * holding.quantity * self.multiplier
         mae, mfe = holding.excursions()
         return SharedTrade(
@@ -291,6 +304,7 @@ class Ledger:
             risk=holding.risk,
             exit_reason=int(reason),
             ambiguous=holding.ambiguous,
+            fx=holding.paid.price / holding.bought.price,
         )
 
     def all_trades(self) -> list[SharedTrade]:

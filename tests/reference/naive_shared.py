@@ -127,15 +127,29 @@ class SharedAccount(Rebalancer):
             s.resting = None
 
     def step_0_actions(self, s: Symbol) -> None:
-        """R15: a split, then a dividend, of what is held from before."""
+        """R15, R17: a split, then a dividend, then funding, of what is held from before."""
         bar = s.sure_bar()
         if s.holding is not None and s.splits[bar.row] != 1:
             self.split(s, s.holding, s.splits[bar.row])
         if s.holding is not None and s.dividends[bar.row] != 0 and self.options.option is None:
-            paid = s.holding.quantity * s.dividends[bar.row] * self.multiplier
+            paid = s.holding.quantity * s.dividends[bar.row] * self.multiplier * self.fx(s)
             self.cash = self.cash + paid
             self.dividends = self.dividends + paid
             s.received = s.received + paid
+        if s.holding is not None and self.options.funding and self.options.option is None:
+            self.pay_funding(s, s.holding)
+
+    def pay_funding(self, s: Symbol, holding: Holding) -> None:
+        """R17: of the value at the close before, on the terms of this bar."""
+        bar = s.sure_bar()
+        if s.funding[bar.row] == 0:
+            return
+        before = s.rows[bar.row - 1]
+        close = s.bars[bar.row - 1].close / s.splits_between(before, self.row)
+        paid = holding.quantity * close * self.multiplier * s.funding[bar.row] * self.fx(s)
+        self.cash = self.cash - paid
+        self.funding = self.funding + paid
+        s.funding_paid = s.funding_paid + paid
 
     def split(self, s: Symbol, holding: Holding, ratio: float) -> None:
         holding.split(ratio)
@@ -157,7 +171,8 @@ class SharedAccount(Rebalancer):
         dq = holding.side * units
         self.execute(s, -dq, price, 0.0, price, reason=Reason.SPLIT)
         s.volume_left = room
-        holding.gross = holding.gross + (price - holding.entry_price) * dq * self.multiplier
+        move = price * self.fx(s) - holding.entry_paid
+        holding.gross = holding.gross + move * dq * self.multiplier
         holding.sold.add(units, price)
         if units == abs(holding.quantity):
             self.finish(s, holding, price, Reason.SPLIT)
@@ -173,7 +188,7 @@ class SharedAccount(Rebalancer):
         days = bar.session - before.session
         close = before.close / s.splits_between(s.rows[before.row], self.row)
         value = abs(s.holding.quantity) * close * self.multiplier
-        cost = value * self.options.borrow_rate * days / 360
+        cost = value * self.options.borrow_rate * days / 360 * self.fx(s)
         self.cash = self.cash - cost
         self.borrow = self.borrow + cost
         s.borrow = s.borrow + cost

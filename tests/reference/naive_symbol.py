@@ -26,6 +26,7 @@ class SharedFill:
     fee: float
     slippage: float
     reason: int
+    fx: float = 1.0
 
 
 @dataclass
@@ -44,6 +45,7 @@ class SharedTrade:
     risk: float
     exit_reason: int
     ambiguous: bool
+    fx: float = 1.0  # of the average entry
 
 
 @dataclass
@@ -51,8 +53,9 @@ class SharedOutcome:
     """What became of the account: one entry per row of the union of times, or per event.
 
     Bars of fills and trades are rows of the union. `borrow`, `accrued` and `dividends` are what
-    rules R11 took from cash, R18 and R15 gave to it; none is part of any trade. `of_symbols` are
-    these three for each symbol.
+    rules R11 took from cash, R18 and R15 gave to it; none is part of any trade, nor is `funding`,
+    which R17 took. Prices are in each symbol's currency, money in the account's. `of_symbols` are
+    these four for each symbol.
     """
 
     ts: list[int]
@@ -69,7 +72,8 @@ class SharedOutcome:
     borrow: float
     accrued: float
     dividends: float
-    of_symbols: list[tuple[float, float, float]]
+    of_symbols: list[tuple[float, float, float, float]]
+    funding: float = 0.0
 
 
 @dataclass
@@ -108,6 +112,8 @@ class Holding(Position):
     exit_fee: float = 0.0
     exit_slippage: float = 0.0
     bought: Average = field(default_factory=Average)
+    paid: Average = field(default_factory=Average)  # like bought, in the account's currency
+    entry_paid: float = 0.0  # like entry_price
     sold: Average = field(default_factory=Average)
     worst_seen: float | None = None
     best_seen: float | None = None
@@ -132,6 +138,8 @@ class Holding(Position):
             return None if price is None else price / ratio
 
         self.entry_price = self.entry_price / ratio
+        self.entry_paid = self.entry_paid / ratio
+        self.paid.split(ratio)
         self.opened_at = self.opened_at / ratio
         self.marked_at = self.marked_at / ratio
         self.best = self.best / ratio
@@ -179,6 +187,7 @@ class Symbol:
         self.dividends = [0.0] * count if bars.dividend is None else bars.dividend.tolist()
         self.splits = [1.0] * count if bars.split is None else bars.split.tolist()
         self.detail = bars.detail
+        self.funding = [0.0] * count if bars.funding is None else bars.funding.tolist()
         self.impact_of = _impact_coefficients(self.bars, self.products())
 
         self.bar: Bar | None = None  # of this row, None when absent
@@ -192,6 +201,7 @@ class Symbol:
         self.borrow = 0.0
         self.accrued = 0.0
         self.received = 0.0
+        self.funding_paid = 0.0
         self.stopped_out = False
         self.noted: set[str] = set()  # what has been counted in this bar
         self.losses = 0

@@ -80,9 +80,10 @@ class Rebalancer(Dealer):
         if weight == 0:
             return 0.0
         if self.options.size_ref == "fill":
-            equity, price = self.equity_now(), self.price_of(s)
+            equity, price = self.equity_now() / self.fx(s), self.price_of(s)
         else:
-            equity = self.equity_of_row(pending.row)
+            fx = self.converter.at_close(s.index, pending.row)
+            equity = self.equity_of_row(pending.row) / fx
             price = pending.price / s.splits_between(pending.row, self.row)
         if equity <= 0:
             return 0.0
@@ -171,7 +172,8 @@ class Rebalancer(Dealer):
         total = 0.0
         for wish in wishes:
             if wish.quantity > 0:
-                total = total + self.needed(wish.symbol, wish.side * wish.quantity, wish.price)
+                needed = self.needed(wish.symbol, wish.side * wish.quantity, wish.price)
+                total = total + needed * self.fx(wish.symbol)
         return total
 
     def share(self, wishes: list[Wish], free: float) -> None:

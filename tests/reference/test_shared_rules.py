@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import time
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.domain.bars import Bars
+from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
+from core.domain.fx import FxRates
+from core.domain.market import MARKETS
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.signals import Code, Level, Signals, Weights, pct, points
 from core.domain.simulation import Reason
-from core.errors import DataProblem
+from core.domain.timeframe import Timeframe
+from core.engine.account import simulate_account
+from core.errors import DataProblem, InvalidInput
 from tests.factories import ZERO, codes, make_bars
 from tests.reference.compare_shared import SHARED_ENGINES
 
@@ -45,6 +50,8 @@ def days(
     minute: Sequence[int] | None = None,
     dividend: Sequence[float] | None = None,
     split: Sequence[float] | None = None,
+    funding: Sequence[float] | None = None,
+    fx: FxRates | None = None,
 ) -> Bars:
     """Bars from rows, a number being a bar that never moves; one a day unless told otherwise."""
     whole = [row if isinstance(row, tuple) else at(row) for row in rows]
@@ -56,7 +63,18 @@ def days(
         minute=minute,
         dividend=dividend,
         split=split,
+        funding=funding,
+        fx=fx,
     )
+
+
+def dollars(*rates: float) -> FxRates:
+    """What a euro is worth in dollars from each midnight on, the first being that of the first day.
+
+    So the n-th is X of the opening of day n, and X of the close of day n - 1.
+    """
+    known = (FIRST + np.arange(len(rates))) * US_PER_DAY
+    return FxRates("EURUSD", "EUR", "USD", known, np.array(rates, dtype=np.float64))
 
 
 def wants(*intents: int, **more: Any) -> Signals:
@@ -1365,3 +1383,305 @@ def test_r15_options_receive_no_dividend(engine):
 def test_r15_prices_on_other_terms_than_the_options_say_are_refused(name, bars, adjust):
     with pytest.raises(DataProblem, match="adjust"):
         SHARED_ENGINES[name]([bars], [silent(2)], units(adjust=adjust), ZERO)
+
+
+# R17 -------------------------------------------------------------------------------------------
+
+
+def test_r17_fills_and_marks_have_the_rate_of_their_moment(engine):
+    """Bought 10 at 100 and 1.25, marked at 100 and 1.5, sold at 110 and 1.5: 1250, 1500, 1650."""
+    run = engine(
+        [days(100, 100, 110, 110, fx=dollars(1, 1.25, 1.5, 2, 4))],
+        [wants(LONG, FLAT, HOLD, HOLD)],
+        units(10),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 10, 100, Reason.ENTRY), (2, 0, -10, 110, Reason.EXIT_SIGNAL)]
+    assert [fill.fx for fill in run.fills] == [1.25, 1.5]
+    assert list(run.cash) == [100_000, 98_750, 100_400, 100_400]
+    assert list(run.equity) == [100_000, 100_250, 100_400, 100_400]
+    trade = run.trades[0]
+    assert (trade.entry_price, trade.exit_price, trade.fx) == (100, 110, 1.25)
+    assert trade.pnl == (110 * 1.5 - 100 * 1.25) * 10
+    assert trade.mfe == 0  # of prices: the best seen while it was held through a bar is 100
+
+
+def test_r17_a_rate_known_within_a_bar_counts_at_its_close_only(engine):
+    """Known at 15:45 and 16:15; the bar of 15:30 ends with the session at 16:00."""
+    minute = [870, 930, 930]  # 14:30 and 15:30, and 15:30 of the next day
+    moments = (FIRST * 1_440 + np.array([0, 945, 975])) * 60_000_000
+    bars = replace(
+        days(100, 100, 100, on=[0, 0, 1], minute=minute),
+        timeframe=Timeframe.H1,
+        fx=FxRates("EURUSD", "EUR", "USD", moments, np.array([1.0, 2.0, 3.0])),
+    )
+
+    run = engine([bars], [wants(LONG, HOLD, HOLD)], units(1), ZERO)
+
+    assert [fill.fx for fill in run.fills] == [1.0]
+    assert list(run.equity) == [100_000, 100_100, 100_200]
+
+
+def test_r17_a_row_is_over_with_the_first_of_its_bars(engine):
+    """One ends at 16:00 with its session, one at 16:30; what is known at 16:15 is too late."""
+    minute = [870, 930]
+    moments = (FIRST * 1_440 + np.array([0, 975])) * 60_000_000
+    hour = replace(
+        days(100, 100, on=[0, 0], minute=minute),
+        timeframe=Timeframe.H1,
+        fx=FxRates("EURUSD", "EUR", "USD", moments, np.array([1.0, 2.0])),
+    )
+    around = replace(hour, market=MARKETS["24/7"])
+    for bars in ([hour, around], [around, hour]):
+        run = engine(bars, [wants(LONG, HOLD), silent(2)], units(1), ZERO)
+
+        assert list(run.equity) == [100_000, 100_000]
+
+
+def test_r17_a_month_is_over_when_the_next_one_begins(engine):
+    """January 2020 ends after 31 days, February after 29."""
+    known = (FIRST + np.array([0, 30, 31, 59, 60, 61])) * US_PER_DAY
+    bars = replace(
+        days(100, 100, on=[0, 31]),
+        timeframe=Timeframe.MN1,
+        fx=FxRates("EURUSD", "EUR", "USD", known, np.array([1.0, 1.5, 2.0, 3.0, 4.0, 5.0])),
+    )
+
+    run = engine([bars], [wants(LONG, HOLD)], units(1), ZERO)
+
+    assert [fill.fx for fill in run.fills] == [2.0]
+    assert list(run.equity) == [100_000, 100_200]
+
+
+def test_r17_sizes_take_the_rate_of_the_decision_and_cash_that_of_the_fill(engine):
+    """1000 are 500 at 2.0, so 5 at 100; on Monday, at 2.5, the 1000 pay 4."""
+    run = engine(
+        [days(100, 100, on=[0, 3], fx=dollars(1, 2, 2.5))],
+        [wants(LONG, HOLD)],
+        EngineOptions(account="shared", initial_cash=1_000),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 4, 100, Reason.ENTRY)]
+    assert run.counters["scaled_cash"] == 1
+    assert run.cash[-1] == 0
+
+
+def test_r17_sizes_at_the_fill_take_its_rate(engine):
+    run = engine(
+        [days(100, 100, on=[0, 3], fx=dollars(1, 2, 2.5))],
+        [wants(LONG, HOLD)],
+        EngineOptions(account="shared", initial_cash=1_000, size_ref="fill"),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, 4, 100, Reason.ENTRY)]
+    assert run.counters["scaled_cash"] == 0
+
+
+def test_r17_costs_are_amounts_of_the_symbols_currency(engine):
+    """A fee of 3 euros at 1.5 and 2, per round trip 1 more; a tick lost on each of 10 units."""
+    run = engine(
+        [days(100, 100, 100, fx=dollars(1, 1.5, 2, 2))],
+        [wants(LONG, FLAT, HOLD)],
+        units(10),
+        CostModel(fixed=3.0, per_trade=1.0, slippage_points=0.25),
+    )
+
+    assert [fill.fee for fill in run.fills] == [3 * 1.5, 4 * 2]
+    assert [fill.slippage for fill in run.fills] == [2.5 * 1.5, 2.5 * 2]
+    trade = run.trades[0]
+    assert (trade.fees, trade.slippage) == (12.5, 8.75)
+    assert trade.pnl == (99.75 * 2 - 100.25 * 1.5) * 10 - 12.5
+    assert run.cash[-1] == 100_000 + trade.pnl
+
+
+def test_r17_a_symbol_that_is_absent_is_marked_at_todays_rate(engine):
+    run = engine(
+        [days(100, 100, on=[0, 1], fx=dollars(1, 1, 2, 4)), days(50, 50, 50)],
+        [wants(LONG, HOLD), silent(3)],
+        units(10),
+        ZERO,
+    )
+
+    assert list(run.equity) == [100_000, 101_000, 103_000]
+
+
+def test_r17_an_add_is_paid_at_its_own_rate(engine):
+    """1 at 100 x 1 and 1 at 200 x 2: paid 250 each; 1 + 1 sold at 200 x 4."""
+    run = engine(
+        [days(100, 100, 200, 200, fx=dollars(1, 1, 2, 4, 4))],
+        [wants(LONG, LONG, FLAT, HOLD)],
+        units(1, pyramid=1),
+        ZERO,
+    )
+
+    trade = run.trades[0]
+    assert (trade.entry_price, trade.exit_price) == (150, 200)
+    assert trade.fx == 250 / 150
+    assert trade.pnl == (200 * 4 - 250) * 2
+    assert run.cash[-1] == 100_000 - 100 - 400 + 1_600
+
+
+def test_r17_weights_share_cash_in_the_accounts_currency(engine):
+    """Half of 1000 each: 500 at 2.0 are 2 at 100; 500 are 10 at 50; after a weekend at 2.5."""
+    run = engine(
+        [days(100, 100, on=[0, 3], fx=dollars(1, 2, 2.5)), days(50, 50, on=[0, 3])],
+        weigh((0.5, 0.5), (NONE, NONE)),
+        EngineOptions(account="shared", initial_cash=1_000, lot_size=0),
+        ZERO,
+    )
+
+    # 2.5 at 100 and 2.5 are 625 and 10 at 50 are 500: 1125, of which 1000 / 1125 is bought.
+    factor = 1_000 / 1_125
+    assert [fill.quantity for fill in run.fills] == [2.5 * factor, 10 * factor]
+    assert run.counters["scaled_cash"] == 2
+
+
+def test_r17_a_margin_call_counts_positions_in_the_accounts_currency(engine):
+    """10 at 100 on half of it; at 0.5 a euro they are 500, less 500 that was lost."""
+    run = engine(
+        [days(100, 100, 100, 100, fx=dollars(1, 1, 0.5, 0.5, 0.5))],
+        [wants(LONG, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=600, initial_margin=0.5, maintenance_margin=0.25),
+        ZERO,
+    )
+
+    # E = 600 - 1000 + 500 = 100 < 125; k = 100 / 250: 4 are kept.
+    assert run.counters["margin_calls"] == 1
+    assert deals(run)[1] == (2, 0, -6, 100, Reason.MARGIN)
+    assert run.cash[2] == -400 + 300
+
+
+def test_r17_a_margin_call_comes_when_a_currency_makes_it(engine):
+    """10 short on 600; at 1.2 they are 1200, E is 400 and 40 % of it 480."""
+    run = engine(
+        [days(100, 100, 100, 100, fx=dollars(1, 1, 1.2, 1.2, 1.2))],
+        [wants(SHORT, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=600, initial_margin=0.5, maintenance_margin=0.4),
+        ZERO,
+    )
+
+    # k = 400 / 600: 6 are kept.
+    assert deals(run)[1] == (2, 0, 4, 100, Reason.MARGIN)
+    assert run.counters["margin_calls"] == 1
+
+
+def test_r17_risk_is_money_of_the_account(engine):
+    """10 points below 100, on 10 units at 1.25 dollars."""
+    run = engine(
+        [days(100, 100, fx=dollars(1, 1.25, 2))],
+        [wants(LONG, HOLD, stop=pct(10))],
+        units(10),
+        ZERO,
+    )
+
+    assert run.trades[0].risk == 10 * 10 * 1.25
+
+
+def test_r17_dividends_and_borrow_come_at_the_rate_of_the_opening(engine):
+    """10 x 3 at 2.0; then 5 short at 36 % a year: 500 x 0.001 x 1 day at 4.0."""
+    run = engine(
+        [
+            days(100, 100, 100, 100, fx=dollars(1, 1, 2, 4, 8), dividend=[0, 0, 3, 0]),
+            days(100, 100, 100, 100, fx=dollars(1, 1, 1, 4, 8)),
+        ],
+        [wants(LONG, HOLD, HOLD, HOLD), wants(HOLD, SHORT, HOLD, HOLD)],
+        units(5, borrow_rate=0.36),
+        ZERO,
+    )
+
+    assert run.dividends == 5 * 3 * 2
+    assert run.borrow == pytest.approx(500 * 0.001 * 4, rel=1e-15)
+
+
+def test_r17_whoever_holds_from_before_pays_funding_of_the_close_before(engine):
+    """Longs pay 1 % of 10 x 110, shorts receive it; who buys at that open pays nothing."""
+    falls = [0.5, 0.5, 0.01, 0]
+    run = engine(
+        [days(100, (100, 110, 100, 110), 105, 105, funding=falls)] * 2
+        + [days(100, 110, 105, 105, funding=falls)],
+        [
+            wants(LONG, FLAT, HOLD, HOLD),
+            wants(SHORT, HOLD, HOLD, HOLD),
+            wants(HOLD, LONG, HOLD, HOLD),
+        ],
+        units(10, multiplier=3),
+        ZERO,
+    )
+
+    assert deals(run)[2] == (2, 0, -10, 105, Reason.EXIT_SIGNAL)  # at that open, and pays
+    assert run.funding == 0
+    long, short = (
+        engine(
+            [days(100, (100, 110, 100, 110), 105, 105, funding=falls)],
+            [wants(side, HOLD, HOLD, HOLD)],
+            units(10, multiplier=3),
+            ZERO,
+        )
+        for side in (LONG, SHORT)
+    )
+    assert (long.funding, short.funding) == (33, -33)
+    assert list(long.cash) == [100_000, 97_000, 96_967, 96_967]
+    assert long.trades[0].pnl == 5 * 10 * 3  # of fills only
+    assert short.equity[-1] == 100_000 - 150 + 33
+
+
+def test_r17_funding_follows_a_split_and_the_rate_of_its_opening(engine):
+    """2 for 1: 20 units of 50, at a rate of 1 % and 4 dollars a euro."""
+    run = engine(
+        [days(100, 100, 50, fx=dollars(1, 1, 4, 8), split=[1, 1, 2], funding=[0, 0, 0.01])],
+        [wants(LONG, HOLD, HOLD)],
+        units(10, **RAW),
+        ZERO,
+    )
+
+    assert run.funding == 20 * 50 * 0.01 * 4
+
+
+def test_r17_funding_can_be_left_out(engine):
+    run = engine(
+        [days(100, 100, 100, funding=[0, 0, 0.01])],
+        [wants(LONG, HOLD, HOLD)],
+        units(10, funding=False),
+        ZERO,
+    )
+
+    assert run.funding == 0
+    assert run.cash[-1] == 99_000
+
+
+@pytest.mark.parametrize(
+    ("fx", "words"),
+    [
+        (FxRates("EURUSD", "EUR", "USD", np.array([FIRST + 1]) * US_PER_DAY, np.ones(1)), "first"),
+        (dollars(1), "latest"),
+        (FxRates("EURUSD", "EUR", "USD", np.empty(0, np.int64), np.empty(0)), "none"),
+    ],
+)
+def test_r17_a_rate_that_is_missing_or_old_is_refused(fx, words):
+    bars = days(*[100] * 10, fx=fx)
+
+    with pytest.raises(DataProblem, match=words) as found:
+        simulate_account([bars], [silent(10)], units(), ZERO)
+    assert "EUR to USD by EURUSD" in found.value.message
+    assert found.value.hint
+
+
+def test_r17_a_rate_of_seven_days_still_counts():
+    bars = days(*[100] * 8, fx=dollars(2, 2))
+
+    run = simulate_account([bars], [wants(LONG, *[HOLD] * 7)], units(), ZERO)
+
+    assert run.equity[-1] == 100_000
+
+
+def test_r17_options_by_delta_are_refused_in_another_currency():
+    with pytest.raises(InvalidInput, match="EUR"):
+        simulate_account(
+            [days(100, 100, fx=dollars(1, 1, 1))],
+            [silent(2)],
+            units(option=OptionProxy()),
+            ZERO,
+        )

@@ -293,6 +293,7 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
     [
         (EngineOptions(), CostModel()),
         (SPEC.options, SPEC.costs),
+        (EngineOptions(funding=False), CostModel()),
         (TINY_ACCOUNT, ODD_COSTS),
         (
             EngineOptions(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import time
 from typing import Any, Final
 
 import streamlit as st
 from pydantic import BaseModel
+from streamlit.delta_generator import DeltaGenerator
 
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.timeframe import Timeframe
 from ui import state
-from ui.components import markup
+from ui.components import currency_form, markup
 from ui.components.limits import limits
 
 DEFAULTS: Final = EngineOptions()
@@ -36,15 +38,24 @@ MOMENT: Final = (
 )
 
 
-def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
+def show(
+    *,
+    symbols: int = 1,
+    universe: bool = False,
+    currency: Callable[[DeltaGenerator], dict[str, Any]] = lambda _: {},
+) -> dict[str, Any]:
     """Draw the options; give them as they stand, by the names of `EngineOptions`.
 
     Args:
         symbols: How many are chosen.
         universe: Whether the strategy weighs them together; then it sizes its positions itself.
+        currency: Draws the currency of the account beside the capital; gives what was chosen.
     """
     chosen: dict[str, Any] = {}
-    chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
+    left, right = st.columns(2, gap="xsmall")
+    with left:
+        chosen["initial_cash"] = _number("initial_cash", "Capital", step=10_000.0)
+    chosen |= currency(right)
     if universe:
         chosen["account"] = "shared"
         st.caption(WEIGHS)
@@ -75,8 +86,11 @@ def show(*, symbols: int = 1, universe: bool = False) -> dict[str, Any]:
 
 def fill(options: EngineOptions) -> None:
     """Set the widgets to these options."""
+    currency_form.fill(options.account_currency, options.fx)
     for name, value in options:
         key = state.option(name)
+        if name in {"account_currency", "fx"}:
+            continue
         if name == "option":
             st.session_state[state.option("by_delta")] = value is not None
             for part, given in value or OptionProxy():
@@ -160,6 +174,7 @@ def _margin() -> dict[str, Any]:
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
+        chosen["funding"] = _toggle("funding", "Pay funding")
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)

@@ -90,4 +90,7 @@ def _accrued(info: AttributionInfo) -> str:
     if not info.accrued:
         return ""
     words = formats.money(info.accrued, signed=True)
-    return f" Borrow on short positions, dividends and accruals of options: {markup.text(words)}."
+    return (
+        " Borrow on short positions, funding, dividends and accruals of options: "
+        f"{markup.text(words)}."
+    )

@@ -46,10 +46,18 @@ def _facts(run: Run, reader: ZoneInfo, now: datetime) -> str:
         f'<span class="wb-muted">Run #{run.id}</span>',
         f"<b>{symbols}</b>",
         f"<span>{markup.text(run.spec.timeframe)}, {formats.span(first, last)}{bars}</span>",
+        _currency(run),
         f'<span title="{title}">Submitted {submitted}</span>',
         f'<span class="wb-chips">{_state(run)}{markup.badges(run.badges)}</span>',
     ]
     return "".join(parts)
+
+
+def _currency(run: Run) -> str:
+    account = run.spec.options.account_currency
+    if account is None:
+        return ""
+    return f'<span title="Currency of cash and every sum">in {markup.text(account)}</span>'
 
 
 def _state(run: Run) -> str:

@@ -11,9 +11,12 @@ import streamlit as st
 
 from core.domain.cost_presets import cost_presets, sentence_of
 from core.domain.costs import CostModel
-from core.domain.run import Run, RunSpec
+from core.domain.run import RATES, Run, RunSpec
 from ui import formats
 from ui.components import markup
+
+# Options that have words of their own.
+ASKED = ("initial_cash", "account_currency", "fx", "size", "sizing", "fill", "allow_short")
 
 
 def show(run: Run, *, api_url: str, reader: ZoneInfo) -> None:
@@ -97,7 +100,9 @@ def _asked(spec: RunSpec) -> dict[str, str]:
         "Symbols": ", ".join(spec.symbols),
         "Bars": spec.timeframe,
         "Sessions": formats.span(spec.start, spec.end) if spec.start or spec.end else "all",
-        "Capital": formats.money(options.initial_cash),
+        "Capital": " ".join(
+            filter(None, (formats.money(options.initial_cash), options.account_currency))
+        ),
         "Size": f"{options.size:g} {sizes[options.sizing]}",
         "Fill": "next open" if options.fill == "next_open" else "same close",
         "Shorts": "yes" if options.allow_short else "no",
@@ -107,8 +112,10 @@ def _asked(spec: RunSpec) -> dict[str, str]:
     changed = {
         name.replace("_", " ").capitalize(): value
         for name, value in options.model_dump(mode="json", exclude_defaults=True).items()
-        if name not in {"initial_cash", "size", "sizing", "fill", "allow_short"}
+        if name not in ASKED
     }
+    if options.fx:
+        changed["Rates"] = ", ".join(f"{code} by {name}" for code, name in options.fx.items())
     return {name: markup.text(value) for name, value in (pairs | changed).items()}
 
 
@@ -126,7 +133,10 @@ def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:
     if run.run_key:
         pairs["Run key"] = _mono(run.run_key)
     for symbol, value in run.data_hashes.items():
-        pairs[f"Prices {symbol}"] = _mono(value)
+        is_rate = symbol.startswith(RATES)
+        pairs[f"Rates {symbol.removeprefix(RATES)}" if is_rate else f"Prices {symbol}"] = _mono(
+            value
+        )
     if run.code_hash:
         pairs["Strategy code"] = _mono(run.code_hash)
     if run.engine_version:

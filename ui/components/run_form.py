@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -21,6 +22,7 @@ from ui import state
 from ui.components import (
     account_form,
     costs_form,
+    currency_form,
     data_picker,
     markup,
     param_form,
@@ -51,10 +53,16 @@ def show(
     params = param_form.show(info)
     constraint = st.empty()
     data = data_picker.show(services.market, series)
-    options = account_form.show(symbols=len(data.symbols), universe=info.universe)
+    used = data.symbols if data.benchmark is None else (*data.symbols, data.benchmark)
+    options = account_form.show(
+        symbols=len(data.symbols),
+        universe=info.universe,
+        currency=lambda beside: currency_form.show(used, series, beside=beside),
+    )
     costs = costs_form.show(
         costs_form.Setting(
-            capital=options["initial_cash"],
+            # Costs are in the currency of symbols: another one is no measure of them.
+            capital=inf if options.get("fx") else options["initial_cash"],
             lowest=lambda: services.market.lowest_price(
                 data.symbols, data.timeframe, data.start, data.end
             ),

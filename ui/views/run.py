@@ -131,7 +131,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
         "Metrics": lambda: metrics_table.show(metrics, benchmark=held),
         "Costs": lambda: _costs(services, run),
         "Assumptions": lambda: _assumptions(services, run),
-        "Symbols": lambda: symbols_table.show(run.by_symbol),
+        "Symbols": lambda: _symbols(services, run),
         "Provenance": lambda: _provenance(services, run),
     }
     tabs = st.tabs(list(sections), key=state.TAB, on_change="rerun", bind="query-params")
@@ -232,6 +232,13 @@ def _assumptions(services: Services, run: Run) -> None:
         problem.show(reason)
         return
     assumptions_table.show(found)
+
+
+def _symbols(services: Services, run: Run) -> None:
+    symbols_table.show(run.by_symbol)
+    account = run.spec.options.account_currency
+    if account is not None:
+        symbols_table.show_conversions(wiring.conversions(services, run), account)
 
 
 def _provenance(services: Services, run: Run) -> None:

@@ -21,22 +21,26 @@ from core.domain.signals import Weights, points
 from core.domain.simulation import PortfolioSimulation
 from core.engine.account import simulate_account
 from tests.factories import ZERO, make_bars, signals_at
-from tests.property.shared_cases import random_shared_case
+from tests.property.shared_cases import random_shared_case, with_rates
 from tests.reference import metrics as reference
 from tests.unit.analytics.simulations import Trade, simulation_of
 
-SEEDS = range(60)
+SEEDS = range(80)
+CONVERTED = 60  # seeds from here on have currencies and funding
 
 
 @cache
 def account_of(seed: int) -> PortfolioSimulation:
-    return simulate_account(*random_shared_case(seed))
+    case = random_shared_case(seed)
+    return simulate_account(*(case if seed < CONVERTED else with_rates(case, seed)))
 
 
 def scale_of(account: PortfolioSimulation) -> float:
     """Money that was turned over: sums of it are known to a part in 1e12."""
-    traded = np.abs(account.fills.quantity * account.fills.price).sum() * account.multiplier
-    return account.initial_cash + float(traded) + abs(account.borrow) + abs(account.carry)
+    fx = 1.0 if account.fills.fx is None else account.fills.fx
+    traded = np.abs(account.fills.quantity * account.fills.price * fx).sum() * account.multiplier
+    accrued = abs(account.borrow) + abs(account.carry) + abs(account.funding)
+    return account.initial_cash + float(traded) + accrued
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -69,6 +73,8 @@ def test_the_seeds_meet_borrow_accruals_and_ruin():
     assert sum(account.borrow > 0.0 for account in accounts) >= 2
     assert sum(account.carry != 0.0 for account in accounts) >= 2
     assert sum(account.ruined for account in accounts) >= 1
+    assert sum(account.funding != 0.0 for account in accounts) >= 2
+    assert sum(account.fx is not None for account in accounts) >= 2
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -76,7 +82,7 @@ def test_what_accrued_on_symbols_is_what_the_account_paid_and_got(seed):
     account = account_of(seed)
 
     assert account.accrued[-1].sum() == pytest.approx(
-        account.dividends + account.carry - account.borrow, rel=1e-12, abs=1e-9
+        account.dividends + account.carry - account.borrow - account.funding, rel=1e-12, abs=1e-9
     )
 
 
@@ -132,12 +138,16 @@ def judged(account: PortfolioSimulation):
         session=np.maximum.accumulate(account.session),
         timeframe=account.bars[0].timeframe,
     )
+    busiest = max((each.market for each in account.bars), key=lambda m: m.sessions_per_year)
     return replace(
         made,
+        bars=replace(made.bars, market=busiest),
         fills=fills,
+        trades=replace(made.trades, fx=trades.fx),
         dividends=account.dividends,
         borrow=account.borrow,
         carry=account.carry,
+        funding=account.funding,
     )
 
 

@@ -16,7 +16,7 @@ from core.catalog.queries import query
 from core.domain.bars import Bars
 from core.domain.dataset import ImportReport
 from core.domain.timeframe import Timeframe
-from core.errors import DataProblem, InvalidInput
+from core.errors import Conflict, DataProblem, InvalidInput
 from tests.factories import make_bars
 from tests.unit.catalog.csv_files import csv
 
@@ -232,3 +232,100 @@ def test_a_dividend_above_the_close_has_no_total_return() -> None:
 def test_bars_refuse_actions_that_cannot_be(wrong: dict[str, list[float]]) -> None:
     with pytest.raises(DataProblem):
         make_bars([10.0, 10.0], **wrong)
+
+
+# Funding ---------------------------------------------------------------------------------------
+
+HOURS = "timestamp,open,high,low,close,volume,funding_rate"
+
+
+def perpetual(*rates: float | str) -> bytes:
+    """Hours of a perpetual future from midnight on, with what is paid at their openings."""
+    return csv(
+        *(
+            f"2024-03-{1 + n // 24:02d}T{n % 24:02d}:00:00Z,100,100,100,100,1,{rate}"
+            for n, rate in enumerate(rates)
+        ),
+        header=HOURS,
+    )
+
+
+def test_a_column_of_funding_is_stored_and_hashed(catalog: Catalog) -> None:
+    rates = [0.0] * 30
+    rates[8], rates[16], rates[24] = 0.0001, -0.0003, 0.01
+    report = load(catalog, perpetual(*rates), market="24/7")
+    load(catalog, perpetual(*[0] * 30), "PLAIN", market="24/7")
+
+    bars = catalog.bars("ABC", Timeframe.H1)
+    assert bars.funding is not None
+    assert bars.funding.tolist() == rates
+    assert any("funding stored: 3 rates" in warning for warning in report.warnings)
+    assert catalog.bars("PLAIN", Timeframe.H1).funding is None
+    plain = replace(bars, funding=None)
+    assert bars.data_hash != plain.data_hash
+    assert load(catalog, perpetual(*rates), market="24/7").outcome == "unchanged"
+
+
+def test_funding_within_a_longer_bar_is_paid_at_the_next_one(catalog: Catalog) -> None:
+    """08:00 and 16:00 of a day, and midnight after it, are those of who holds over midnight."""
+    rates = [0.0] * 49
+    for hour, rate in {0: 1 / 2, 8: 1 / 4, 16: 1 / 8, 24: 1 / 16, 47: 1 / 32, 48: 1 / 64}.items():
+        rates[hour] = rate
+    load(catalog, perpetual(*rates), market="24/7")
+
+    daily_bars = catalog.bars("ABC", Timeframe.D1)
+    assert daily_bars.funding is not None
+    assert daily_bars.funding.tolist() == [1 / 2, 1 / 4 + 1 / 8 + 1 / 16, 1 / 32 + 1 / 64]
+    four = catalog.bars("ABC", Timeframe.H4)
+    assert four.funding is not None
+    assert np.flatnonzero(four.funding).tolist() == [0, 2, 4, 6, 12]
+    assert four.funding[12] == 1 / 32 + 1 / 64
+
+
+@pytest.mark.parametrize("cell", ["1", "-1", "many", "1e400"])
+def test_funding_that_cannot_be_is_rejected_with_its_line(catalog: Catalog, cell: str) -> None:
+    report = load(catalog, perpetual(0, 0.1, -0.1, cell), market="24/7")
+
+    assert [(each.line, each.reason) for each in report.rejections] == [(5, "bad_funding")]
+
+
+# Currencies ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market", "said", "currency"),
+    [
+        ("AAA", "XNYS", None, "USD"),
+        ("AAA", "XNSE", None, "INR"),
+        ("AAA", "XEUR", "chf", "CHF"),
+        ("EURUSD", "FX", None, "USD"),
+        ("USDINR", "FX", None, "INR"),
+        ("GOLD", "FX", None, None),
+        ("BTC", "24/7", None, None),
+        ("BTC", "24/7", "USDT", "USDT"),
+    ],
+)
+def test_a_symbol_has_the_currency_of_its_import_its_pair_or_its_market(
+    catalog: Catalog, symbol: str, market: str, said: str | None, currency: str | None
+) -> None:
+    load(catalog, csv(*RAW, header=YAHOO), symbol, market=market, currency=said)
+
+    assert catalog.currency_of(symbol) == currency
+    assert [each.currency for each in catalog.series(symbol)] == [currency]
+
+
+def test_a_currency_can_be_said_later_and_not_changed(catalog: Catalog) -> None:
+    load(catalog, csv(*RAW, header=YAHOO), market="24/7")
+    before = catalog.bars("ABC", Timeframe.D1).data_hash
+
+    again = load(catalog, csv(*RAW, header=YAHOO), market="24/7", currency="EUR")
+    assert again.outcome == "unchanged"
+    assert catalog.currency_of("ABC") == "EUR"
+    assert catalog.bars("ABC", Timeframe.D1).data_hash == before
+    load(catalog, csv(*RAW, header=YAHOO), market="24/7")
+    assert catalog.currency_of("ABC") == "EUR"
+
+    with pytest.raises(Conflict, match="EUR"):
+        load(catalog, csv(*RAW, header=YAHOO), market="24/7", currency="USD")
+    with pytest.raises(InvalidInput, match="currency"):
+        load(catalog, csv(*RAW, header=YAHOO), "DEF", currency="dollars")

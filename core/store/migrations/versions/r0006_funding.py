@@ -1,0 +1,28 @@
+"""Funding of perpetual futures. Results of before keep their rows; the column stays empty there.
+
+Revision ID: 0006
+Revises: 0005
+Create Date: 2026-11-21
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: Final = "0006"
+down_revision: Final = "0005"
+branch_labels: Final = None
+depends_on: Final = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("metrics", sa.Column("funding", sa.Double(), nullable=True))
+
+
+def downgrade() -> None:
+    """Drop the column, and what it holds."""
+    op.drop_column("metrics", "funding")
