@@ -408,13 +408,16 @@ def test_counters_are_summed_over_sleeves():
     }
 
 
-@pytest.mark.parametrize(("ambiguous", "is_coarse"), [(1, False), (2, True)])
-def test_more_than_one_ambiguous_bar_in_twenty_trades_is_too_coarse(ambiguous, is_coarse):
-    trades = closed(*[1.0, -1.0] * 10)
+@pytest.mark.parametrize(
+    ("ambiguous", "count", "is_coarse"),
+    [(1, 20, False), (2, 20, True), (50, 1000, False), (51, 1000, True)],
+)
+def test_more_than_one_ambiguous_bar_in_twenty_trades_is_too_coarse(ambiguous, count, is_coarse):
+    trades = closed(*[1.0, -1.0] * (count // 2))
 
-    found = metrics_of(from_returns([0.0] * 40, trades=trades, ambiguous_bars=ambiguous))
+    found = metrics_of(from_returns([0.0] * 2 * count, trades=trades, ambiguous_bars=ambiguous))
 
-    assert found["ambiguous_pct"] == ambiguous / 20
+    assert found["ambiguous_pct"] == ambiguous / count
     assert ("coarse_bars" in found.badges) is is_coarse
 
 
