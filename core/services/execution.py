@@ -26,9 +26,9 @@ from core.domain.strategy import Strategy
 from core.domain.timeframe import Timeframe
 from core.engine.account import simulate_account
 from core.engine.dice import same_dice
-from core.engine.exits import simulate_exits
 from core.engine.measures import summarise_run
 from core.engine.simulate import ENGINE_VERSION, needs_general_driver
+from core.engine.sleeves import simulate_sleeves
 from core.engine.version import code_digest
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
@@ -294,10 +294,7 @@ def trade(
                 field="options.account",
             )
         return simulate_account(bars, wanted, options, costs)
-    sleeve = options.model_copy(update={"initial_cash": options.initial_cash / len(bars)})
-    return [
-        simulate_exits(each, own, sleeve, costs) for each, own in zip(bars, wanted, strict=True)
-    ]
+    return simulate_sleeves(bars, wanted, options, costs)
 
 
 def _check_concession(bars: Bars, costs: CostModel) -> None:
