@@ -233,6 +233,7 @@ BADGES: dict[str, str] = {
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
     "total_return": "Total return prices: dividends are in the prices, which nobody ever quoted",
-    "delta_approximation": "Delta approximation: option prices are derived from the underlying",
+    "delta_approximation": "Delta approximation: option prices are derived from the underlying, "
+    "and a loss may exceed the premium paid",
     "synthetic_data": "Synthetic prices: made by a generator, no market ever traded them",
 }
