@@ -234,7 +234,7 @@ def plainly_right(signals: Signals, total: int) -> bool:
     return bool(kernels.all_known(convert.locked(codes, np.int8)))
 
 
-def _is_distance(level: Level) -> bool:
+def _is_distance(level: object) -> bool:
     value = level.value if isinstance(level, Level) else None  # a strategy may give anything
     return isinstance(value, float) and 0.0 < value < np.inf
 
