@@ -257,7 +257,8 @@ def sweep(
     """Run a strategy with every set of parameters.
 
     Each lane has the bits of `simulate` and `measure_run` of its parameters alone, whatever the
-    threads, the memory and the order in which chunks end.
+    threads, the memory and the order in which chunks end. The random generators of the process
+    are seeded while it runs, and put back.
 
     Args:
         strategy: Its class; asked for signals in several threads at once.
