@@ -61,8 +61,8 @@ class EngineOptionsBody(Body):
     """Account and fill rules. What is left out is the strategy's own wish, else the default.
 
     null says the same as leaving out, but of `square_off`, `no_entry_after`, `daily_target`,
-    `daily_loss`, `max_trades_per_day`, `max_participation` and `option` it says that there shall be
-    none, whatever the strategy wishes.
+    `daily_loss`, `max_trades_per_day`, `max_participation`, `detail` and `option` it says
+    that there shall be none, whatever the strategy wishes.
 
     `preset` lays one of the files of `config/engine` under what is said here. `lots` sizes by
     contracts: `lot_size` units each (75 unless given), held on margin, so that cash does not limit

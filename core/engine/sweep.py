@@ -298,7 +298,8 @@ def sweep(
             field="code_hash",
         )
     track = track_of(bars, options, costs, benchmark)
-    data_hash = bars.data_hash + (benchmark.data_hash if benchmark is not None else "")
+    finer = "" if bars.detail is None else bars.detail.data_hash
+    data_hash = bars.data_hash + finer + (benchmark.data_hash if benchmark is not None else "")
     plan = _plan_of(strategy, track, parameter_sets, data_hash, code_hash)
     rows = LaneRows.empty(len(plan.params), len(track.calendar.ends))
     errors = dict(plan.errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 
@@ -23,7 +24,7 @@ def notes_of(spec: RunSpec, *, weighs: bool) -> tuple[str, ...]:
     """
     said = [
         f"{name}={_shown(getattr(spec.options, name))} does nothing: {why}."
-        for name, why in _idle(spec.options, weighs=weighs).items()
+        for name, why in _idle(spec.options, spec.costs, weighs=weighs).items()
         if getattr(spec.options, name) != EngineOptions.model_fields[name].default
     ]
     if PREMIUM_COSTS in spec.costs.name and spec.options.option is None:
@@ -36,7 +37,7 @@ def notes_of(spec: RunSpec, *, weighs: bool) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _idle(options: EngineOptions, *, weighs: bool) -> dict[str, str]:
+def _idle(options: EngineOptions, costs: CostModel, *, weighs: bool) -> dict[str, str]:
     """Options that do nothing beside the others, and why."""
     idle: dict[str, str] = {}
     if options.daily_target is None and options.daily_loss is None:
@@ -51,6 +52,8 @@ def _idle(options: EngineOptions, *, weighs: bool) -> dict[str, str]:
         idle["borrow_rate"] = "nothing is sold short where allow_short is false"
     if options.initial_margin == 0.0:
         idle["on_insufficient"] = "cash is not looked at where initial_margin is 0"
+    if costs.fill_probability == 1.0:
+        idle["seed"] = "fill_probability of the costs is 1, so that nothing is drawn"
     return idle
 
 

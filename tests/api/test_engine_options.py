@@ -49,6 +49,7 @@ REMOVABLE = (
     "daily_loss",
     "max_trades_per_day",
     "max_participation",
+    "detail",
     "option",
 )
 

@@ -18,6 +18,7 @@ NAMES = (
     "daily_loss",
     "max_trades_per_day",
     "max_participation",
+    "detail",
     "option",
 )
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ from core.engine.view import view_of
 from core.errors import Cancelled, Conflict, DataProblem, InvalidInput, StrategyFailed
 from strategies.ema_crossover import EMACrossoverStrategy
 from tests.factories import random_bars
+from tests.property.test_detail import itself
 
 ROOT = Path(__file__).parents[3]
 OPTIONS, COSTS = EngineOptions(), CostModel(bps=1.0)
@@ -309,6 +311,7 @@ def test_a_door_that_raises_stops_the_sweep_and_its_threads():
         {"costs": CostModel(bps=2.0)},
         {"bars": random_bars(2, 600, sessions=150)},
         {"benchmark": random_bars(2, 600, sessions=150)},
+        {"bars": replace(BARS, detail=itself(BARS))},
     ],
 )
 def test_chunks_of_another_plan_are_refused(change):
