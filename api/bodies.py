@@ -61,6 +61,10 @@ class OptionProxyBody(Body):
 class EngineOptionsBody(Body):
     """Account and fill rules. What is left out is the strategy's own wish, else the default.
 
+    null says the same as leaving out, but of `square_off`, `no_entry_after`, `daily_target`,
+    `daily_loss`, `max_trades_per_day`, `max_participation`, `detail` and `option` it says
+    that there shall be none, whatever the strategy wishes.
+
     `preset` lays one of the files of `config/engine` under what is said here. `lots` sizes by
     contracts: `lot_size` units each (75 unless given), held on margin, so that cash does not limit
     entries unless `initial_margin` is given. `option_delta` and `option_price_per_unit` scale what
@@ -158,7 +162,7 @@ class EngineOptionsBody(Body):
 
     def asked(self) -> EngineRequest:
         """What this body asks for, in the engine's own words."""
-        return read_engine(self.model_dump(exclude_none=True))
+        return read_engine(self.model_dump(exclude_unset=True))
 
     def given(self) -> dict[str, Any]:
         """The engine's own options that this body sets."""
@@ -436,7 +440,7 @@ def check_costs(
         raise contradiction("costs", "cost_config")
     if (costs is None and again is None) or options is None:
         return
-    if options.fee_per_trade is not None or options.slippage:
+    if options.fee_per_trade is not None or options.slippage is not None:
         word = "slippage" if options.fee_per_trade is None else "fee_per_trade"
         raise contradiction("costs", f"engine_options.{word}")
 

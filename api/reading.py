@@ -40,6 +40,7 @@ def read_detail(services: Services, run: Run) -> dict[str, Any]:
         run,
         trades=services.backtests.trades(run) if done else None,
         policy=services.backtests.policy(run),
+        notes=services.backtests.notes(run),
         verdict=services.backtests.verdict(run),
     )
 

@@ -39,7 +39,7 @@ def run(body: BacktestBody, services: ServicesDep, response: Response) -> Submit
     """
     taken = submit(services, body, body.spec())
     response.headers["Location"] = Links.of(taken).self_
-    return submitted(taken, body.notes())
+    return submitted(taken, [*body.notes(), *services.backtests.notes(taken)])
 
 
 @router.get("", operation_id="list_backtests")

@@ -253,7 +253,7 @@ def answered(services: Services, kept: Run, notes: list[str], max_points: int) -
         id=kept.id,
         status=kept.status,
         result=read_result(services, kept, max_points) if done else None,
-        notes=notes,
+        notes=[*notes, *services.backtests.notes(kept)],
         links=Links.of(kept),
     )
 

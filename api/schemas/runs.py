@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal, Self
 
@@ -142,7 +143,9 @@ class Submitted(Answer):
     message: str
     created_at: datetime
     reused: bool
-    notes: list[str] = Field(description="What was assumed because the request left it open.")
+    notes: list[str] = Field(
+        description="What was assumed because the request left it open, and what does nothing."
+    )
     metrics: Headline | None = Field(description="Once completed; `links.self` has all of them.")
     badges: list[Badge]
     error: Failure | None
@@ -286,11 +289,12 @@ class RunDetail(RunRow):
     costs: CostModel
     provenance: Provenance
     policy: str = Field(description="How orders fill, how big they are and what they cost.")
+    notes: list[str] = Field(description="What was asked for in vain, and why.")
     verdict: str = Field(description="What the run says, and with which cautions.")
 
 
 def detail_parts(
-    run: Run, *, trades: pl.DataFrame | None, policy: str, verdict: str
+    run: Run, *, trades: pl.DataFrame | None, policy: str, notes: Sequence[str], verdict: str
 ) -> dict[str, Any]:
     """The fields of everything about a run."""
     found = run.metrics
@@ -315,6 +319,7 @@ def detail_parts(
             engine_ms=run.engine_ms,
         ),
         "policy": policy,
+        "notes": list(notes),
         "verdict": verdict,
     }
 
@@ -383,7 +388,9 @@ class RunAnswerV1(Answer):
     id: int
     status: RunStatus
     result: RunResultV1 | None
-    notes: list[str] = Field(description="What was assumed because the request left it open.")
+    notes: list[str] = Field(
+        description="What was assumed because the request left it open, and what does nothing."
+    )
     links: Links
 
 

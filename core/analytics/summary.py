@@ -9,6 +9,7 @@ import numpy as np
 
 from core.analytics.account import Account, account_of
 from core.analytics.catalog import CATALOG
+from core.analytics.stale import has_stale_marks
 from core.analytics.undefined import Undefined
 from core.domain.bars import Bars
 from core.domain.costs import CostModel
@@ -59,6 +60,7 @@ def summarise(
             values,
             is_short=account is not None and account.years < 1.0,
             is_ruined=account is not None and account.is_ruined,
+            is_stale=account is not None and has_stale_marks(traded),
             options=options,
             costs=costs,
             synthetic=synthetic,
@@ -89,6 +91,7 @@ def badges(
     *,
     is_short: bool,
     is_ruined: bool,
+    is_stale: bool = False,
     options: EngineOptions,
     costs: CostModel,
     synthetic: bool,
@@ -99,6 +102,7 @@ def badges(
         values: Of every metric.
         is_short: Whether the history is shorter than a year.
         is_ruined: Whether the account, or a sleeve of it, was ruined.
+        is_stale: Whether a position was marked at a price more than five sessions old.
         options: As the engine was given.
         costs: Likewise.
         synthetic: Whether any of the prices came from a generator.
@@ -109,6 +113,7 @@ def badges(
         "zero_cost": costs.is_free,
         "short_history": is_short,
         "coarse_bars": ambiguous is not None and ambiguous > COARSE_ABOVE,
+        "stale_prices": is_stale,
         "ruined": is_ruined,
         "total_return": options.adjust == "total_return",
         "delta_approximation": options.option is not None,

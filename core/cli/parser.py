@@ -36,6 +36,14 @@ def _whole(text: str) -> int:
     return _read(int, text, "a whole number")
 
 
+def _number_or_none(text: str) -> float | str:
+    return text if text == "none" else _read(float, text, "a number, or none")
+
+
+def _whole_or_none(text: str) -> int | str:
+    return text if text == "none" else _read(int, text, "a whole number, or none")
+
+
 def _read(kind: Callable[[str], Number], text: str, expected: str) -> Number:
     try:
         return kind(text)
@@ -171,7 +179,10 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument("--borrow-rate", type=_number, metavar="RATE", help="of shorts, a year (0)")
     how.add_argument("--pyramid", type=_whole, metavar="N", help="times a position is added to (0)")
     how.add_argument(
-        "--max-participation", type=_number, metavar="SHARE", help="of a bar's volume (no cap)"
+        "--max-participation",
+        type=_number_or_none,
+        metavar="SHARE",
+        help="of a bar's volume (no cap)",
     )
     how.add_argument(
         "--rebalance-band", type=_number, metavar="SHARE", help="weights nearer change nothing (0)"
@@ -191,15 +202,20 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument("--square-off", metavar="HH:MM", help="close positions from then on")
     how.add_argument("--no-entry-after", metavar="HH:MM", help="open nothing from then on")
     how.add_argument(
-        "--daily-target", type=_number, metavar="N", help="a session's gain to stop at"
+        "--daily-target", type=_number_or_none, metavar="N", help="a session's gain to stop at"
     )
-    how.add_argument("--daily-loss", type=_number, metavar="N", help="a session's loss to stop at")
+    how.add_argument(
+        "--daily-loss", type=_number_or_none, metavar="N", help="a session's loss to stop at"
+    )
     how.add_argument("--daily-unit", metavar="UNIT", help="of both: money or points (money)")
     how.add_argument(
         "--daily-action", metavar="RULE", help="flatten, or refuse new entries only (flatten)"
     )
     how.add_argument(
-        "--max-trades-per-day", type=_whole, metavar="N", help="entries in a session (any number)"
+        "--max-trades-per-day",
+        type=_whole_or_none,
+        metavar="N",
+        help="entries in a session (any number)",
     )
     how.add_argument(
         "--cooldown-bars", type=_whole, metavar="BARS", help="no entries after losses (0)"

@@ -15,7 +15,7 @@ from core.cli.words import one_day, pairs, param_value, problems_of, refuse
 from core.domain.cost_presets import costs_from
 from core.domain.cost_shapes import shape_of
 from core.domain.costs import CostModel
-from core.domain.engine_words import EngineWords, read_engine
+from core.domain.engine_words import REMOVABLE, EngineWords, read_engine
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
@@ -23,6 +23,8 @@ from core.errors import InvalidInput
 
 # Fields of the engine's options whose option has another name.
 SHORTER = {"initial_cash": "cash", "initial_margin": "margin", "allow_short": "short"}
+# Says of an option that may be none that there shall be none, whatever the strategy sets.
+NONE = "none"
 COST_FILES = (".yaml", ".yml", ".json")
 NEEDED = {
     "strategy": ("the id of a strategy", "`workbench strategies` lists them"),
@@ -84,13 +86,16 @@ def spec_of(args: Namespace) -> RunSpec:
     )
     if args.fx is not None:
         options["fx"] = {code.upper(): name for code, name in pairs(args.fx, "--fx").items()}
-    if args.option is not None:
+    options |= {name: None for name in REMOVABLE if options.get(name) in (NONE, [NONE])}
+    if options.get("option") is not None:
         proxy = pairs(args.option, "--option")
         options["option"] = {name: param_value(text) for name, text in proxy.items()}
     words = given.pop("engine_options", {}) | engine_words(args.engine)
     engine = read_engine(words)
     given["options"] = engine.options | given.get("options", {}) | options
-    if "costs" in given and (words.get("fee_per_trade") is not None or words.get("slippage")):
+    if "costs" in given and any(
+        words.get(name) is not None for name in ("fee_per_trade", "slippage")
+    ):
         raise InvalidInput(
             "costs and the engine's fee_per_trade and slippage contradict each other",
             expected="only one of them",
@@ -146,9 +151,13 @@ def _costs_of(said: Any) -> Any:
 
 
 def engine_words(items: Sequence[str]) -> dict[str, Any]:
-    """Read `--engine NAME=VALUE` items; `option` may be an object in JSON."""
+    """Read `--engine NAME=VALUE` items; `option` may be an object in JSON, options may be none."""
     return {
-        name: _object(name, text) if text.startswith("{") else param_value(text)
+        name: _object(name, text)
+        if text.startswith("{")
+        else None
+        if text == NONE
+        else param_value(text)
         for name, text in pairs(items, "--engine").items()
     }
 

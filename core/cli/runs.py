@@ -254,6 +254,7 @@ def run_data(services: Services, kept: Run) -> dict[str, Any]:
         "options": kept.spec.options.model_dump(mode="json"),
         "costs": kept.spec.costs.model_dump(mode="json"),
         "policy": services.backtests.policy(kept),
+        "notes": list(services.backtests.notes(kept)),
         "verdict": services.backtests.verdict(kept),
         "run_key": kept.run_key,
         "first_bar": kept.first_bar,
@@ -314,6 +315,8 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
         fact(out, "period", f"{kept.first_bar:%Y-%m-%d} to {kept.last_bar:%Y-%m-%d}")
     fact(out, "benchmark", spec.benchmark or "own symbols, bought and held")
     fact(out, "rules", data["policy"])
+    for note in data["notes"]:
+        fact(out, "note", note)
     fact(out, "status", kept.status.value + (", result was already kept" if kept.reused else ""))
     if kept.error:
         fact(out, "failed", kept.error.message)

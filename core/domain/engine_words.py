@@ -31,6 +31,11 @@ SYNONYMS = (
     ("daily_unit", "daily_target_unit"),
 )
 _UNITS = {"currency": "money"}
+# What may be none: null, or the word `none`, takes away what a strategy sets for itself.
+REMOVABLE = frozenset(
+    name for name, field in EngineOptions.model_fields.items() if field.default is None
+)
+_REMOVABLE_TOO = {other for own, other in SYNONYMS if own in REMOVABLE}
 # What a word takes the place of where it is laid over others.
 _HIDES: dict[str, tuple[str, ...]] = {
     "sizing": ("lots",),
@@ -56,7 +61,7 @@ class EngineWords(BaseModel):
         fee_per_trade: Money per round trip, with the exit.
         slippage: Points of the price, against you at entry and exit.
         session_close_time: Another word for `square_off`.
-        daily_profit_target: Another word for `daily_target`; 0, as there, says nothing.
+        daily_profit_target: Another word for `daily_target`; 0 for none.
         use_daily_profit_target: False: no daily target whatever else is said.
         daily_target_unit: What the target counts: `money` (or `currency`), or `points`.
     """
@@ -96,12 +101,15 @@ def engine_presets() -> tuple[str, ...]:
 
 
 def read_engine(given: Mapping[str, Any]) -> EngineRequest:
-    """Read engine options in either spelling; None says nothing.
+    """Read engine options in either spelling.
+
+    None says nothing, but of what may be none (`REMOVABLE`) it says that there shall be none,
+    whatever the strategy sets for itself.
 
     Raises:
         InvalidInput: a word is unknown or out of range, or two contradict each other.
     """
-    said = {name: value for name, value in given.items() if value is not None}
+    said = _said(given)
     known = {**EngineWords.model_fields, **EngineOptions.model_fields}
     for name in said:
         if name not in known:
@@ -116,8 +124,8 @@ def read_engine(given: Mapping[str, Any]) -> EngineRequest:
     words = _words(said)
     options = {name: value for name, value in said.items() if name in EngineOptions.model_fields}
     for own, other in SYNONYMS[:2]:
-        if (value := getattr(words, other)) is not None:
-            options[own] = value
+        if other in said:
+            options[own] = getattr(words, other)
     _read_daily(words, options)
     notes = []
     if words.lots is not None:
@@ -136,6 +144,20 @@ def read_engine(given: Mapping[str, Any]) -> EngineRequest:
     return EngineRequest(options, _costs(words), tuple(notes))
 
 
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what says nothing; of two words for one thing, none yields to a value."""
+    said = {
+        name: value
+        for name, value in given.items()
+        if value is not None or name in REMOVABLE or name in _REMOVABLE_TOO
+    }
+    for one, other in SYNONYMS:
+        for none, value in ((one, other), (other, one)):
+            if none in said and said[none] is None and said.get(value) is not None:
+                del said[none]
+    return said
+
+
 def _refuse_contradictions(said: Mapping[str, Any]) -> None:
     pairs = [
         (one, other)
@@ -147,7 +169,7 @@ def _refuse_contradictions(said: Mapping[str, Any]) -> None:
     by_delta = {"option_delta", "option_price_per_unit"} & said.keys()
     if "multiplier" in said and by_delta:
         pairs.append(("multiplier", "option_delta and option_price_per_unit"))
-    if "option" in said and "option_delta" in said:
+    if said.get("option") is not None and "option_delta" in said:
         pairs.append(("option", "option_delta"))
     for one, other in pairs:
         raise InvalidInput(
@@ -219,6 +241,7 @@ def _words(said: Mapping[str, Any]) -> EngineWords:
 
 
 def _read_daily(words: EngineWords, options: dict[str, Any]) -> None:
+    is_named = "daily_target" in options or "daily_profit_target" in words.model_fields_set
     target = options.pop("daily_target", None) or words.daily_profit_target
     if words.use_daily_profit_target is False:
         options["daily_target"] = None  # that of the strategy too
@@ -230,13 +253,15 @@ def _read_daily(words: EngineWords, options: dict[str, Any]) -> None:
             expected="daily_profit_target above 0",
             field="use_daily_profit_target",
         )
+    elif is_named:
+        options["daily_target"] = None
     if words.daily_target_unit is not None:
         options["daily_unit"] = _UNITS.get(words.daily_target_unit, words.daily_target_unit)
 
 
 def _costs(words: EngineWords) -> CostModel | None:
     """Give the cost model; one that was asked to be free is free, and says so."""
-    if words.fee_per_trade is None and not words.slippage:
+    if words.fee_per_trade is None and words.slippage is None:
         return None
     return CostModel(
         name="fee_per_trade" if words.fee_per_trade else "slippage" if words.slippage else "zero",

@@ -214,7 +214,7 @@ class Metrics:
         counters: Every name of `COUNTER_NAMES`.
         badges: Cautions that must travel with the numbers: `optimistic_fill`, `zero_cost`,
             `short_history` (CAGR over less than a year), `coarse_bars` (ambiguous > 5 %),
-            `ruined`, `delta_approximation`, `synthetic_data`.
+            `stale_prices`, `ruined`, `delta_approximation`, `synthetic_data`.
     """
 
     values: Mapping[str, float | None]
@@ -232,8 +232,10 @@ BADGES: dict[str, str] = {
     "zero_cost": "No costs: fees and slippage are zero",
     "short_history": "Less than a year: annual figures are extrapolated",
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
+    "stale_prices": "Stale prices: a position was held at a close more than five sessions old",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
     "total_return": "Total return prices: dividends are in the prices, which nobody ever quoted",
-    "delta_approximation": "Delta approximation: option prices are derived from the underlying",
+    "delta_approximation": "Delta approximation: option prices are derived from the underlying, "
+    "and a loss may exceed the premium paid",
     "synthetic_data": "Synthetic prices: made by a generator, no market ever traded them",
 }

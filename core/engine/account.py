@@ -34,7 +34,7 @@ class Timeline(NamedTuple):
         ts: Opening times, shape (T,).
         number: Each symbol's own bar number, -1 where absent, shape (T, S).
         row_of: Row of each own bar, -1 beyond the last, shape (N, S).
-        day: Session of each row, the latest of its bars, shape (T,).
+        day: Session of each row, the latest that any bar has reached by then, shape (T,).
     """
 
     ts: IntArray
@@ -56,7 +56,8 @@ def timeline_of(bars: Sequence[Bars]) -> Timeline:
         number[rows, s] = np.arange(len(each), dtype=np.int32)
         row_of[: len(each), s] = rows
         day[rows] = np.maximum(day[rows], each.session)
-    return Timeline(ts, number, row_of, day)
+    # Markets may disagree about the date, and a day that was over does not begin again.
+    return Timeline(ts, number, row_of, np.maximum.accumulate(day))
 
 
 def spread(timeline: Timeline, columns: Sequence[np.ndarray], missing: float) -> np.ndarray:

@@ -28,9 +28,22 @@ _BY_RULE = (Reason.EXIT_SIGNAL, Reason.REVERSE)
 
 
 def simulate_exits(
-    bars: Bars, signals: Signals, options: EngineOptions, costs: CostModel
+    bars: Bars,
+    signals: Signals,
+    options: EngineOptions,
+    costs: CostModel,
+    *,
+    is_sold_at_end: bool = False,
 ) -> Simulation:
     """Trade signals, asking their exit rule if they have one; otherwise as `simulate`.
+
+    Args:
+        bars: As `simulate`.
+        signals: Likewise.
+        options: Likewise.
+        costs: Likewise.
+        is_sold_at_end: Whether what is still held is sold at the last close whatever the options
+            say; the exit rule decides as if it were not.
 
     Returns:
         What happened, with the words of the rule in `labels`.
@@ -38,10 +51,11 @@ def simulate_exits(
     Raises:
         InvalidInput, StrategyFailed: as `decide_exits` and `simulate`.
     """
+    ending = options.model_copy(update={"close_at_end": True}) if is_sold_at_end else options
     if signals.exits is None:
-        return simulate(bars, signals, options, costs)
+        return simulate(bars, signals, ending, costs)
     decided, labels = decide_exits(bars, signals, options, costs)
-    made = simulate(bars, decided, options, costs)
+    made = simulate(bars, decided, ending, costs)
     said = made.trades.exit_reason
     by_rule = {trade: why for trade, why in labels.items() if said[trade] in _BY_RULE}
     return replace(made, labels=by_rule)

@@ -16,7 +16,7 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
-from core.domain.signals import Signals
+from core.domain.signals import Level, Signals
 from core.domain.simulation import BoolArray, ReasonArray
 from core.engine import convert, curve, events, kernels, measures, simulate
 from core.engine.compiled import loop
@@ -226,15 +226,16 @@ def plainly_right(signals: Signals, total: int) -> bool:
         return False
     if signals.max_bars < 0 or signals.ttl < 1 or signals.priority is not None:
         return False
-    if signals.trail is not None and signals.trail.unit == "price":
-        return False
     levels = (signals.stop, signals.target, signals.trail)
-    if not all(each is None or _is_distance(each.value) for each in levels):
+    if not all(each is None or _is_distance(each) for each in levels):
+        return False
+    if signals.trail is not None and signals.trail.unit == "price":
         return False
     return bool(kernels.all_known(convert.locked(codes, np.int8)))
 
 
-def _is_distance(value: float | FloatArray) -> bool:
+def _is_distance(level: object) -> bool:
+    value = level.value if isinstance(level, Level) else None  # a strategy may give anything
     return isinstance(value, float) and 0.0 < value < np.inf
 
 

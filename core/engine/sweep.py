@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from queue import Empty, SimpleQueue
@@ -27,20 +27,27 @@ from core.domain.parameters import ParamValue, clean_params
 from core.domain.signals import Signals
 from core.domain.strategy import MarketView, Strategy
 from core.engine import measures
+from core.engine.dice import Watch, alone_with_dice, same_dice
 from core.engine.exits import decide_exits
 from core.engine.indicators import Indicators
 from core.engine.indicators.library import shared_memo
 from core.engine.lanes import LaneRows, Scratch, Track, run_lane, scratch_for, track_of
 from core.engine.simulate import ENGINE_VERSION
+from core.engine.version import code_digest
 from core.errors import Cancelled, Conflict, InvalidInput, StrategyFailed, WorkbenchError
 
 MEMORY = 256 * 1024 * 1024
 CHUNK_BYTES = 1_000_000  # codes of a chunk, one byte a bar: a chunk is some milliseconds of work
 LONGEST_CHUNK = 256
+# Few lanes are cut finer, so that every thread has work and progress can be seen.
+FEWEST_CHUNKS = 32
 PATIENCE = 0.05  # seconds between two looks whether the sweep was cancelled
 LONGEST_MESSAGE = 400
 # Annual growth over less than a year is shown, with its badge, and never ranked.
 _ANNUAL_GROWTH = frozenset({"cagr", "calmar", "upi"})
+# More than this is not better, and no loss at all is as much (LEAN's figure).
+_CAPS = {"profit_factor": 10.0}
+_NO_LOSSES = measures.REASON_CODES.index("no_losses")
 
 Parameters = Mapping[str, ParamValue]
 
@@ -77,11 +84,6 @@ class Progress:
     total: int
     seconds: float
     lane_seconds: float
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the end, at the pace so far."""
-        return (self.total - self.lanes) * self.lane_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,9 @@ class SweepResult:
                 found[lane] = f"{trades[lane]:.0f} closed trades, {need.trades} are needed"
             elif ambiguous[lane] > need.ambiguous:
                 found[lane] = f"{ambiguous[lane]:.0%} of its trades hung on ambiguous bars"
-            elif code := int(self.rows.why[lane, slot]):
+            elif (code := int(self.rows.why[lane, slot])) and not (
+                metric in _CAPS and code == _NO_LOSSES
+            ):
                 found[lane] = measures.REASON_CODES[code]
             elif metric in _ANNUAL_GROWTH and self.years < 1.0:
                 found[lane] = "less than a year of data"
@@ -175,7 +179,8 @@ class SweepResult:
         """Rank lanes by a metric, the best first; equal ones in the order of lanes.
 
         A lane whose metric is not defined, that failed, was ruined or traded too little is not in
-        it: it cannot win, and cannot lose either.
+        it: it cannot win, and cannot lose either. Profit factors above 10 count as 10, and so does
+        that of a lane without a loss.
 
         Args:
             metric: A name of `METRICS` that has a better end.
@@ -196,6 +201,9 @@ class SweepResult:
                 expected="one of " + ", ".join(better),
                 field="metric",
             )
+        if metric in _CAPS:
+            is_lossless = self.rows.why[:, _slot(metric)] == _NO_LOSSES
+            values = np.minimum(np.where(is_lossless, np.inf, values), _CAPS[metric])
         out = self.ineligible(metric, rules)
         lanes = np.array([lane for lane in range(len(self)) if lane not in out], dtype=np.int64)
         keys = values[lanes] if direction == "lower" else -values[lanes]
@@ -249,7 +257,8 @@ def sweep(
     """Run a strategy with every set of parameters.
 
     Each lane has the bits of `simulate` and `measure_run` of its parameters alone, whatever the
-    threads, the memory and the order in which chunks end.
+    threads, the memory and the order in which chunks end. The random generators of the process
+    are seeded while it runs, and put back.
 
     Args:
         strategy: Its class; asked for signals in several threads at once.
@@ -260,11 +269,12 @@ def sweep(
         benchmark: What lanes are measured against; None for holding the symbol itself.
         threads: How many; None for one per processor.
         memory: Bytes of indicators to remember for other lanes.
-        code_hash: Of the strategy's code; chunks of other code are not accepted.
+        code_hash: Of the strategy's code; chunks of other code are not accepted. Needed where
+            `done` is given.
         guard: Entered around each call of strategy code.
         on_chunk: Called in this thread with each chunk that was finished here.
         on_progress: Called in this thread after each chunk.
-        cancelled: Asked a few times a second; true stops before the next chunk.
+        cancelled: Asked a few times a second; true stops before the next lane.
         done: Chunks of an earlier sweep of the same plan.
 
     Returns:
@@ -274,13 +284,22 @@ def sweep(
         Cancelled: `cancelled` said so; what was finished went to `on_chunk`.
         Conflict: a chunk of `done` belongs to another plan.
         DataProblem: there are no bars.
-        InvalidInput: `threads` or `memory` is below 1.
+        InvalidInput: `threads` or `memory` is below 1, or chunks come without a `code_hash`.
     """
     for name, value in (("threads", threads), ("memory", memory)):
         if value is not None and value < 1:
             raise InvalidInput(f"{name} is {value}", expected="at least 1", field=name)
+    done = list(done)
+    if done and not code_hash:
+        raise InvalidInput(
+            "chunks are handed in without the hash of the strategy's code",
+            expected="code_hash, the same as when they were made",
+            hint="without it nobody can tell whether the strategy is still the same",
+            field="code_hash",
+        )
     track = track_of(bars, options, costs, benchmark)
-    data_hash = bars.data_hash + (benchmark.data_hash if benchmark is not None else "")
+    finer = "" if bars.detail is None else bars.detail.data_hash
+    data_hash = bars.data_hash + finer + (benchmark.data_hash if benchmark is not None else "")
     plan = _plan_of(strategy, track, parameter_sets, data_hash, code_hash)
     rows = LaneRows.empty(len(plan.params), len(track.calendar.ends))
     errors = dict(plan.errors)
@@ -301,15 +320,16 @@ def sweep(
     lanes_done = before
     to_do = [number for number in range(plan.chunks) if number not in finished]
     crew = _Crew(strategy, track, plan, memory, guard)
-    for chunk in crew.run(to_do, threads or _processors(), cancelled or (lambda: False)):
-        take(chunk)
-        lanes_done += len(plan.lanes(chunk.number))
-        if on_chunk is not None:
-            on_chunk(chunk)
-        if on_progress is not None:
-            spent = time.perf_counter() - begun
-            pace = spent / (lanes_done - before)
-            on_progress(Progress(lanes_done, len(plan.params), spent, pace))
+    with same_dice():
+        for chunk in crew.run(to_do, threads or _processors(), cancelled or (lambda: False)):
+            take(chunk)
+            lanes_done += len(plan.lanes(chunk.number))
+            if on_chunk is not None:
+                on_chunk(chunk)
+            if on_progress is not None:
+                spent = time.perf_counter() - begun
+                pace = spent / (lanes_done - before)
+                on_progress(Progress(lanes_done, len(plan.params), spent, pace))
     return SweepResult(
         plan=plan.hash,
         params=plan.params,
@@ -340,7 +360,7 @@ def _processors() -> int:
 def _plan_of(
     strategy: type[Strategy],
     track: Track,
-    parameter_sets: Iterable[Mapping[str, Any]],
+    parameter_sets: Iterable[Any],
     data_hash: str,
     code_hash: str,
 ) -> _Plan:
@@ -351,12 +371,13 @@ def _plan_of(
     lane_of: list[int] = []
     for given in parameter_sets:
         try:
-            values: Mapping[str, Any] = clean_params(specs, constraints, given)
+            values: Mapping[str, Any] = clean_params(specs, constraints, _as_mapping(given))
             key: tuple[Any, ...] = tuple(values.values())
             problem = None
         except InvalidInput as error:
-            values, problem = dict(given), error.sentence()
-            key = (InvalidInput, repr(sorted(given.items(), key=str)))
+            values = dict(given) if isinstance(given, Mapping) else {}
+            problem = error.sentence()
+            key = (InvalidInput, repr(sorted(values.items(), key=str) if values else given))
         lane = lanes.setdefault(key, len(params))
         if lane == len(params):
             params.append(values)
@@ -365,10 +386,12 @@ def _plan_of(
         lane_of.append(lane)
     keys = {lane: key for key, lane in lanes.items() if lane not in errors}
     order = sorted(keys, key=lambda lane: tuple(_sortable(value) for value in keys[lane]))
-    size = max(1, min(LONGEST_CHUNK, CHUNK_BYTES // len(track.bars)))
+    finest = -(-len(order) // FEWEST_CHUNKS)
+    size = max(1, min(LONGEST_CHUNK, CHUNK_BYTES // len(track.bars), finest))
     digest = hashlib.sha256()
     for part in (
         ENGINE_VERSION,
+        code_digest(),
         f"{strategy.__module__}.{strategy.__qualname__}",
         code_hash,
         data_hash,
@@ -386,6 +409,16 @@ def _plan_of(
         errors=errors,
         hash=digest.hexdigest(),
     )
+
+
+def _as_mapping(given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InvalidInput(
+            f"a set of parameters is {given!r:.80}",
+            expected="a mapping of their names to values",
+            field="params",
+        )
+    return given
 
 
 def _sortable(value: ParamValue) -> tuple[str, ParamValue]:
@@ -424,33 +457,48 @@ class _Crew:
         bars = track.bars
         self._view = MarketView(bars=bars, ind=Indicators(bars, shared_memo(memory)))
         self._idle: SimpleQueue[Scratch] = SimpleQueue()
-        self._stop = threading.Event()
+        self._stop, self._rolled = threading.Event(), threading.Event()
 
     def run(
         self, numbers: Sequence[int], threads: int, cancelled: Callable[[], bool]
     ) -> Iterator[Chunk]:
-        """Yield chunks as they are finished; when the caller leaves, none is begun any more."""
+        """Yield chunks as they are finished; when the caller leaves, no lane is begun any more."""
+        watch = Watch()
         pool = ThreadPoolExecutor(max(1, min(threads, len(numbers))), "sweep")
         try:
-            waiting: set[Future[Chunk | None]] = {
-                pool.submit(self._chunk, number) for number in numbers
-            }
+            again: list[int] = []
+            waiting = {pool.submit(self._watched, number, watch): number for number in numbers}
             while waiting:
                 if not self._stop.is_set() and cancelled():
                     self._stop.set()
-                    # Chunks that were begun are finished and handed out.
-                    waiting = {future for future in waiting if not future.cancel()}
-                ready, waiting = wait(waiting, PATIENCE, FIRST_COMPLETED)
+                ready, _ = wait(waiting, PATIENCE, FIRST_COMPLETED)
                 for future in ready:
+                    number = waiting.pop(future)
                     if (chunk := future.result()) is not None:
                         yield chunk
+                    elif not self._stop.is_set():
+                        again.append(number)
+                if not waiting and again and not self._stop.is_set():
+                    waiting = {
+                        pool.submit(self._chunk, number, alone=True): number for number in again
+                    }
+                    again = []
             if self._stop.is_set():
                 raise Cancelled("the sweep was cancelled")
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _chunk(self, number: int) -> Chunk | None:
+    def _watched(self, number: int, watch: Watch) -> Chunk | None:
+        """Run a chunk beside others; None once a strategy was seen to roll the global dice."""
+        chunk = None if self._rolled.is_set() else self._chunk(number, alone=False)
+        if chunk is not None and watch.is_rolled():
+            self._rolled.set()
+            return None
+        return chunk
+
+    def _chunk(self, number: int, *, alone: bool) -> Chunk | None:
+        """Run a chunk; None when it was stopped, whatever of it was done."""
         if self._stop.is_set():
             return None
         try:
@@ -461,8 +509,10 @@ class _Crew:
         rows = LaneRows.empty(len(lanes), len(self._track.calendar.ends))
         errors: dict[int, str] = {}
         for place, lane in enumerate(lanes.tolist()):
+            if self._stop.is_set():
+                return None
             try:
-                signals = self._signals(self._plan.params[lane])
+                signals = self._signals(self._plan.params[lane], alone=alone)
                 if signals.exits is not None:
                     track = self._track
                     with self._guard():
@@ -473,9 +523,10 @@ class _Crew:
         self._idle.put(scratch)
         return Chunk(self._plan.hash, number, rows, errors)
 
-    def _signals(self, params: Parameters) -> Signals:
+    def _signals(self, params: Parameters, *, alone: bool) -> Signals:
         # What a strategy does to numpy's error handling must not outlive its call.
-        with self._guard(), np.errstate(all="ignore"):
+        dice = alone_with_dice() if alone else nullcontext()
+        with dice, self._guard(), np.errstate(all="ignore"):
             signals: Any = self._build(params).generate_signals(self._view)
         if not isinstance(signals, Signals):
             raise StrategyFailed(

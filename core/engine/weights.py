@@ -30,6 +30,7 @@ from core.engine.kernels import (
     DROPPED_LOT,
     EXIT_SIGNAL,
     EXPIRED,
+    NEVER,
     REBALANCE,
     REJECTIONS,
     REVERSE,
@@ -102,7 +103,10 @@ def lower_to_weight(desk: Desk, t: int, s: int, closing: bool) -> None:
     weight = book[s].weight
     if weight != weight or book[s].left_over != 0:
         return
-    if cfg.intraday and desk.rows.day[book[s].weight_row] != desk.rows.grid[t, s].session:
+    since = desk.rows.grid[book[s].weight_row, s].session
+    if since == NEVER:  # absent there
+        since = desk.rows.day[book[s].weight_row]
+    if cfg.intraday and since < desk.rows.grid[t, s].session:
         if weight != 0.0:
             desk.out.counters[EXPIRED] += 1
         book[s].weight = nan

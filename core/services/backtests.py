@@ -59,6 +59,7 @@ from core.services.answers import (
 from core.services.compare import Comparison
 from core.services.currencies import Conversion, conversions, settled, settled_for
 from core.services.decimation import merge_bars, thin
+from core.services.notes import notes_of
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
 
@@ -438,9 +439,12 @@ class Backtests:
     def policy(self, run_or_spec: Run | RunSpec) -> str:
         """Say in one sentence by what rules a run trades."""
         spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
-        known = {info.id: info for info in self._registry.list()}
-        info = known.get(spec.strategy)
-        return narrative.policy(spec, weighs=info is not None and info.universe)
+        return narrative.policy(spec, weighs=self._weighs(spec))
+
+    def notes(self, run_or_spec: Run | RunSpec) -> Sequence[str]:
+        """Say in a sentence each what a request asks for in vain, and why."""
+        spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
+        return notes_of(spec, weighs=self._weighs(spec))
 
     def verdict(self, run: Run) -> str:
         """Say in one sentence what a run shows and what speaks against it."""
@@ -459,6 +463,11 @@ class Backtests:
         return self._store.runs.recover(is_alive, now=self._clock())
 
     # ----------------------------------------------------------------------------------------
+
+    def _weighs(self, spec: RunSpec) -> bool:
+        known = {info.id: info for info in self._registry.list()}
+        info = known.get(spec.strategy)
+        return info is not None and info.universe
 
     def _completed(self, spec: RunSpec, info: StrategyInfo) -> RunSpec:
         params = clean_params(info.params, info.constraints, spec.params)

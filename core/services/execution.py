@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import platform
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -17,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-import core
 from core.analytics.attribution import each_symbol
 from core.analytics.summary import summarise
 from core.catalog import Catalog, on_terms
@@ -31,39 +25,25 @@ from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
 from core.domain.timeframe import Timeframe
 from core.engine.account import simulate_account
-from core.engine.exits import simulate_exits
+from core.engine.dice import same_dice
 from core.engine.measures import summarise_run
 from core.engine.simulate import ENGINE_VERSION, needs_general_driver
+from core.engine.sleeves import simulate_sleeves
+from core.engine.version import code_digest
 from core.engine.view import universe_view_of, view_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 from core.registry.blame import blamed
 from core.services import currencies, frames
 from core.services.currencies import converted
 
-HASH_DIGITS = 12
-DICE_SEED = 20_240_101
 EPOCH_DAY = date(1970, 1, 1).toordinal()
-# What else decides the last bit of a result or the bytes of its files.
-_LIBRARIES = ("numpy", "numba", "llvmlite", "polars", "pyarrow")
 
 
 @cache
 def engine_version() -> str:
     """Name what computes: the rules' version and a hash of the code and libraries below them."""
-    root = Path(core.__file__).parent
-    digest = hashlib.sha256()
-    files = [
-        path for room in ("domain", "engine", "analytics") for path in (root / room).rglob("*.py")
-    ]
-    own = [Path(__file__), Path(frames.__file__), Path(currencies.__file__)]
-    for path in sorted([*files, *(path.resolve() for path in own)]):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
-        digest.update(content)
-    for name in _LIBRARIES:
-        digest.update(f"{name}={importlib.metadata.version(name)};".encode())
-    digest.update(f"{platform.python_version_tuple()[:2]};{platform.machine()}".encode())
-    return f"{ENGINE_VERSION}+{digest.hexdigest()[:HASH_DIGITS]}"
+    own = (Path(__file__), Path(frames.__file__), Path(currencies.__file__))
+    return f"{ENGINE_VERSION}+{code_digest(*own)}"
 
 
 def load_bars(spec: RunSpec, catalog: Catalog) -> list[Bars]:
@@ -277,7 +257,7 @@ def decide(
     spec: RunSpec, bars: Sequence[Bars], strategy: type[Strategy], code: Path
 ) -> list[Signals] | Weights:
     """Ask the strategy of a request what it wants of each symbol, or of all; raises as both."""
-    with _same_dice():
+    with same_dice():
         with blamed(code):
             built = strategy.build(spec.params)
         if strategy.universe:
@@ -323,10 +303,7 @@ def trade(
                 field="options.account",
             )
         return simulate_account(bars, wanted, options, costs)
-    sleeve = options.model_copy(update={"initial_cash": options.initial_cash / len(bars)})
-    return [
-        simulate_exits(each, own, sleeve, costs) for each, own in zip(bars, wanted, strict=True)
-    ]
+    return simulate_sleeves(bars, wanted, options, costs)
 
 
 def _check_concession(bars: Bars, costs: CostModel) -> None:
@@ -381,19 +358,6 @@ def _asked(strategy: Strategy, view: Callable[[], Any], code: Path) -> Any:
     # What a strategy does to numpy's error handling must not outlive its call.
     with blamed(code), np.errstate(all="ignore"):
         return strategy.generate_signals(view())
-
-
-@contextmanager
-def _same_dice() -> Iterator[None]:
-    """Seed the global generators, so that a strategy that forgot to gives the same bits again."""
-    before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the old one is meant
-    random.seed(DICE_SEED)
-    np.random.seed(DICE_SEED)  # noqa: NPY002, TID251 - likewise
-    try:
-        yield
-    finally:
-        random.setstate(before)
-        np.random.set_state(before_numpy)  # noqa: NPY002 - likewise
 
 
 def _moment(microseconds: int) -> datetime:

@@ -29,13 +29,46 @@ def test_words_are_translated() -> None:
     }
     assert options(option_delta=0.5) == {"multiplier": 0.5}
     assert options(option_delta=0.5, option_price_per_unit=3) == {"multiplier": 1.5}
-    assert options(slippage=0, daily_target=None, daily_profit_target=0.0) == {}
+    assert options(slippage=0) == {}
+    assert options(initial_cash=None, lots=None, sizing=None, preset=None) == {}
 
 
 def test_a_daily_target_goes_by_both_names_and_zero_is_none() -> None:
     assert options(daily_target=30) == {"daily_target": 30.0}
     assert options(daily_profit_target=30) == {"daily_target": 30.0}
-    assert options(daily_target=0) == {}
+    for none in (0, None):
+        assert options(daily_target=none) == {"daily_target": None}
+        assert options(daily_profit_target=none) == {"daily_target": None}
+    assert options(daily_target=None, daily_profit_target=30) == {"daily_target": 30.0}
+
+
+REMOVABLE = (
+    "square_off",
+    "no_entry_after",
+    "daily_target",
+    "daily_loss",
+    "max_trades_per_day",
+    "max_participation",
+    "detail",
+    "option",
+)
+
+
+@pytest.mark.parametrize("name", REMOVABLE)
+def test_null_takes_away_what_a_strategy_sets_for_itself(name: str) -> None:
+    # A field that is set, to None, is what the defaults of a strategy yield to.
+    assert options(**{name: None}) == {name: None}
+    spec = BacktestBody(
+        strategy="x", symbols=["A"], engine_options=EngineOptionsBody.model_validate({name: None})
+    ).spec()
+    assert spec.options.model_fields_set == {name}
+
+
+def test_null_by_the_other_word_is_the_same_and_yields_to_a_value() -> None:
+    assert options(session_close_time=None) == {"square_off": None}
+    given = {"intraday": True, "session_close_time": None, "square_off": "15:15"}
+    assert options(**given) == {"intraday": True, "square_off": time(15, 15)}
+    assert options(option=None, option_delta=0.5) == {"option": None, "multiplier": 0.5}
 
 
 def test_switching_the_daily_target_off_goes_before_the_strategys_own_too() -> None:
@@ -78,9 +111,7 @@ def test_every_engine_option_can_be_given_by_its_own_name() -> None:
     assert set(EngineOptions.model_fields) <= set(EngineOptionsBody.model_fields)
     defaults = EngineOptions().model_dump(mode="json")
 
-    assert set(options(**defaults)) == {
-        name for name, value in defaults.items() if value is not None
-    }
+    assert set(options(**defaults)) == set(defaults)
 
 
 def test_only_what_is_given_is_set_so_that_strategies_fill_the_rest() -> None:
@@ -98,6 +129,18 @@ def test_fee_and_slippage_are_the_costs() -> None:
     assert costs.model_dump(exclude=rest) == find_costs("zero").model_dump(exclude=rest)
     assert chosen_costs(None, EngineOptionsBody()) is None
     assert chosen_costs("bps_5", None) == find_costs("bps_5")
+
+
+@pytest.mark.parametrize("given", [{"slippage": 0}, {"fee_per_trade": 0}])
+def test_slippage_or_a_fee_of_nothing_is_no_cost_at_all(given: dict[str, Any]) -> None:
+    assert chosen_costs(None, EngineOptionsBody(**given)) == find_costs("zero")
+    with pytest.raises(ValidationError, match="contradict"):
+        BacktestBody(
+            strategy="x",
+            symbols=["A"],
+            costs="bps_5",
+            engine_options=EngineOptionsBody(**given),
+        )
 
 
 @pytest.mark.parametrize(

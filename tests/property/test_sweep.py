@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
 from core.domain.strategy import MarketView, Param, Signals, Strategy, pct
 from core.engine import sweep as sweeping
+from core.engine.dice import same_dice
 from core.engine.measures import measure_run
 from core.engine.simulate import simulate
 from core.engine.sweep import SweepResult, sweep
@@ -96,6 +98,7 @@ GRIDS: dict[str, tuple[type[Strategy], list[dict[str, Any]], EngineOptions]] = {
 )
 def test_threads_chunks_and_memory_change_no_bit(grid, threads, chunk, memory, monkeypatch):
     monkeypatch.setattr(sweeping, "LONGEST_CHUNK", chunk)
+    monkeypatch.setattr(sweeping, "FEWEST_CHUNKS", 1)
     strategy, sets, options = GRIDS[grid]
     costs = CostModel(bps=2.0, slippage_bps=1.0)
     for seed in range(4):
@@ -129,6 +132,38 @@ def test_strategies_of_plain_arrays_have_the_bits_of_a_run_alone():
 
     for lane, params in enumerate(sets):
         signals = Stateful.build(params).generate_signals(view_of(bars))
+        assert_alone(result, lane, Case(bars, signals, EngineOptions(), FREE))
+
+
+class Dicey(Strategy):
+    """Rolls the dice of the whole process instead of its own, but not in every lane."""
+
+    chance: float = Param(0.1, ge=0)
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        if not self.chance:
+            return Signals.side(long=view.close > view.open, exit=view.close < view.open)
+        drawn = np.random.random(len(view))  # noqa: NPY002 - what must not be done
+        share = self.chance * random.random()  # noqa: S311 - likewise
+        return Signals.side(long=drawn < share, short=drawn > 1 - share)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_strategies_that_roll_the_dice_of_the_process_have_the_bits_of_a_run_alone(
+    threads, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "LONGEST_CHUNK", 3)
+    bars = random_bars(3, 300, sessions=20)
+    sets = [{"chance": 0.0 if n % 7 else n / 200 + 0.01} for n in range(40)]
+    before = random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002 - the old one
+
+    result = sweep(Dicey, bars, sets, EngineOptions(), FREE, threads=threads)
+
+    assert (random.getstate(), np.random.get_state()[1].tobytes()) == before  # noqa: NPY002
+    assert len(result) > 5
+    for lane, params in enumerate(result.params):
+        with same_dice():
+            signals = Dicey.build(dict(params)).generate_signals(view_of(bars))
         assert_alone(result, lane, Case(bars, signals, EngineOptions(), FREE))
 
 

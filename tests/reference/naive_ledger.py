@@ -36,10 +36,10 @@ class Ledger:
             Symbol(n, each, rows, wanted if isinstance(wanted, Weights) else wanted[n])
             for n, each in enumerate(bars)
         ]
-        self.sessions = [
-            max(s.bars[s.number_at[row]].session for s in self.symbols if row in s.number_at)
-            for row in range(len(self.ts))
-        ]
+        self.sessions: list[int] = []
+        for row in range(len(self.ts)):
+            here = [s.bars[s.number_at[row]].session for s in self.symbols if row in s.number_at]
+            self.sessions.append(max(here + self.sessions[-1:]))
         # R18: money per point of one unit, of the option itself and of what follows the index
         self.unit = options.multiplier
         self.multiplier = options.multiplier
@@ -138,7 +138,7 @@ class Ledger:
 
     def fee(self, s: Symbol, quantity: float, price: float) -> float:
         """Of buying (positive) or selling (negative) so much, in the symbol's currency."""
-        session = s.bar.session if s.bar is not None else self.sessions[self.row]
+        session = self.sessions[self.row]
         if self.options.option is not None:
             value = abs(quantity) * self.premium(s.holding, price) * self.unit
         else:

@@ -43,7 +43,9 @@ class Rebalancer(Dealer):
         pending.may_increase = False
         if s.leftover is not None:
             return
-        if self.options.intraday and self.sessions[pending.row] != bar.session:
+        at = s.number_at.get(pending.row)
+        since = self.sessions[pending.row] if at is None else s.bars[at].session
+        if self.options.intraday and since < bar.session:
             self.counters["expired"] += pending.weight != 0
             s.pending = None
             return

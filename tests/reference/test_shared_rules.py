@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import time
+from datetime import date, time
 from typing import Any
 
 import numpy as np
@@ -627,6 +627,44 @@ def test_r14_trades_of_a_day_are_counted_over_all_symbols(engine):
     assert counted(run) == {"limited": 1}
 
 
+def two_clocks(*rows: tuple[int, int | None, int | None]) -> list[Bars]:
+    """Two markets that disagree about the date: minute since midnight, session of each, or None."""
+    midnight = (FIRST * 24 * 60) * 60_000_000
+    return [
+        make_bars(
+            [100.0] * sum(row[n] is not None for row in rows),
+            session=[FIRST + row[n] for row in rows if row[n] is not None],
+            minute=[row[0] % 1440 for row in rows if row[n] is not None],
+            ts=[midnight + row[0] * 60_000_000 for row in rows if row[n] is not None],
+        )
+        for n in (1, 2)
+    ]
+
+
+def test_r14_a_day_that_is_over_does_not_begin_again_where_markets_disagree(engine):
+    # The second market's day begins at 22:00, the first's at midnight; they take turns.
+    bars = two_clocks(
+        (1260, 0, None), (1320, None, 1), (1321, 0, None), (1350, None, 1),
+        (1380, 0, None), (1395, None, 1), (1410, 0, None),
+    )  # fmt: skip
+
+    run = engine(
+        bars, [wants(LONG, FLAT, LONG, HOLD), silent(3)], units(max_trades_per_day=1), ZERO
+    )
+
+    assert [(f.bar, f.symbol, f.quantity) for f in run.fills] == [(2, 0, 1), (4, 0, -1)]
+    assert counted(run) == {"limited": 1}
+
+
+def test_r4_fees_are_those_of_the_day_the_account_has_reached(engine):
+    bars = two_clocks((1260, 0, None), (1320, None, 1), (1321, 0, None), (1350, None, 1))
+    costs = CostModel(name="dated", fixed=1.0, changes=({"since": date(2020, 1, 2), "fixed": 3.0},))
+
+    run = engine(bars, [wants(LONG, HOLD), silent(2)], units(), costs)
+
+    assert [(f.bar, f.fee) for f in run.fills] == [(2, 3.0)]
+
+
 def test_r14_a_cooldown_is_its_symbols_own(engine):
     """Both lose at row 2; the second only cools down."""
     lossy = days(100, 100, 99, 99, 99, 99)
@@ -1013,6 +1051,28 @@ def test_r2_intraday_weights_expire_with_their_session(engine):
 
     assert deals(run) == []
     assert counted(run) == {"expired": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fills"),
+    [
+        # The first market is still in the session of the decision, whatever the second says.
+        ([(1320, 0, 1), (1350, 0, 1)], [(1, 0)]),
+        # The first has begun another session; that the second had done so before is not its own.
+        ([(1320, 0, 1), (1470, 1, 1)], []),
+        # Absent at the decision: the session the account has reached is the one that counts.
+        ([(540, 0, 0), (1980, None, 1), (1995, 1, 1)], [(2, 0)]),
+        ([(540, 0, 0), (545, None, 0), (1995, 1, 1)], []),
+    ],
+)
+def test_r2_intraday_weights_expire_with_their_symbols_own_session(engine, rows, fills):
+    bars = two_clocks(*rows)
+    asked = [[NONE, NONE]] * (len(rows) - 2) + [[0.5, NONE], [NONE, NONE]]
+
+    run = engine(bars, weigh(*asked), EngineOptions(intraday=True, initial_cash=1_000), ZERO)
+
+    assert [(f.bar, f.symbol) for f in run.fills if f.quantity > 0] == fills
+    assert counted(run) == ({} if fills else {"expired": 1})
 
 
 # Price impact ----------------------------------------------------------------------------------

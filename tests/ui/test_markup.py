@@ -80,6 +80,7 @@ def test_a_headline_shows_titles_and_parameters_as_text(submit, written, payload
         replace(run, title=payload, spec=spec),
         verdict=payload,
         policy=payload,
+        notes=[payload],
         reader=formats.zone(None),
         now=run.created_at,
     )

@@ -61,6 +61,16 @@ def test_verdict_and_policy_come_from_the_core_word_for_word(open_page, submit, 
     assert services.backtests.policy(run) in said
 
 
+def test_what_was_asked_for_in_vain_is_said_under_the_policy(open_page, submit, services):
+    run = submit(options=EngineOptions(rebalance_band=0.1, daily_unit="points"))
+    notes = services.backtests.notes(run)
+
+    said = text_of(words(opened(open_page, run)))
+
+    assert len(notes) == 2
+    assert all(note in said for note in notes)
+
+
 def test_the_tiles_show_the_metrics_of_the_run(open_page, submit):
     run = submit(symbols=("MSFT",))
     html = words(opened(open_page, run))

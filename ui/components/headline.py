@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -18,14 +19,23 @@ SOURCES = {
 }
 
 
-def show(run: Run, *, verdict: str | None, policy: str, reader: ZoneInfo, now: datetime) -> None:
-    """Draw title, state, cautions, verdict and policy of a run."""
+def show(
+    run: Run,
+    *,
+    verdict: str | None,
+    policy: str,
+    notes: Sequence[str],
+    reader: ZoneInfo,
+    now: datetime,
+) -> None:
+    """Draw title, state, cautions, verdict, policy and notes of a run."""
     markup.write(
         '<header class="wb-headline">',
         f"<h1>{markup.text(run.title)}{_params(run)}</h1>",
         f'<div class="wb-sub">{_facts(run, reader, now)}</div>',
         f'<p class="wb-verdict">{markup.text(verdict)}</p>' if verdict else "",
         f'<p class="wb-policy">{markup.text(policy)}</p>',
+        *(f'<p class="wb-policy wb-note">{markup.text(note)}</p>' for note in notes),
         "</header>",
     )
 

@@ -17,6 +17,7 @@ SHORT_BADGES = {
     "zero_cost": "No costs",
     "short_history": "Under a year",
     "coarse_bars": "Coarse bars",
+    "stale_prices": "Stale prices",
     "ruined": "Ruined",
     "total_return": "Total return",
     "synthetic_data": "Synthetic",

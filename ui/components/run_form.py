@@ -143,4 +143,10 @@ def _expect(strategies: Sequence[StrategyInfo]) -> None:
 def _policy(services: Services, spec: RunSpec | None) -> None:
     if spec is not None:
         sentence = services.backtests.policy(spec)
-        markup.write(f'<p class="wb-policy wb-small">{markup.text(sentence)}</p>')
+        notes = services.backtests.notes(spec)
+        markup.write(
+            *(
+                f'<p class="wb-policy wb-small">{markup.text(each)}</p>'
+                for each in (sentence, *notes)
+            )
+        )

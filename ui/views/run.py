@@ -82,6 +82,7 @@ def _headline(services: Services, run: Run) -> None:
         run,
         verdict=wiring.verdict(services, run) if run.run_key else None,
         policy=services.backtests.policy(run),
+        notes=services.backtests.notes(run),
         reader=formats.zone(st.context.timezone),
         now=formats.utc_now(),
     )

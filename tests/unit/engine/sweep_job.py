@@ -29,11 +29,13 @@ class Patient(EMACrossoverStrategy):
 
 def sweep_with(**rest: Any) -> SweepResult:
     size, sweeping.LONGEST_CHUNK = sweeping.LONGEST_CHUNK, 4
+    fewest, sweeping.FEWEST_CHUNKS = sweeping.FEWEST_CHUNKS, 1
     try:
         bars = random_bars(1, 600, sessions=150)
-        return sweep(Patient, bars, SETS, EngineOptions(), CostModel(bps=1.0), threads=2, **rest)
+        options, costs = EngineOptions(), CostModel(bps=1.0)
+        return sweep(Patient, bars, SETS, options, costs, threads=2, code_hash="job", **rest)
     finally:
-        sweeping.LONGEST_CHUNK = size
+        sweeping.LONGEST_CHUNK, sweeping.FEWEST_CHUNKS = size, fewest
 
 
 def work(folder: Path) -> None:

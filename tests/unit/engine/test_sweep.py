@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals, points
 from core.domain.strategy import MarketView, Param, Strategy
 from core.engine import sweep as sweeping
+from core.engine import version
 from core.engine.measures import REASON_CODES, SLOTS
 from core.engine.simulate import simulate
 from core.engine.sweep import Chunk, Eligibility, Progress, SweepResult, sweep
@@ -30,6 +32,7 @@ from core.engine.view import view_of
 from core.errors import Cancelled, Conflict, DataProblem, InvalidInput, StrategyFailed
 from strategies.ema_crossover import EMACrossoverStrategy
 from tests.factories import random_bars
+from tests.property.test_detail import itself
 
 ROOT = Path(__file__).parents[3]
 OPTIONS, COSTS = EngineOptions(), CostModel(bps=1.0)
@@ -41,10 +44,12 @@ CHUNKS = -(-len(SETS) // 4)
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
     monkeypatch.setattr(sweeping, "LONGEST_CHUNK", 4)
+    monkeypatch.setattr(sweeping, "FEWEST_CHUNKS", 1)
 
 
 def run(sets: Any = SETS, strategy: type[Strategy] = EMACrossoverStrategy, **rest: Any):
-    return sweep(strategy, BARS, sets, OPTIONS, COSTS, **{"threads": 2, **rest})
+    given = {"threads": 2, "code_hash": "this", **rest}
+    return sweep(strategy, BARS, sets, OPTIONS, COSTS, **given)
 
 
 def assert_same(one: SweepResult, other: SweepResult) -> None:
@@ -120,6 +125,38 @@ def test_wrong_parameters_are_lanes_with_an_error():
     assert result.params[2] == {"quick": 1}
 
 
+@pytest.mark.parametrize(
+    "given", [None, 5, "fast", [("fast", 3)], {1: 2}, {"fast": [3]}, {"fast": None}], ids=str
+)
+def test_what_is_no_set_of_parameters_is_a_lane_with_an_error(given):
+    result = run([{"fast": 3, "slow": 9}, given])
+
+    assert list(result.errors) == [1]
+    assert "arameter" in result.errors[1]
+    assert np.isfinite(result.column("total_return")[0])
+
+
+class Unlevel(Strategy):
+    """Gives a number where a level belongs."""
+
+    name: str = Param("stop")
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        codes = np.ones(len(view), dtype=np.int8)
+        return Signals(codes, **{self.name: 2.0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["stop", "target", "trail"])
+def test_a_number_for_a_level_is_told_as_in_a_run_alone(name):
+    signals = Signals(np.ones(len(BARS), dtype=np.int8), **{name: 2.0})  # type: ignore[arg-type]
+    with pytest.raises(StrategyFailed) as alone:
+        simulate(BARS, signals, OPTIONS, COSTS)
+
+    result = run([{"name": name}], Unlevel)
+
+    assert result.errors == {0: alone.value.sentence()}
+
+
 def test_equal_sets_are_one_lane():
     sets = [{"fast": 3, "slow": 9}, {"slow": 48}, {"slow": 9.0, "fast": 3}, {"fast": 12}, {}]
 
@@ -148,8 +185,61 @@ def test_progress_is_measured_and_ends_at_the_end():
     assert lanes == sorted(lanes)
     assert lanes[-1] == seen[-1].total == len(result)
     assert all(each.seconds >= 0 and each.lane_seconds > 0 for each in seen)
-    assert seen[-1].remaining == 0
     assert len(seen) == CHUNKS
+
+
+class Met(Strategy):
+    """In each thread the first lane waits until all threads have one."""
+
+    n: int = Param(0)
+    door: ClassVar[threading.Barrier]
+    seen: ClassVar[set[int]]
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        if threading.get_ident() not in self.seen:
+            self.seen.add(threading.get_ident())
+            self.door.wait(20)
+        return Signals.side(long=view.close > 0.0)
+
+
+def test_few_lanes_keep_every_thread_at_work_and_show_how_far_they_are(monkeypatch):
+    monkeypatch.undo()  # chunks as they are for users
+    Met.door, Met.seen = threading.Barrier(2), set()
+    seen: list[Progress] = []
+    sets = [{"n": n} for n in range(200)]
+
+    two = run(sets, Met, on_progress=seen.append)
+    Met.door, Met.seen = threading.Barrier(1), set()
+    one = run(sets, Met, threads=1)
+
+    assert two.errors == {}
+    assert len(seen) >= 16
+    assert_same(one, two)
+
+
+def test_a_cancelled_sweep_ends_after_the_lane_it_is_in():
+    asked, calls, kept = threading.Event(), [], []
+
+    class Slow(Strategy):
+        n: int = Param(0)
+
+        def generate_signals(self, view: MarketView) -> Signals:
+            calls.append(self.n)
+            assert asked.wait(60)
+            time.sleep(0.2)
+            return Signals.side(long=view.close > 0.0)
+
+    def leave() -> bool:
+        if calls:
+            asked.set()
+        return bool(calls)
+
+    sweeping.LONGEST_CHUNK = 256  # the fixture gives it back
+    with pytest.raises(Cancelled):
+        run([{"n": n} for n in range(40)], Slow, threads=1, cancelled=leave, on_chunk=kept.append)
+
+    assert len(calls) < 10
+    assert kept == []
 
 
 class Gated(EMACrossoverStrategy):
@@ -221,12 +311,13 @@ def test_a_door_that_raises_stops_the_sweep_and_its_threads():
         {"costs": CostModel(bps=2.0)},
         {"bars": random_bars(2, 600, sessions=150)},
         {"benchmark": random_bars(2, 600, sessions=150)},
+        {"bars": replace(BARS, detail=itself(BARS))},
     ],
 )
 def test_chunks_of_another_plan_are_refused(change):
     kept: list[Chunk] = []
     run(on_chunk=kept.append)
-    asked = {"bars": BARS, "sets": SETS, "options": OPTIONS, "costs": COSTS, "code_hash": ""}
+    asked = {"bars": BARS, "sets": SETS, "options": OPTIONS, "costs": COSTS, "code_hash": "this"}
     asked |= change
 
     with pytest.raises(Conflict, match="another plan"):
@@ -240,6 +331,38 @@ def test_chunks_of_another_plan_are_refused(change):
             benchmark=asked.get("benchmark"),
             done=kept[:1],
         )
+
+
+def test_chunks_without_the_hash_of_their_code_are_refused():
+    kept: list[Chunk] = []
+    run(on_chunk=kept.append, code_hash="")
+
+    with pytest.raises(InvalidInput, match="without the hash"):
+        run(done=kept, code_hash="")
+
+
+def test_chunks_of_another_engine_are_refused(monkeypatch):
+    kept: list[Chunk] = []
+    run(on_chunk=kept.append)
+    monkeypatch.setattr(sweeping, "code_digest", lambda: "another")
+
+    with pytest.raises(Conflict, match="another plan"):
+        run(done=kept)
+
+
+def test_the_hash_of_the_engine_is_that_of_its_code(monkeypatch, tmp_path):
+    for room in ("domain", "engine", "analytics"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "rules.py").write_text("one")
+    monkeypatch.setattr(version.core, "__file__", str(tmp_path / "__init__.py"))
+    fresh = version.code_digest.__wrapped__
+    seen = [fresh()]
+    for room in ("domain", "engine", "analytics"):
+        (tmp_path / room / "rules.py").write_text("two")
+        seen.append(fresh())
+
+    assert len(set(seen)) == len(seen)
+    assert fresh() == seen[-1]
 
 
 def test_the_order_of_sets_does_not_change_the_plan():
@@ -328,6 +451,21 @@ def test_a_lane_that_never_traded_wins_nothing_whatever_is_asked():
             found = result.ranked(name, Eligibility(trades=0, sessions=0, ambiguous=1.0))
             undefined = REASON_CODES[result.rows.why[0, SLOTS[name]]]
             assert (0 in found) == (undefined == "" and name not in {"cagr", "calmar", "upi"})
+
+
+def test_profit_factors_rank_up_to_ten_and_no_loss_at_all_counts_as_ten():
+    result = run([{"every": n} for n in (1, 2, 3, 4, 5)], Size)
+    slot = SLOTS["profit_factor"]
+    result.rows.metrics[:, slot] = [9.0, 12.0, np.nan, 11.0, 10.5]
+    result.rows.why[:, slot] = 0
+    result.rows.why[2, slot] = REASON_CODES.index("no_losses")
+
+    assert result.ranked("profit_factor").tolist() == [1, 2, 3, 4, 0]
+    assert result.ineligible("payoff").keys() == {
+        lane for lane in range(5) if result.rows.why[lane, SLOTS["payoff"]]
+    }
+    result.rows.why[2, slot] = REASON_CODES.index("no_trades")
+    assert 2 not in result.ranked("profit_factor")
 
 
 def test_short_histories_ruin_and_ambiguity_are_out():
