@@ -64,7 +64,7 @@ def check_signals(signals: Signals, total: int) -> None:
 
 
 def check_column(name: str, column: Any, kind: type[np.generic], total: int) -> None:
-    """Check that a strategy gave an array of one number per bar.
+    """Check that a strategy gave an array of one number per bar; whole ones are prices too.
 
     Raises:
         StrategyFailed: it is no array, or one of another kind or shape.
@@ -72,7 +72,8 @@ def check_column(name: str, column: Any, kind: type[np.generic], total: int) -> 
     expected = f"{kind.__name__} of shape ({total},), one per bar"
     if not isinstance(column, np.ndarray):
         raise StrategyFailed(f"{name}: found {type(column).__name__}", expected=expected)
-    if column.dtype != kind or column.shape != (total,):
+    is_whole = kind is np.float64 and column.dtype.kind in "iu"
+    if not (is_whole or column.dtype == kind) or column.shape != (total,):
         raise StrategyFailed(
             f"{name} have dtype {column.dtype} and shape {column.shape}", expected=expected
         )

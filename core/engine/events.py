@@ -67,6 +67,9 @@ from core.engine.measures import (
 _OPTIONS = frozenset(
     {
         "initial_cash",
+        "account_currency",  # these three act by what bars bring with them
+        "fx",
+        "funding",
         "sizing",
         "size",
         "size_ref",

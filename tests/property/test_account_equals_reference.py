@@ -69,6 +69,7 @@ def test_driver_and_twin_agree_with_the_judge_over_finer_bars(part):
     assert min(seen["detail_missing"], seen["detail_conflicts"], seen["ambiguous_bars"]) > 10
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 def test_driver_and_twin_agree_with_the_judge_over_currencies_and_funding(part):
     seen: Counter[str] = Counter()
     for seed in SEEDS[part::PARTS]:

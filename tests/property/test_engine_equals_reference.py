@@ -43,7 +43,13 @@ UNLIMITED = {
     "cooldown_bars": 0,
 }
 GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE, Reason.SPLIT}
-GENERAL_COUNTERS = {"volume_capped", "margin_calls"}
+GENERAL_COUNTERS = {
+    "volume_capped",
+    "margin_calls",
+    "missed_limits",
+    "detail_missing",
+    "detail_conflicts",
+}
 
 quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 thorough = settings(deadline=None, max_examples=800, suppress_health_check=list(HealthCheck))

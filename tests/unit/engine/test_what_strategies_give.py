@@ -25,7 +25,6 @@ RISING = bars_of(*((100.0 + n, 101.0 + n, 99.0 + n, 100.5 + n) for n in range(TO
     [
         ({"codes": [1] * TOTAL}, "signal codes: found list"),
         ({"entry_price": [101.0] * TOTAL}, "entry_price: found list"),
-        ({"entry_price": np.full(TOTAL, 101)}, "entry_price have dtype int64"),
         ({"entry_price": np.full(TOTAL, "101")}, "entry_price have dtype"),
         ({"entry_kind": "Stop"}, "entry_kind is 'Stop'"),
         ({"ttl": "2"}, "ttl is '2'"),
