@@ -95,13 +95,13 @@ def _through_services(columns: Mapping[str, np.ndarray]) -> Run:
 
 
 def _frames(columns: Mapping[str, np.ndarray]) -> Run:
-    from core.services import execution  # noqa: PLC0415 - a cold start pays for what it uses
+    from core.services import frames  # noqa: PLC0415 - a cold start pays for what it uses
 
     bars = bars_of(columns)
     done = simulate(bars, _signals(bars, guard=False), OPTIONS, COSTS)
 
     def run() -> dict[str, Any]:
-        execution.frames_of([done], OPTIONS.initial_cash)
+        frames.frames_of([done], OPTIONS.initial_cash)
         return _found(done)
 
     return run
@@ -198,11 +198,15 @@ def w4(columns: Mapping[str, np.ndarray]) -> dict[str, Run]:
         return {"equity": equity, "trades": orders}
 
     floors_of = {f"floor {how}": partial(floor, how) for how in ("decision", "open", "close")}
-    return floors_of | {"bare": _account(columns)}
+    return floors_of | {
+        "bare": _account(columns, every_metric=False),
+        "stats": _account(columns, every_metric=True),
+    }
 
 
-def _account(columns: Mapping[str, np.ndarray]) -> Run:
-    from core.domain.signals import Weights  # noqa: PLC0415 - a cold start pays for what it uses
+def _account(columns: Mapping[str, np.ndarray], *, every_metric: bool) -> Run:
+    from core.analytics.summary import summarise  # noqa: PLC0415 - a cold start pays for what it uses
+    from core.domain.signals import Weights  # noqa: PLC0415 - likewise
     from core.engine.account import simulate_account  # noqa: PLC0415 - likewise
 
     ts, close = columns["ts"], columns["close"]
@@ -230,6 +234,8 @@ def _account(columns: Mapping[str, np.ndarray]) -> Run:
         wanted = np.full(close.shape, np.nan)
         wanted[rows] = weights
         done = simulate_account(bars, Weights(wanted), options, COSTS)
+        if every_metric:
+            summarise(done, options=options, costs=COSTS)
         return {"equity": float(done.equity[-1]), "trades": len(done.fills.bar)}
 
     return run

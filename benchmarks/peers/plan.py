@@ -176,7 +176,8 @@ _W4 = Block(
     "W4, 100 symbols, 2,520 days",
     "W4: floor decision",
     (
-        Line(OURS, "bare", "ours: weights and simulation, equity and orders only", 9),
+        Line(OURS, "stats", "ours: weights, simulation, all metrics", 25),
+        Line(OURS, "bare", "ours: weights and simulation, equity and orders only", 25),
         Line(OURS, "floor decision", "floor: a loop over months, equity and orders only", 50),
         _w4_vectorbt("rust stats", "rust, with stats()"),
         _w4_vectorbt("numba stats", "numba, with stats()"),
