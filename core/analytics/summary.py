@@ -42,12 +42,13 @@ def summarise(
     """
     values: dict[str, float | None] = dict.fromkeys(CATALOG)
     reasons = dict.fromkeys(CATALOG, "no_data")
-    account = None
+    account, is_stale = None, False
     simulations = [traded] if isinstance(traded, PortfolioSimulation) else traded
     if any(len(simulation.equity) for simulation in simulations):
         # Numbers beyond the range of floats become None below, not warnings.
         with np.errstate(all="ignore"):
             account = account_of(traded, benchmark)
+            is_stale = has_stale_marks(traded)
             values, reasons = _evaluate(account)
     return Metrics(
         values=values,
@@ -60,7 +61,7 @@ def summarise(
             values,
             is_short=account is not None and account.years < 1.0,
             is_ruined=account is not None and account.is_ruined,
-            is_stale=account is not None and has_stale_marks(traded),
+            is_stale=is_stale,
             options=options,
             costs=costs,
             synthetic=synthetic,

@@ -51,9 +51,10 @@ def timeline_of(bars: Sequence[Bars]) -> Timeline:
     number = np.full((len(ts), len(bars)), -1, dtype=np.int32)
     row_of = np.full((max(len(each) for each in bars), len(bars)), -1, dtype=np.int32)
     day = np.full(len(ts), kernels.NEVER, dtype=np.int32)
+    every = np.arange(len(ts), dtype=np.int32)
     for s, each in enumerate(bars):
-        rows = np.searchsorted(ts, each.ts)
-        number[rows, s] = np.arange(len(each), dtype=np.int32)
+        rows = every if len(each) == len(ts) else np.searchsorted(ts, each.ts)
+        number[rows, s] = every[: len(each)]
         row_of[: len(each), s] = rows
         day[rows] = np.maximum(day[rows], each.session)
     # Markets may disagree about the date, and a day that was over does not begin again.

@@ -22,7 +22,6 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Signals
-from core.domain.simulation import BoolArray
 from core.engine import curve, kernels, measures
 from core.engine.compiled import loop
 from core.engine.curve import BLOCK, LOW, SHARES, add_returns, extremes_of, fold
@@ -57,7 +56,6 @@ from core.engine.measures import (
     QUANTITY,
     RISK,
     TRADE_FEES,
-    TRADE_ROWS,
     TRADE_SLIPPAGE,
     Workspace,
 )
@@ -114,12 +112,6 @@ WIDE = 32  # bars that are marked together: fewer, and LLVM takes them one by on
 _ONES = 0x0101010101010101
 
 
-# Rows of the trade table after those of `measures`, and where the columns of `kernels` are in it.
-FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT = range(TRADE_ROWS, TRADE_ROWS + 4)
-COLUMNS = TRADE_ROWS + 4
-TABLE = (QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK)
-
-
 class Prices(NamedTuple):
     """Columns of the bars; extremes as the bits of their floats, whose order is the same.
 
@@ -169,22 +161,17 @@ class Ledger(NamedTuple):
     share: FloatArray
 
 
-def rows_for(bars: int) -> IntArray:
-    """Make the memory `decisions` needs for so many bars."""
-    return np.empty(bars + 10, dtype=np.int64)
-
-
-def ledger_for(equity: FloatArray, rows: IntArray, most: int) -> Ledger:
-    """Make the memory a lane of at most so many decisions needs besides.
+def ledger_for(bars: int) -> Ledger:
+    """Make the memory a lane of so many bars needs.
 
     A decision changes the account twice at most: out of a position, and in when that succeeds.
     """
     return Ledger(
-        rows,
-        np.empty((2, 2 * most + 2)),
-        np.empty(2 * most + 2, dtype=np.int64),
-        np.empty((2, most)),
-        equity,
+        np.empty(bars + 10, dtype=np.int64),
+        np.empty((2, 2 * bars + 2)),
+        np.empty(2 * bars + 2, dtype=np.int64),
+        np.empty((2, bars)),
+        np.empty(bars),
         np.empty(_RING + WIDE),
     )
 
@@ -195,7 +182,6 @@ class Outcome(NamedTuple):
     done: bool
     trades: int
     fills: int
-    changes: int
     gross: float
     held: int
 
@@ -241,7 +227,7 @@ def decisions(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
     Args:
         codes: Of T bars, at least one.
         words: The same codes, eight in one.
-        rows: From `rows_for`; the first row is always one of them, and after the last stands T.
+        rows: Shape (T + 10,); the first row is always one of them, and after the last stands T.
 
     Returns:
         How many there are.
@@ -335,9 +321,9 @@ def _trade(
                 cash = cash - fee
                 entry = columns[ENTRY, trades]
                 columns[EXIT, trades] = px
-                columns[PNL, trades] = (px - entry) * q * mult - columns[FEES_IN, trades] - fee
-                columns[FEES_OUT, trades] = fee
-                columns[SLIP_OUT, trades] = abs(px - op) * size * mult
+                columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - fee
+                columns[TRADE_FEES, trades] += fee
+                columns[TRADE_SLIPPAGE, trades] += abs(px - op) * size * mult
                 places[EXIT_BAR, trades] = t
                 trades += 1
                 fills += 1
@@ -366,8 +352,8 @@ def _trade(
                         cash = cash - fee
                         columns[QUANTITY, trades] = q
                         columns[ENTRY, trades] = px
-                        columns[FEES_IN, trades] = fee
-                        columns[SLIP_IN, trades] = abs(px - op) * size * mult
+                        columns[TRADE_FEES, trades] = fee
+                        columns[TRADE_SLIPPAGE, trades] = abs(px - op) * size * mult
                         columns[RISK, trades] = nan
                         places[ENTRY_BAR, trades] = t
                         fills += 1
@@ -382,8 +368,7 @@ def _trade(
         px = prices.close[total - 1]
         columns[EXIT, trades] = px
         entry = columns[ENTRY, trades]
-        columns[PNL, trades] = (px - entry) * q * mult - columns[FEES_IN, trades] - 0.0
-        columns[FEES_OUT, trades] = columns[SLIP_OUT, trades] = 0.0
+        columns[PNL, trades] = (px - entry) * q * mult - columns[TRADE_FEES, trades] - 0.0
         places[EXIT_BAR, trades] = -1
         trades += 1
     return trades, fills, changes
@@ -393,7 +378,7 @@ def _trade(
 def _excursions(
     prices: Prices, columns: FloatArray, places: IntArray, trades: int, pair: FloatArray
 ) -> int:
-    """Fill MAE, MFE and sums of every trade; returns the number of bars with a position."""
+    """Fill MAE and MFE of every trade; returns the number of bars with a position."""
     total = len(prices.open)
     held, before = 0, -1
     bits = pair.view(np.int64)
@@ -411,8 +396,6 @@ def _excursions(
             worst, best, entry = min(-px, -high), max(-px, -low), -px
             if last >= 0:
                 worst = min(worst, -leave)
-        columns[TRADE_FEES, i] = columns[FEES_IN, i] + columns[FEES_OUT, i]
-        columns[TRADE_SLIPPAGE, i] = columns[SLIP_IN, i] + columns[SLIP_OUT, i]
         columns[MAE, i] = min((worst - entry) / px, 0.0)
         columns[MFE, i] = max((best - entry) / px, 0.0)
         held += end - first + (last >= 0) - (first == before)
@@ -478,26 +461,6 @@ def _mark(
     return fold(shares), True
 
 
-@njit(cache=True, nogil=True)
-def spread(
-    ledger: Ledger, changes: int, cash: FloatArray, quantity: FloatArray, held: BoolArray
-) -> None:
-    """Fill cash, quantity and whether a position was held, of each bar, shape (T,).
-
-    Args:
-        ledger: As `run_events` left it.
-        changes: How often the account changed, as it counted.
-        cash, quantity, held: Filled.
-    """
-    for i in range(changes):
-        begin, end = ledger.since[i], ledger.since[i + 1]
-        cash[begin:end] = ledger.steps[0, i]
-        quantity[begin:end] = ledger.steps[1, i]
-        held[begin:end] = ledger.steps[1, i] != 0.0
-        if i > 0 and ledger.steps[1, i - 1] != 0.0:
-            held[begin] = True
-
-
 @register_jitable
 def _run(
     prices: Prices,
@@ -516,7 +479,7 @@ def _run(
     )
     gross, alive = _mark(prices.close, len(codes), cfg, charges, ledger, changes, work)
     held = _excursions(prices, columns, places, trades, ledger.share) if alive else 0
-    return Outcome(alive, trades, fills, changes, gross, held)
+    return Outcome(alive, trades, fills, gross, held)
 
 
 def _cached(sources: str) -> Any:

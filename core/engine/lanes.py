@@ -132,7 +132,7 @@ def scratch_for(track: Track) -> Scratch:
     """Make the memory one thread needs; pages that no lane writes to cost nothing."""
     total = len(track.bars)
     most = 2 * total + 2
-    ledger = events.ledger_for(np.empty(total), events.rows_for(total), total)
+    ledger = events.ledger_for(total)
     return Scratch(
         ledger.equity,
         np.empty(total),
@@ -143,7 +143,7 @@ def scratch_for(track: Track) -> Scratch:
         np.empty(most, dtype=np.uint8),
         np.empty(most, dtype=np.bool_),
         np.zeros(kernels.COUNTERS, dtype=np.int64),
-        np.empty((events.COLUMNS, most)),
+        np.empty((measures.TRADE_ROWS, most)),
         np.empty((2, most), dtype=np.int64),
         ledger,
         measures.workspace(total, len(track.calendar.ends), most),

@@ -10,6 +10,7 @@ from core.domain.options import EngineOptions
 from core.engine.account import simulate_account
 from core.engine.sleeves import simulate_sleeves
 from tests.factories import ZERO, make_bars, signals_at
+from tests.unit.analytics.simulations import simulation_of
 
 FIRST = 18_262
 
@@ -54,3 +55,13 @@ def test_one_symbol_alone_is_never_stale():
     made = simulate_sleeves([gaps], [signals_at(3, {0: 1})], options, ZERO)
 
     assert "stale_prices" not in summarise(made, options=options, costs=ZERO).badges
+
+
+def test_money_beyond_the_range_of_floats_is_no_warning():
+    sleeves = [simulation_of([1.7e308, 1.7e308], initial_cash=1.0) for _ in range(2)]
+
+    found = summarise(sleeves, options=EngineOptions(), costs=ZERO)
+
+    assert found.values["final_equity"] is None
+    assert found.reasons["final_equity"] == "not_finite"
+    assert "stale_prices" not in found.badges
