@@ -10,7 +10,6 @@ from core.domain.bars import US_PER_DAY
 from core.domain.options import EngineOptions
 from core.domain.simulation import Reason
 from core.engine.account import simulate_account
-from core.engine.simulate import needs_general_driver
 from core.engine.sleeves import simulate_sleeves
 from tests.factories import ZERO, make_bars, random_case, signals_at
 
@@ -57,8 +56,6 @@ def test_r19_the_end_of_the_run_asks_only_those_that_are_still_there():
 def test_r16_a_sleeve_ends_as_it_would_on_an_account_shared_with_who_does_nothing(seed):
     case = random_case(seed, count=60)
     bars, options = case.bars, case.options
-    if needs_general_driver(bars, options, case.costs):
-        pytest.skip("the other driver is asked either way")
     later = int(bars.session[-1]) + 6
     idle = replace(make_bars([1.0], session=[later]), ts=bars.ts[-1:] + 6 * US_PER_DAY)
 
