@@ -14,9 +14,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 from benchmarks.timing import Measure, Row, readable
+from core.bootstrap.kernels import VARIABLE, kernel_cache
 
+ROOT = Path(__file__).parent.parent
 PARTS = ("engine", "sweep", "prices", "doors")
 PACKAGES = ("numpy", "numba", "polars", "duckdb", "sqlalchemy", "fastapi", "streamlit")
 
@@ -31,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown := set(args.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))} cannot be measured")
     rows: list[Row] = []
+    os.environ[VARIABLE] = str(kernel_cache(ROOT / ".venv"))  # never those of other code
     for part in args.parts or PARTS:
         measure: Measure = import_module(f"benchmarks.{part}").measure
         for item in measure(quick=args.quick):

@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.peers import table, work
 from benchmarks.peers.environments import CannotInstall, python_of
 from benchmarks.peers.plan import BLOCKS, COLD, MODULES, OURS, PEERS, Block, Line
+from core.bootstrap.kernels import VARIABLE, kernel_cache
 
 ROOT = Path(__file__).parent.parent.parent
 CENT = 0.01
@@ -60,7 +61,11 @@ class Processes:
                 self.pythons[peer] = python_of(peer)
             except CannotInstall as problem:
                 self.pythons[peer] = f"not installed: {problem}"
-        self.environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        self.environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+            VARIABLE: str(kernel_cache(ROOT / ".venv-peers")),  # never those of other code
+        }
 
     def command(self, who: str, *arguments: str) -> list[str]:
         """Give the command line, or raise why there is none."""

@@ -22,8 +22,22 @@ Column = TypeVar("Column", bound=np.ndarray[Any, Any])
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
 ENTRY_KINDS = ("limit", "stop")
-# Counters that only the general driver has slots for, in the order of `desk`.
-_OF_ACCOUNTS = ("missed_limits", "detail_missing", "detail_conflicts")
+# Slots of a kernel's counters; the last only the general driver has, in the order of `desk`.
+SLOTS = {
+    "entries": kernels.ENTRIES,
+    "dropped_lot": kernels.DROPPED_LOT,
+    "scaled_cash": kernels.SCALED_CASH,
+    "rejected": kernels.REJECTIONS,
+    "expired": kernels.EXPIRED,
+    "blocked": kernels.BLOCKED,
+    "limited": kernels.LIMITED,
+    "volume_capped": kernels.VOLUME_CAPPED,
+    "margin_calls": kernels.MARGIN_CALLS,
+    "ambiguous_bars": kernels.AMBIGUOUS,
+    "missed_limits": kernels.COUNTERS,
+    "detail_missing": kernels.COUNTERS + 1,
+    "detail_conflicts": kernels.COUNTERS + 2,
+}
 KNOWN_CODES = np.array([1, -1, 0, 2, 3, -3], dtype=np.int8)
 
 
@@ -182,7 +196,15 @@ def charges_of(options: EngineOptions, costs: CostModel, session: Int32Array) ->
         slip_points=float(costs.slippage_points),
         tick=float(costs.tick),
         multiplier=float(options.multiplier),
+        plain=all(_is_plain(row) for row in fees.reshape(-1, fees.shape[-1])),
     )
+
+
+def _is_plain(row: FloatArray) -> bool:
+    """Whether a row of fees is a share of the value and nothing else."""
+    plain = _fee_row(Fees(), is_sale=True)
+    plain[kernels.RATE] = row[kernels.RATE]
+    return bool(np.array_equal(row, plain))
 
 
 def limits_of(options: EngineOptions, symbols: int) -> kernels.Limits:
@@ -262,17 +284,5 @@ def _minute(clock: time) -> int:
 
 def counters_of(counts: IntArray, conflicts: int) -> Counters:
     """Name the slots of a kernel's counters."""
-    return Counters(
-        entries=int(counts[kernels.ENTRIES]),
-        conflicts=conflicts,
-        dropped_lot=int(counts[kernels.DROPPED_LOT]),
-        scaled_cash=int(counts[kernels.SCALED_CASH]),
-        rejected=int(counts[kernels.REJECTIONS]),
-        expired=int(counts[kernels.EXPIRED]),
-        blocked=int(counts[kernels.BLOCKED]),
-        limited=int(counts[kernels.LIMITED]),
-        volume_capped=int(counts[kernels.VOLUME_CAPPED]),
-        margin_calls=int(counts[kernels.MARGIN_CALLS]),
-        ambiguous_bars=int(counts[kernels.AMBIGUOUS]),
-        **dict(zip(_OF_ACCOUNTS, counts[kernels.COUNTERS :].tolist(), strict=False)),
-    )
+    named = {name: int(counts[slot]) for name, slot in SLOTS.items() if slot < len(counts)}
+    return Counters(conflicts=conflicts, **named)

@@ -8,13 +8,12 @@ operations on the same numbers in the same order as in `kernels.run_scalar`, hen
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import fields
 from math import inf, nan
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 from numba.extending import register_jitable
 
@@ -22,7 +21,7 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Signals
-from core.engine import curve, kernels, measures
+from core.domain.simulation import BoolArray
 from core.engine.compiled import loop
 from core.engine.curve import BLOCK, LOW, SHARES, add_returns, extremes_of, fold
 from core.engine.kernels import (
@@ -57,7 +56,10 @@ from core.engine.measures import (
     RISK,
     TRADE_FEES,
     TRADE_SLIPPAGE,
+    Calendar,
+    Figures,
     Workspace,
+    measure,
 )
 
 # The rules this way knows. Whatever else may be switched must stand as it does by default, so that
@@ -105,44 +107,75 @@ _COSTS = frozenset(
         "fill_probability",
     }
 )
-_SIGNALS = frozenset({"codes", "conflicts", "entry_kind"})
+_SIGNALS = tuple(
+    (each.name, each.default)
+    for each in fields(Signals)
+    if each.name not in {"codes", "conflicts", "entry_kind"}
+)
 SPAN = 16  # bars whose extremes are known together
-_RING = 4096  # bars whose shares are kept until they are added
+_NO_LOW, _NO_HIGH = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+_RING = 1024  # bars whose shares are kept until they are added
 WIDE = 32  # bars that are marked together: fewer, and LLVM takes them one by one
 _ONES = 0x0101010101010101
 
 
 class Prices(NamedTuple):
-    """Columns of the bars; extremes as the bits of their floats, whose order is the same.
+    """Columns of the bars, and extremes as the bits of their floats, whose order is the same.
 
-    `highs` and `lows` are those of every SPAN bars, one after the other.
+    Spans are SPAN bars each, the last filled up with extremes that change nothing. Row t of
+    `edges` holds low and high from the beginning of a span to before bar t, and from bar t to the
+    end of its span. `spans[k, i]` holds those of 2**(k - 1) spans from span i on, of none for k
+    = 0; the widest that fit n spans twice, overlapping, are `spans[level[n]]`.
     """
 
     open: FloatArray
     close: FloatArray
-    high: IntArray
     low: IntArray
-    highs: IntArray
-    lows: IntArray
+    high: IntArray
+    edges: IntArray
+    spans: IntArray
+    level: IntArray
 
 
 def prices_of(bars: Bars) -> Prices:
-    """Make columns ready, with the extremes of every SPAN bars."""
-    high, low = bars.high.view(np.int64), bars.low.view(np.int64)
-    return Prices(bars.open, bars.close, high, low, *_extremes_of_spans(high, low))
+    """Make columns ready, with their extremes."""
+    low, high = bars.low.view(np.int64), bars.high.view(np.int64)
+    return Prices(bars.open, bars.close, *_extremes_of_spans(low, high))
 
 
 @njit(cache=True, nogil=True)
-def _extremes_of_spans(high: IntArray, low: IntArray) -> tuple[IntArray, IntArray]:
-    whole = len(high) // SPAN
-    highs, lows = np.empty(whole, dtype=np.int64), np.empty(whole, dtype=np.int64)
-    for k in range(whole):
-        above, below = high[k * SPAN : k * SPAN + SPAN], low[k * SPAN : k * SPAN + SPAN]
-        top, bottom = above[0], below[0]
-        for j in range(SPAN):
-            top, bottom = max(top, above[j]), min(bottom, below[j])
-        highs[k], lows[k] = top, bottom
-    return highs, lows
+def _extremes_of_spans(
+    low: IntArray, high: IntArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
+    total = len(low)
+    count = (total + SPAN - 1) // SPAN
+    level = np.zeros(count + 1, dtype=np.int64)
+    for n in range(1, count + 1):
+        level[n] = level[n // 2] + 1
+    lows, highs = np.full(count * SPAN, _NO_LOW), np.full(count * SPAN, _NO_HIGH)
+    lows[:total], highs[:total] = low, high
+    edges = np.empty((total + 1, 4), dtype=np.int64)
+    spans = np.empty((level[count] + 1, count + 2, 2), dtype=np.int64)
+    edges[0, 0], edges[0, 1], edges[total, 2], edges[total, 3] = (
+        _NO_LOW, _NO_HIGH, _NO_LOW, _NO_HIGH,
+    )  # fmt: skip
+    spans[:, :, 0], spans[:, :, 1] = _NO_LOW, _NO_HIGH
+    for k in range(count):
+        below, above = _NO_LOW, _NO_HIGH
+        for t in range(k * SPAN, min(k * SPAN + SPAN, total)):
+            below, above = min(below, low[t]), max(above, high[t])
+            edges[t + 1, 0], edges[t + 1, 1] = below, above
+        spans[1, k, 0], spans[1, k, 1] = below, above
+        below, above = _NO_LOW, _NO_HIGH
+        for t in range(min(k * SPAN + SPAN, total) - 1, k * SPAN - 1, -1):
+            below, above = min(below, low[t]), max(above, high[t])
+            edges[t, 2], edges[t, 3] = below, above
+    for i in range(2, len(spans)):
+        half = 1 << (i - 2)
+        for k in range(count - half):
+            spans[i, k, 0] = min(spans[i - 1, k, 0], spans[i - 1, k + half, 0])
+            spans[i, k, 1] = max(spans[i - 1, k, 1], spans[i - 1, k + half, 1])
+    return lows, highs, edges, spans, level
 
 
 class Ledger(NamedTuple):
@@ -150,7 +183,7 @@ class Ledger(NamedTuple):
 
     `rows` are those `decisions` found; `seen` their closes, and the opens after them. `steps` and
     `since` say what cash and quantity were, and from which bar on. `share`, of equity that is held,
-    goes round.
+    goes round. `reach` is what edges of spans say of a trade, `pair` floats that were bits.
     """
 
     rows: IntArray
@@ -159,6 +192,8 @@ class Ledger(NamedTuple):
     seen: FloatArray
     equity: FloatArray
     share: FloatArray
+    reach: IntArray
+    pair: FloatArray
 
 
 def ledger_for(bars: int) -> Ledger:
@@ -173,22 +208,25 @@ def ledger_for(bars: int) -> Ledger:
         np.empty((2, bars)),
         np.empty(bars),
         np.empty(_RING + WIDE),
+        np.empty((2 * bars + 2, 4), dtype=np.int64),
+        np.empty(2),
     )
 
 
-class Outcome(NamedTuple):
-    """What the loop found; unless it is `done`, the account was ruined."""
+class Results(NamedTuple):
+    """Where lanes write what they came to; row `into[i]` is that of lane i.
 
-    done: bool
-    trades: int
-    fills: int
-    gross: float
-    held: int
+    `done` says of lane i whether it has a row. It has none after ruin, and where its codes are not
+    known. `counters` are in the order of `slots`.
+    """
 
-
-def words_of(codes: CodeArray) -> IntArray:
-    """Give codes without gaps eight at a time, but for the last few."""
-    return codes[: len(codes) // 8 * 8].view(np.int64)
+    metrics: FloatArray
+    why: npt.NDArray[np.uint8]
+    daily: npt.NDArray[np.float32]
+    counters: IntArray
+    into: IntArray
+    done: BoolArray
+    slots: IntArray
 
 
 def rules_allow(options: EngineOptions, costs: CostModel) -> bool:
@@ -198,11 +236,7 @@ def rules_allow(options: EngineOptions, costs: CostModel) -> bool:
 
 def signals_allow(signals: Signals) -> bool:
     """Say whether a lane asks for market orders only."""
-    return all(
-        _is_plainly(getattr(signals, each.name), each.default)
-        for each in fields(signals)
-        if each.name not in _SIGNALS
-    )
+    return all(_is_plainly(getattr(signals, name), default) for name, default in _SIGNALS)
 
 
 def _as_by_default(rules: EngineOptions | CostModel, known: frozenset[str]) -> bool:
@@ -255,20 +289,30 @@ def decisions(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
 
 
 @register_jitable
-def _extremes(prices: Prices, begin: int, end: int) -> tuple[int, int]:
-    """Find the least low and the greatest high of the bars from `begin` to before `end`."""
-    low, high = prices.low[begin], prices.high[begin]
-    t = begin + 1
-    while t < end and t % SPAN != 0:
-        low, high = min(low, prices.low[t]), max(high, prices.high[t])
-        t += 1
-    while t + SPAN <= end:
-        low, high = min(low, prices.lows[t // SPAN]), max(high, prices.highs[t // SPAN])
-        t += SPAN
-    while t < end:
-        low, high = min(low, prices.low[t]), max(high, prices.high[t])
-        t += 1
-    return low, high
+def _extremes(prices: Prices, begin: int, end: int, reach: IntArray) -> tuple[int, int]:
+    """Find the least low and the greatest high of the bars from `begin` to before `end`.
+
+    No loop has a length of its own, which the processor would guess wrong at every trade.
+    """
+    first, last = begin // SPAN, (end - 1) // SPAN
+    if first == last:
+        below, above = _NO_LOW, _NO_HIGH
+        lows, highs = (
+            prices.low[first * SPAN : first * SPAN + SPAN],
+            prices.high[first * SPAN : first * SPAN + SPAN],
+        )
+        for j in range(SPAN):
+            low, high = lows[j], highs[j]
+            is_in = (j >= begin - first * SPAN) & (j < end - first * SPAN)
+            below = min(below, low if is_in else _NO_LOW)
+            above = max(above, high if is_in else _NO_HIGH)
+        return below, above
+    level = prices.level[last - first - 1]
+    left, right = first + 1, last - ((1 << level) >> 1)
+    spans = prices.spans
+    below = min(spans[level, left, 0], spans[level, right, 0])
+    above = max(spans[level, left, 1], spans[level, right, 1])
+    return min(below, reach[0], reach[2]), max(above, reach[1], reach[3])
 
 
 @register_jitable
@@ -376,16 +420,22 @@ def _trade(
 
 @register_jitable
 def _excursions(
-    prices: Prices, columns: FloatArray, places: IntArray, trades: int, pair: FloatArray
+    prices: Prices, columns: FloatArray, places: IntArray, trades: int, ledger: Ledger
 ) -> int:
     """Fill MAE and MFE of every trade; returns the number of bars with a position."""
     total = len(prices.open)
     held, before = 0, -1
+    pair, reach, edges = ledger.pair, ledger.reach, prices.edges
     bits = pair.view(np.int64)
+    for i in range(trades):  # fetched together, as in `_trade`
+        first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
+        end = last if last >= 0 else total
+        reach[i, 0], reach[i, 1] = edges[first, 2], edges[first, 3]
+        reach[i, 2], reach[i, 3] = edges[end, 0], edges[end, 1]
     for i in range(trades):
         first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
         end = last if last >= 0 else total
-        bits[0], bits[1] = _extremes(prices, first, end)
+        bits[0], bits[1] = _extremes(prices, first, end, reach[i])
         low, high = pair[0], pair[1]
         px, leave = columns[ENTRY, i], columns[EXIT, i]
         if columns[QUANTITY, i] > 0:
@@ -461,52 +511,66 @@ def _mark(
     return fold(shares), True
 
 
-@register_jitable
-def _run(
+@loop
+def run_lanes(
     prices: Prices,
-    codes: CodeArray,
-    stretches: int,
+    block: CodeArray,
+    words: IntArray,
+    count: int,
     cfg: Config,
     charges: Charges,
+    cal: Calendar,
     columns: FloatArray,
     places: IntArray,
     counts: IntArray,
     ledger: Ledger,
     work: Workspace,
-) -> Outcome:
-    trades, fills, changes = _trade(
-        prices, codes, stretches, cfg, charges, columns, places, counts, ledger
-    )
-    gross, alive = _mark(prices.close, len(codes), cfg, charges, ledger, changes, work)
-    held = _excursions(prices, columns, places, trades, ledger.share) if alive else 0
-    return Outcome(alive, trades, fills, gross, held)
+    results: Results,
+) -> None:
+    """Trade and measure lanes, one after the other.
 
-
-def _cached(sources: str) -> Any:
-    # numba looks at this file alone when it decides whether its cache is stale; what a closure
-    # holds is part of the key, and so the files this one takes functions from are.
-    @loop
-    def run_events(
-        prices: Prices,
-        codes: CodeArray,
-        stretches: int,
-        cfg: Config,
-        charges: Charges,
-        columns: FloatArray,
-        places: IntArray,
-        counts: IntArray,
-        ledger: Ledger,
-        work: Workspace,
-    ) -> Outcome:
-        if len(sources) == 0:
-            raise ValueError
-        return _run(prices, codes, stretches, cfg, charges, columns, places, counts, ledger, work)
-
-    return run_events
-
-
-run_events = _cached(
-    hashlib.sha256(
-        b"".join(Path(str(room.__file__)).read_bytes() for room in (curve, kernels, measures))
-    ).hexdigest()
-)
+    Args:
+        prices: Of T bars.
+        block: Codes, shape (N, 8 or more bytes a row): of each lane the first T.
+        words: The same, eight codes in one.
+        count: Lanes, at most N.
+        cfg: Account and fill rules.
+        charges: Fees and price concession.
+        cal: Of the bars.
+        columns: Shape (TRADE_ROWS, 2 T + 2), overwritten.
+        places: Shape (2, 2 T + 2), overwritten.
+        counts: Shape (COUNTERS,), overwritten.
+        ledger: Of this thread.
+        work: Of this thread.
+        results: What is filled.
+    """
+    total = len(prices.close)
+    for lane in range(count):
+        codes = block[lane, :total]
+        results.done[lane] = False
+        counts[:] = 0
+        stretches = decisions(codes, words[lane, : total // 8], ledger.rows)
+        if stretches < 0:
+            continue
+        trades, fills, changes = _trade(
+            prices, codes, stretches, cfg, charges, columns, places, counts, ledger
+        )
+        gross, alive = _mark(prices.close, total, cfg, charges, ledger, changes, work)
+        if not alive:
+            continue
+        held = _excursions(prices, columns, places, trades, ledger)
+        row = results.into[lane]
+        measure(
+            ledger.equity, columns, places, trades, cal,
+            Figures(
+                start=cfg.cash, multiplier=charges.multiplier, drawdown=nan, gross=gross / total,
+                held=held, fills=fills, ambiguous=0, ruined=False, folded=True, notional=nan,
+            ),
+            results.metrics[row], results.why[row], work.daily, work,
+        )  # fmt: skip
+        for d in range(len(work.daily)):  # as float32
+            results.daily[row, d] = work.daily[d]
+        for i in range(len(results.slots)):
+            slot = results.slots[i]
+            results.counters[row, i] = counts[slot] if slot >= 0 else 0
+        results.done[lane] = True

@@ -16,13 +16,20 @@ from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
-from core.domain.signals import Level, Signals
+from core.domain.signals import CodeArray, Level, Signals
 from core.domain.simulation import BoolArray, ReasonArray
 from core.engine import convert, curve, events, kernels, measures, simulate
 from core.engine.compiled import loop
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
 from core.errors import DataProblem
 
+CONFLICTS = COUNTER_NAMES.index("conflicts")
+_SLOTS = np.array(
+    [
+        slot if (slot := convert.SLOTS.get(name, -1)) < kernels.COUNTERS else -1
+        for name in COUNTER_NAMES
+    ]
+)
 _NOTHING = Signals(codes=np.empty(0, dtype=np.int8))
 
 
@@ -52,7 +59,8 @@ class Scratch:
         equity, cash, quantity, held: Per bar, as `run_scalar` fills them.
         table, rows, reason, ambiguous: Trades, likewise.
         columns, places: Trades, as `measure` reads them.
-        ledger: What `run_events` goes by.
+        ledger: What `run_lanes` goes by.
+        block, words: Codes of lanes that are run together, one by one and eight at a time.
     """
 
     equity: FloatArray
@@ -68,6 +76,8 @@ class Scratch:
     places: IntArray
     ledger: events.Ledger
     work: Workspace
+    block: CodeArray
+    words: IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,6 +126,9 @@ def track_of(
     """
     if not len(bars):
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
+    is_quick = events.rules_allow(options, costs) and not simulate.needs_general_driver(
+        bars, options, costs, _NOTHING
+    )
     return Track(
         bars,
         options,
@@ -124,13 +137,19 @@ def track_of(
         convert.flags_of(bars, options),
         convert.config_of(options, _NOTHING),
         convert.charges_of(options, costs, bars.session),
-        events.prices_of(bars) if events.rules_allow(options, costs) else None,
+        events.prices_of(bars) if is_quick else None,
     )
 
 
-def scratch_for(track: Track) -> Scratch:
-    """Make the memory one thread needs; pages that no lane writes to cost nothing."""
+def scratch_for(track: Track, together: int = 1) -> Scratch:
+    """Make the memory one thread needs; pages that no lane writes to cost nothing.
+
+    Args:
+        track: Of the lanes.
+        together: Lanes that may be run together.
+    """
     total = len(track.bars)
+    block = np.empty((together, -(-total // 8) * 8), dtype=np.int8)
     most = 2 * total + 2
     ledger = events.ledger_for(total)
     return Scratch(
@@ -147,7 +166,62 @@ def scratch_for(track: Track) -> Scratch:
         np.empty((2, most), dtype=np.int64),
         ledger,
         measures.workspace(total, len(track.calendar.ends), most),
+        block,
+        block.view(np.int64),
     )
+
+
+class Batch:
+    """Lanes of market orders, run together: a call less for each, in which nobody else waits."""
+
+    def __init__(self, track: Track, scratch: Scratch, rows: LaneRows) -> None:
+        self._track, self._scratch, self._rows = track, scratch, rows
+        self._held: list[tuple[int, Signals]] = []
+
+    def take(self, signals: Signals, lane: int) -> bool:
+        """Hold a lane until `run`; false if it needs the general way, or nothing fits any more."""
+        codes, place = signals.codes, len(self._held)
+        if self._track.prices is None or not events.signals_allow(signals):
+            return False
+        if codes.dtype != np.int8 or codes.shape != (len(self._track.bars),):
+            return False
+        if place == len(self._scratch.block):
+            return False
+        self._scratch.block[place, : len(codes)] = codes
+        self._held.append((lane, signals))
+        return True
+
+    def run(self) -> list[tuple[int, Signals]]:
+        """Fill the rows of what is held; returns lanes that only the general way can answer.
+
+        Those were ruined, or their codes make no sense.
+        """
+        held, self._held = self._held, []
+        track, scratch, rows = self._track, self._scratch, self._rows
+        if not held or track.prices is None:
+            return held
+        done = np.empty(len(held), dtype=np.bool_)
+        events.run_lanes(
+            track.prices,
+            scratch.block,
+            scratch.words,
+            len(held),
+            track.config,
+            track.charges,
+            track.calendar,
+            scratch.columns,
+            scratch.places,
+            scratch.counts,
+            scratch.ledger,
+            scratch.work,
+            events.Results(
+                rows.metrics, rows.why, rows.daily, rows.counters,
+                np.array([lane for lane, _ in held]), done, _SLOTS,
+            ),
+        )  # fmt: skip
+        for lane, signals in held:
+            rows.counters[lane, CONFLICTS] = signals.conflicts
+        return [each for each, is_done in zip(held, done, strict=True) if not is_done]
 
 
 def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, lane: int) -> None:
@@ -156,58 +230,25 @@ def run_lane(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, l
     Raises:
         StrategyFailed: the signals make no sense, as in `simulate`.
     """
+    batch = Batch(track, scratch, rows)
+    if not batch.take(signals, lane) or batch.run():
+        run_alone(track, signals, scratch, rows, lane)
+
+
+def run_alone(track: Track, signals: Signals, scratch: Scratch, rows: LaneRows, lane: int) -> None:
+    """Trade and measure one lane by the drivers that know every rule; fill its row.
+
+    Raises:
+        StrategyFailed: the signals make no sense, as in `simulate`.
+    """
     if simulate.needs_general_driver(track.bars, track.options, track.costs, signals):
         _account(track, signals, rows, lane)
         return
-    trades, figures = _quick(track, signals, scratch) or _general(track, signals, scratch)
+    trades, figures = _general(track, signals, scratch)
     _measure(track, scratch, trades, figures, rows, lane)
     counters = convert.counters_of(scratch.counts, signals.conflicts)
     rows.counters[lane] = [getattr(counters, name) for name in COUNTER_NAMES]
     rows.ruined[lane] = figures.ruined
-
-
-def _quick(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Figures] | None:
-    """Run the lane from decision to decision.
-
-    None where other rules are in use, after ruin and where the signals make no sense: the general
-    way has the answer then.
-    """
-    if track.prices is None or not events.signals_allow(signals):
-        return None
-    if signals.codes.dtype != np.int8 or signals.codes.shape != (len(track.bars),):
-        return None
-    codes = convert.locked(signals.codes, np.int8)
-    words = events.words_of(codes)
-    stretches = events.decisions(codes, words, scratch.ledger.rows)
-    if stretches < 0:
-        return None
-    scratch.counts[:] = 0
-    outcome = events.run_events(
-        track.prices,
-        codes,
-        stretches,
-        track.config,
-        track.charges,
-        scratch.columns,
-        scratch.places,
-        scratch.counts,
-        scratch.ledger,
-        scratch.work,
-    )
-    if not outcome.done:
-        return None
-    return outcome.trades, Figures(
-        start=track.config.cash,
-        multiplier=track.charges.multiplier,
-        drawdown=np.nan,
-        gross=outcome.gross / len(track.bars),
-        held=outcome.held,
-        fills=outcome.fills,
-        ambiguous=0,
-        ruined=False,
-        folded=True,
-        notional=np.nan,
-    )
 
 
 def _account(track: Track, signals: Signals, rows: LaneRows, lane: int) -> None:

@@ -31,7 +31,7 @@ from core.engine.dice import Watch, alone_with_dice, same_dice
 from core.engine.exits import decide_exits
 from core.engine.indicators import Indicators
 from core.engine.indicators.library import shared_memo
-from core.engine.lanes import LaneRows, Scratch, Track, run_lane, scratch_for, track_of
+from core.engine.lanes import Batch, LaneRows, Scratch, Track, run_alone, scratch_for, track_of
 from core.engine.simulate import ENGINE_VERSION
 from core.engine.version import code_digest
 from core.errors import Cancelled, Conflict, InvalidInput, StrategyFailed, WorkbenchError
@@ -504,10 +504,11 @@ class _Crew:
         try:
             scratch = self._idle.get_nowait()
         except Empty:
-            scratch = scratch_for(self._track)
+            scratch = scratch_for(self._track, self._plan.size)
         lanes = self._plan.lanes(number)
         rows = LaneRows.empty(len(lanes), len(self._track.calendar.ends))
         errors: dict[int, str] = {}
+        batch = Batch(self._track, scratch, rows)
         for place, lane in enumerate(lanes.tolist()):
             if self._stop.is_set():
                 return None
@@ -517,8 +518,14 @@ class _Crew:
                     track = self._track
                     with self._guard():
                         signals, _ = decide_exits(track.bars, signals, track.options, track.costs)
-                run_lane(self._track, signals, scratch, rows, place)
+                if not batch.take(signals, place):
+                    run_alone(self._track, signals, scratch, rows, place)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
+                errors[place] = _sentence(error)
+        for place, signals in batch.run():
+            try:
+                run_alone(self._track, signals, scratch, rows, place)
+            except StrategyFailed as error:
                 errors[place] = _sentence(error)
         self._idle.put(scratch)
         return Chunk(self._plan.hash, number, rows, errors)

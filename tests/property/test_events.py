@@ -14,9 +14,9 @@ from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, METRICS
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals
-from core.engine import events, lanes
+from core.engine import events
 from core.engine.events import rules_allow, signals_allow
-from core.engine.lanes import LaneRows, run_lane, scratch_for, track_of
+from core.engine.lanes import Batch, LaneRows, run_lane, scratch_for, track_of
 from core.engine.measures import SLOTS, measure_run
 from core.engine.simulate import simulate
 from tests.factories import Case, random_bars, random_case
@@ -60,7 +60,8 @@ def quick(case: Case) -> tuple[bool, LaneRows]:
     for memory in (scratch.equity, scratch.columns, scratch.ledger.steps):
         memory[...] = np.nan  # nothing may be taken from the lane before
     rows = LaneRows.empty(1, len(track.calendar.ends))
-    was_quick = lanes._quick(track, case.signals, scratch) is not None
+    batch = Batch(track, scratch, rows)
+    was_quick = batch.take(case.signals, 0) and not batch.run()
     run_lane(track, case.signals, scratch, rows, 0)
     return was_quick, rows
 
