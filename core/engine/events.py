@@ -183,7 +183,7 @@ class Ledger(NamedTuple):
 
     `rows` are those `decisions` found; `seen` their closes, and the opens after them. `steps` and
     `since` say what cash and quantity were, and from which bar on. `share`, of equity that is held,
-    goes round. `reach` is what edges of spans say of a trade, `pair` floats that were bits.
+    goes round. `reach` holds the extremes of trades, as bits, and which trades are short.
     """
 
     rows: IntArray
@@ -193,7 +193,6 @@ class Ledger(NamedTuple):
     equity: FloatArray
     share: FloatArray
     reach: IntArray
-    pair: FloatArray
 
 
 def ledger_for(bars: int) -> Ledger:
@@ -208,8 +207,7 @@ def ledger_for(bars: int) -> Ledger:
         np.empty((2, bars)),
         np.empty(bars),
         np.empty(_RING + WIDE),
-        np.empty((2 * bars + 2, 4), dtype=np.int64),
-        np.empty(2),
+        np.empty((2 * bars + 2, 3), dtype=np.int64),
     )
 
 
@@ -255,28 +253,34 @@ def _is_plainly(value: object, default: object) -> bool:
 
 
 @loop
-def decisions(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
+def decisions(codes: CodeArray, words: IntArray, rows: IntArray, spare: IntArray) -> int:
     """Find the rows whose code is not that of the row before; -1 if a code is not known.
 
     Args:
         codes: Of T bars, at least one.
         words: The same codes, eight in one.
         rows: Shape (T + 10,); the first row is always one of them, and after the last stands T.
+        spare: Shape (T / 8 + 1,), overwritten.
 
     Returns:
         How many there are.
     """
     total = len(codes)
-    rows[0] = 0
-    count = 1
+    # Neither loop has a branch: where a code changes nobody can foresee.
+    changing = 0
     alike = (int(codes[0]) & 0xFF) * _ONES
     for w in range(len(words)):
-        if words[w] == alike:
-            continue
-        for row in range(max(8 * w, 1), 8 * w + 8):  # without a branch per row
+        word = words[w]
+        spare[changing] = w
+        changing += word != alike
+        alike = ((word >> 56) & 0xFF) * _ONES
+    rows[0] = 0
+    count = 1
+    for i in range(changing):
+        first = 8 * spare[i]
+        for row in range(max(first, 1), first + 8):
             rows[count] = row
             count += codes[row] != codes[row - 1]
-        alike = (int(codes[8 * w + 7]) & 0xFF) * _ONES
     for row in range(max(8 * len(words), 1), total):
         rows[count] = row
         count += codes[row] != codes[row - 1]
@@ -286,33 +290,6 @@ def decisions(codes: CodeArray, words: IntArray, rows: IntArray) -> int:
         code = codes[rows[i]]
         strange |= (code < CLOSE_SHORT) | (code > CLOSE_LONG) | (code == -HOLD)
     return -1 if strange else count
-
-
-@register_jitable
-def _extremes(prices: Prices, begin: int, end: int, reach: IntArray) -> tuple[int, int]:
-    """Find the least low and the greatest high of the bars from `begin` to before `end`.
-
-    No loop has a length of its own, which the processor would guess wrong at every trade.
-    """
-    first, last = begin // SPAN, (end - 1) // SPAN
-    if first == last:
-        below, above = _NO_LOW, _NO_HIGH
-        lows, highs = (
-            prices.low[first * SPAN : first * SPAN + SPAN],
-            prices.high[first * SPAN : first * SPAN + SPAN],
-        )
-        for j in range(SPAN):
-            low, high = lows[j], highs[j]
-            is_in = (j >= begin - first * SPAN) & (j < end - first * SPAN)
-            below = min(below, low if is_in else _NO_LOW)
-            above = max(above, high if is_in else _NO_HIGH)
-        return below, above
-    level = prices.level[last - first - 1]
-    left, right = first + 1, last - ((1 << level) >> 1)
-    spans = prices.spans
-    below = min(spans[level, left, 0], spans[level, right, 0])
-    above = max(spans[level, left, 1], spans[level, right, 1])
-    return min(below, reach[0], reach[2]), max(above, reach[1], reach[3])
 
 
 @register_jitable
@@ -419,24 +396,54 @@ def _trade(
 
 
 @register_jitable
+def _extremes(prices: Prices, places: IntArray, trades: int, reach: IntArray) -> None:
+    """Put the least low and the greatest high of every trade into the first columns of `reach`.
+
+    First all trades as if they began and ended in two spans, then those that did not: without a
+    branch the processor fetches what many trades need at once.
+    """
+    total = len(prices.open)
+    edges, spans = prices.edges, prices.spans
+    short = 0
+    for i in range(trades):
+        first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
+        end = last if last >= 0 else total
+        left, right = first // SPAN, (end - 1) // SPAN
+        level = prices.level[max(right - left - 1, 0)]
+        near, far = left + 1, right - ((1 << level) >> 1)
+        below = min(spans[level, near, 0], spans[level, far, 0])
+        above = max(spans[level, near, 1], spans[level, far, 1])
+        reach[i, 0] = min(below, edges[first, 2], edges[end, 0])
+        reach[i, 1] = max(above, edges[first, 3], edges[end, 1])
+        reach[short, 2] = i
+        short += left == right
+    for k in range(short):
+        i = reach[k, 2]
+        first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
+        begin = first // SPAN * SPAN
+        inner, outer = first - begin, (last if last >= 0 else total) - begin
+        lows, highs = prices.low[begin : begin + SPAN], prices.high[begin : begin + SPAN]
+        below, above = _NO_LOW, _NO_HIGH
+        for j in range(SPAN):
+            low, high = lows[j], highs[j]
+            is_in = (j >= inner) & (j < outer)
+            below = min(below, low if is_in else _NO_LOW)
+            above = max(above, high if is_in else _NO_HIGH)
+        reach[i, 0], reach[i, 1] = below, above
+
+
+@register_jitable
 def _excursions(
-    prices: Prices, columns: FloatArray, places: IntArray, trades: int, ledger: Ledger
+    prices: Prices, columns: FloatArray, places: IntArray, trades: int, reach: IntArray
 ) -> int:
     """Fill MAE and MFE of every trade; returns the number of bars with a position."""
     total = len(prices.open)
     held, before = 0, -1
-    pair, reach, edges = ledger.pair, ledger.reach, prices.edges
-    bits = pair.view(np.int64)
-    for i in range(trades):  # fetched together, as in `_trade`
-        first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
-        end = last if last >= 0 else total
-        reach[i, 0], reach[i, 1] = edges[first, 2], edges[first, 3]
-        reach[i, 2], reach[i, 3] = edges[end, 0], edges[end, 1]
+    _extremes(prices, places, trades, reach)
+    seen = reach.view(np.float64)
     for i in range(trades):
         first, last = places[ENTRY_BAR, i], places[EXIT_BAR, i]
-        end = last if last >= 0 else total
-        bits[0], bits[1] = _extremes(prices, first, end, reach[i])
-        low, high = pair[0], pair[1]
+        low, high = seen[i, 0], seen[i, 1]
         px, leave = columns[ENTRY, i], columns[EXIT, i]
         if columns[QUANTITY, i] > 0:
             worst, best, entry = min(px, low), max(px, high), px
@@ -448,7 +455,7 @@ def _excursions(
                 worst = min(worst, -leave)
         columns[MAE, i] = min((worst - entry) / px, 0.0)
         columns[MFE, i] = max((best - entry) / px, 0.0)
-        held += end - first + (last >= 0) - (first == before)
+        held += (last if last >= 0 else total) - first + (last >= 0) - (first == before)
         before = last
     return held
 
@@ -549,7 +556,7 @@ def run_lanes(
         codes = block[lane, :total]
         results.done[lane] = False
         counts[:] = 0
-        stretches = decisions(codes, words[lane, : total // 8], ledger.rows)
+        stretches = decisions(codes, words[lane, : total // 8], ledger.rows, ledger.since)
         if stretches < 0:
             continue
         trades, fills, changes = _trade(
@@ -558,7 +565,7 @@ def run_lanes(
         gross, alive = _mark(prices.close, total, cfg, charges, ledger, changes, work)
         if not alive:
             continue
-        held = _excursions(prices, columns, places, trades, ledger)
+        held = _excursions(prices, columns, places, trades, ledger.reach)
         row = results.into[lane]
         measure(
             ledger.equity, columns, places, trades, cal,

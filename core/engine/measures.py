@@ -704,22 +704,19 @@ def _of_trades(
         return
     pnl, squares, values, results = table[PNL], work.trades[0], work.trades[1], work.trades[2]
 
-    wins, losses, streak, win_streak, loss_streak, with_risk = 0, 0, 0, 0, 0, 0
+    wins, losses, won, lost_in_a_row, win_streak, loss_streak, with_risk = 0, 0, 0, 0, 0, 0, 0
     best, worst = -inf, inf
     for i in range(closed):
         result = pnl[i] / (abs(table[QUANTITY, i]) * table[ENTRY, i] * fig.multiplier)
         results[i] = result
         best, worst = max(best, result), min(worst, result)
-        if pnl[i] > 0.0:
-            wins += 1
-            streak = streak + 1 if streak > 0 else 1
-            win_streak = max(win_streak, streak)
-        elif pnl[i] < 0.0:
-            losses += 1
-            streak = streak - 1 if streak < 0 else -1
-            loss_streak = max(loss_streak, -streak)
-        else:
-            streak = 0
+        # Without a branch: which trades win nobody can foresee.
+        is_win, is_loss = pnl[i] > 0.0, pnl[i] < 0.0
+        wins += is_win
+        losses += is_loss
+        won, lost_in_a_row = (won + 1) * is_win, (lost_in_a_row + 1) * is_loss
+        win_streak = max(win_streak, won)
+        loss_streak = max(loss_streak, lost_in_a_row)
     for i in range(closed):
         if table[RISK, i] > 0.0:
             values[with_risk] = pnl[i] / table[RISK, i]
