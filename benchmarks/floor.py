@@ -14,8 +14,8 @@ from numba import njit
 
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
-from core.domain.simulation import Counters, Simulation
-from core.engine.simulate import _fills, _trades
+from core.domain.simulation import Balance, Counters, Simulation
+from core.engine.simulate import executions_of
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -120,17 +120,16 @@ def floor_simulate(
         costs.bps / 10_000, costs.slippage_bps / 10_000,
         equity, cash, quantity, held, table, rows, why,
     )  # fmt: skip
-    table, rows, why = table[:n].T.copy(), rows[:n].T.copy(), why[:n].copy()
+    done, trades = executions_of(table, rows, why, np.zeros(n, dtype=np.bool_), n, fills)
     return Simulation(
         bars=bars,
         initial_cash=options.initial_cash,
         multiplier=1.0,
         equity=equity,
-        cash=cash,
-        quantity=quantity,
+        balance=Balance(np.arange(total), cash, quantity, total),
         held=held,
-        fills=_fills(table, rows, why, fills),
-        trades=_trades(table, rows, why, np.zeros(n, dtype=np.bool_)),
+        fills=done,
+        trades=trades,
         counters=Counters(entries=n),
         max_drawdown=drawdown,
         gross_exposure=gross / total,

@@ -95,6 +95,7 @@ def measure_lane(bars: Bars, rounds: int) -> Iterator[Row]:
     track = track_of(bars, OPTIONS, COSTS)
     track = replace(track, prices=None)  # not the quick way
     scratch = scratch_for(track)
+    cash, quantity = np.empty(len(bars)), np.empty(len(bars))
     rows = LaneRows.empty(2, len(track.calendar.ends))
     view = view_of(bars)
     for fast, slow in ((5, 20), (20, 60), (45, 190)):
@@ -107,8 +108,8 @@ def measure_lane(bars: Bars, rounds: int) -> Iterator[Row]:
             n, fills, drawdown, gross = loop(
                 bars.open, bars.high, bars.low, bars.close,
                 strategy.generate_signals(view).codes, 1e9, 1e9, OPTIONS.initial_cash,
-                COSTS.bps / 1e4, COSTS.slippage_bps / 1e4, scratch.equity, scratch.cash,
-                scratch.quantity, scratch.held, scratch.table, scratch.rows, scratch.reason,
+                COSTS.bps / 1e4, COSTS.slippage_bps / 1e4, scratch.equity, cash,
+                quantity, scratch.held, scratch.table, scratch.rows, scratch.reason,
             )  # fmt: skip
             to_columns(scratch.table, scratch.rows, n, scratch.columns, scratch.places)
             figures = Figures(

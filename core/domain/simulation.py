@@ -144,6 +144,33 @@ class Trades:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Balance:
+    """Cash and position at the close of every bar, written down where one of them changed.
+
+    Attributes:
+        since: Bars from which on they are what they are, ascending from 0, shape (K,).
+        cash, quantity: From that bar on, shape (K,).
+        bars: Number of bars, T.
+    """
+
+    since: IntArray
+    cash: FloatArray
+    quantity: FloatArray
+    bars: int
+
+    @classmethod
+    def of(cls, cash: FloatArray, quantity: FloatArray) -> Balance:
+        """Write down columns of bars, each of shape (T,)."""
+        changes = (cash[1:] != cash[:-1]) | (quantity[1:] != quantity[:-1])
+        since = np.flatnonzero(np.append(np.ones(min(len(cash), 1), dtype=np.bool_), changes))
+        return cls(since, cash[since], quantity[since], len(cash))
+
+    def by_bar(self, column: FloatArray) -> FloatArray:
+        """Lay `cash` or `quantity` out, shape (T,)."""
+        return np.repeat(column, np.diff(self.since, append=self.bars))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Simulation:
     """One symbol's run through the engine, one row per bar where shapes are (T,).
 
@@ -151,8 +178,7 @@ class Simulation:
         initial_cash: Equity before the first bar.
         multiplier: Money per price point of one unit.
         equity: Cash plus marked position at each close.
-        cash: At each close.
-        quantity: Position at each close, signed.
+        balance: Cash and position at each close.
         held: Whether there was a position at any moment of the bar.
         max_drawdown: min over bars of equity / running peak - 1, initial cash included; <= 0.
         gross_exposure: Mean over bars of |quantity| * close * multiplier / equity.
@@ -169,8 +195,7 @@ class Simulation:
     initial_cash: float
     multiplier: float
     equity: FloatArray
-    cash: FloatArray
-    quantity: FloatArray
+    balance: Balance
     held: BoolArray
     fills: Fills
     trades: Trades
@@ -184,6 +209,16 @@ class Simulation:
     labels: Mapping[int, str] = field(default_factory=dict)
     funding: float = 0.0
     fx: FloatArray | None = None
+
+    @property
+    def cash(self) -> FloatArray:
+        """At each close, shape (T,), laid out anew."""
+        return self.balance.by_bar(self.balance.cash)
+
+    @property
+    def quantity(self) -> FloatArray:
+        """Position at each close, signed, shape (T,), laid out anew."""
+        return self.balance.by_bar(self.balance.quantity)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -254,8 +289,7 @@ class PortfolioSimulation:
             initial_cash=self.initial_cash,
             multiplier=self.multiplier,
             equity=self.equity,
-            cash=self.cash,
-            quantity=self.quantity[:, 0].copy(),
+            balance=Balance.of(self.cash, self.quantity[:, 0]),
             held=self.held,
             fills=self.fills,
             trades=self.trades,

@@ -136,23 +136,27 @@ def again(equity: FloatArray, start: float) -> tuple[float, float, float, float]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gross_of(
-    quantity: FloatArray, close: FloatArray, multiplier: float, equity: FloatArray
+    since: IntArray, quantity: FloatArray, close: FloatArray, multiplier: float, equity: FloatArray
 ) -> float:
     """Sum |quantity| * close * multiplier / equity over the bars of one symbol, shape (T,) each.
 
-    Bars without a position add 0, whatever is left of the account.
+    Quantities are those from the bars `since` on, as in `Balance`. Bars without a position add 0,
+    whatever is left of the account.
     """
-    sums, total = np.zeros(BLOCK), len(equity)
+    sums, size, total = np.zeros(BLOCK), np.empty(BLOCK), len(equity)
+    change, changes = 0, len(since)
     for first in range(0, total, BLOCK):
-        size = min(BLOCK, total - first)
-        q, px, money = (
-            quantity[first : first + size],
-            close[first : first + size],
-            equity[first : first + size],
-        )
-        for i in range(size):
-            share = abs(q[i]) * px[i] * multiplier / money[i]
-            sums[i] += share if q[i] != 0.0 else 0.0
+        count, laid = min(BLOCK, total - first), 0
+        while laid < count:
+            until = since[change + 1] if change + 1 < changes else total
+            stop = min(until - first, count)
+            size[laid:stop] = abs(quantity[change])
+            laid = max(laid, stop)
+            change += laid < count
+        px, money = close[first : first + count], equity[first : first + count]
+        for i in range(count):
+            share = size[i] * px[i] * multiplier / money[i]
+            sums[i] += share if size[i] != 0.0 else 0.0
     return fold(sums)
 
 

@@ -309,31 +309,35 @@ def run_scalar_python(
     cfg: Config,
     charges: Charges,
     equity: FloatArray,
-    cash_out: FloatArray,
-    q_out: FloatArray,
+    since: IntArray,
+    steps: FloatArray,
     held: BoolArray,
     trade_f: FloatArray,
     trade_i: IntArray,
     trade_reason: ReasonArray,
     trade_ambiguous: BoolArray,
     counters: IntArray,
-) -> tuple[int, int, bool]:
+) -> tuple[int, int, int, bool]:
     """Run one symbol; fill the output arrays in place.
 
     Args:
         entry_px: Shape (T,) or (0,) when no row rests.
-        equity, cash_out, q_out, held: Shape (T,).
+        equity, held: Shape (T,).
+        since, steps: Shape (T + 1,) and (2, T + 1): from bar `since[i]` on cash is `steps[0, i]`
+            and the quantity `steps[1, i]`, from the first on, which is the beginning.
         trade_f, trade_i: Shape (N, 11) and (N, 4), N of at least 2 T + 1.
         limits: None where no rule of R14 is in use, which leaves its code out.
 
     Returns:
-        Number of trades, number of fills, ruined.
+        Number of trades, number of fills, how often cash or quantity changed, ruined.
     """
     total = len(o)
     rests_exist = len(entry_px) > 0
     mult = charges.multiplier
     cash = cfg.cash
     q = 0.0
+    changes = 0
+    since[0], steps[0, 0], steps[1, 0] = 0, cash, q
     way, side = 0, 0.0  # the direction held, as a code and as a factor
     # `trigger` is what the favourable price must exceed: the target, or just below it for a touch.
     stop, target, trigger, best, trail = -inf, inf, inf, 0.0, nan
@@ -376,8 +380,6 @@ def run_scalar_python(
                 best_seen = max(best_seen, favourable)
                 held[t] = True
                 equity[t] = marked
-                cash_out[t] = cash
-                q_out[t] = q
                 continue
         flag = flags[t]
         opened = BEFORE
@@ -673,13 +675,12 @@ def run_scalar_python(
                 elif result <= -limits.loss:
                     halted, halt_reason = session[t], DAILY_LOSS
         equity[t] = marked
-        cash_out[t] = cash
-        q_out[t] = q
+        if cash != steps[0, changes] or q != steps[1, changes]:
+            changes += t > 0
+            since[changes], steps[0, changes], steps[1, changes] = t, cash, q
         if ruined:
             for rest in range(t + 1, total):
                 equity[rest] = cash
-                cash_out[rest] = cash
-                q_out[rest] = 0.0
                 held[rest] = False
             break
 
@@ -689,7 +690,7 @@ def run_scalar_python(
             0, -1, -1, trades, trade_f, trade_i, trade_reason, mult,
         )  # fmt: skip
         trades += 1
-    return trades, fills, ruined
+    return trades, fills, changes + 1, ruined
 
 
 @register_jitable

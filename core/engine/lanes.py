@@ -56,16 +56,14 @@ class Scratch:
     """Memory of one thread, written anew by every lane.
 
     Attributes:
-        equity, cash, quantity, held: Per bar, as `run_scalar` fills them.
+        equity, held: Per bar, as `run_scalar` fills them.
         table, rows, reason, ambiguous: Trades, likewise.
         columns, places: Trades, as `measure` reads them.
-        ledger: What `run_lanes` goes by.
+        ledger: What `run_lanes` goes by; changes of cash and quantity, as `run_scalar` gives them.
         block, words: Codes of lanes that are run together, one by one and eight at a time.
     """
 
     equity: FloatArray
-    cash: FloatArray
-    quantity: FloatArray
     held: BoolArray
     table: FloatArray
     rows: IntArray
@@ -154,8 +152,6 @@ def scratch_for(track: Track, together: int = 1) -> Scratch:
     ledger = events.ledger_for(total)
     return Scratch(
         ledger.equity,
-        np.empty(total),
-        np.empty(total),
         np.empty(total, dtype=np.bool_),
         np.empty((most, 11)),
         np.empty((most, 4), dtype=np.int64),
@@ -285,7 +281,7 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
     if not plainly_right(signals, len(track.bars)):
         convert.check_signals(signals, len(track.bars))
     scratch.counts[:] = 0
-    trades, fills, ruined = kernels.run_scalar(*_arguments(track, signals, scratch))
+    trades, fills, changes, ruined = kernels.run_scalar(*_arguments(track, signals, scratch))
     to_columns(scratch.table, scratch.rows, trades, scratch.columns, scratch.places)
     total = len(track.bars)
     return trades, Figures(
@@ -293,7 +289,11 @@ def _general(track: Track, signals: Signals, scratch: Scratch) -> tuple[int, Fig
         multiplier=track.charges.multiplier,
         drawdown=np.nan,
         gross=curve.gross_of(
-            scratch.quantity, track.bars.close, track.charges.multiplier, scratch.equity
+            scratch.ledger.since[:changes],
+            scratch.ledger.steps[1, :changes],
+            track.bars.close,
+            track.charges.multiplier,
+            scratch.equity,
         )
         / total,
         held=int(np.count_nonzero(scratch.held)),
@@ -325,8 +325,8 @@ def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, .
         track.config._replace(max_bars=signals.max_bars, ttl=signals.ttl),
         track.charges,
         scratch.equity,
-        scratch.cash,
-        scratch.quantity,
+        scratch.ledger.since,
+        scratch.ledger.steps,
         scratch.held,
         scratch.table,
         scratch.rows,

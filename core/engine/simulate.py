@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from core.domain.bars import Bars, FloatArray
+from core.domain.bars import Bars, FloatArray, IntArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Signals
-from core.domain.simulation import Fills, ReasonArray, Simulation, Trades
+from core.domain.simulation import (
+    Balance,
+    BoolArray,
+    Fills,
+    ReasonArray,
+    Simulation,
+    Trades,
+)
 from core.engine import convert, curve, kernels
 from core.engine.account import simulate_account
 from core.errors import DataProblem
@@ -47,8 +55,8 @@ def simulate(
     convert.check_signals(signals, total)
     if needs_general_driver(bars, options, costs, signals):
         return simulate_account([bars], [signals], options, costs, compiled=compiled).alone()
-    equity, cash, quantity = np.empty(total), np.empty(total), np.empty(total)
-    held = np.empty(total, dtype=np.bool_)
+    equity, held = np.empty(total), np.empty(total, dtype=np.bool_)
+    since, steps = np.empty(total + 1, dtype=np.int64), np.empty((2, total + 1))
     most = 2 * total + 2
     table = np.empty((most, 11))
     rows = np.empty((most, 4), dtype=np.int64)
@@ -56,7 +64,7 @@ def simulate(
     ambiguous = np.empty(most, dtype=np.bool_)
     counts = np.zeros(kernels.COUNTERS, dtype=np.int64)
     run = kernels.run_scalar if compiled else kernels.run_scalar_python
-    trades, fills, ruined = run(
+    trades, fills, changes, ruined = run(
         bars.open,
         bars.high,
         bars.low,
@@ -73,8 +81,8 @@ def simulate(
         convert.config_of(options, signals),
         convert.charges_of(options, costs, bars.session),
         equity,
-        cash,
-        quantity,
+        since,
+        steps,
         held,
         table,
         rows,
@@ -82,20 +90,22 @@ def simulate(
         ambiguous,
         counts,
     )
-    table, rows, reason = table[:trades].T.copy(), rows[:trades].T.copy(), reason[:trades].copy()
+    done, closed = executions_of(table, rows, reason, ambiguous, trades, fills)
+    cash, quantity = steps[:, :changes].copy()
+    balance = Balance(since[:changes].copy(), cash, quantity, total)
+    gross = curve.gross_of(balance.since, quantity, bars.close, options.multiplier, equity)
     return Simulation(
         bars=bars,
         initial_cash=options.initial_cash,
         multiplier=options.multiplier,
         equity=equity,
-        cash=cash,
-        quantity=quantity,
+        balance=balance,
         held=held,
-        fills=_fills(table, rows, reason, int(fills)),
-        trades=_trades(table, rows, reason, ambiguous[:trades].copy()),
+        fills=done,
+        trades=closed,
         counters=convert.counters_of(counts, signals.conflicts),
         max_drawdown=curve.worst_of(equity, options.initial_cash, ruined),
-        gross_exposure=curve.gross_of(quantity, bars.close, options.multiplier, equity) / total,
+        gross_exposure=gross / total,
         ruined=bool(ruined),
     )
 
@@ -130,37 +140,45 @@ def needs_general_driver(
     )
 
 
-def _fills(table: FloatArray, rows: np.ndarray, reason: ReasonArray, count: int) -> Fills:
-    bar = np.empty(count, dtype=np.int64)
-    quantity, price, fee, slippage = (np.empty(count) for _ in range(4))
-    why = np.ones(count, dtype=np.uint8)
-    closed = rows[kernels.EXIT_BAR] >= 0
-    ins, outs = rows[kernels.ENTRY_SEQ], rows[kernels.EXIT_SEQ][closed]
-    bar[ins], bar[outs] = rows[kernels.ENTRY_BAR], rows[kernels.EXIT_BAR][closed]
-    quantity[ins] = table[kernels.QUANTITY]
-    quantity[outs] = -table[kernels.QUANTITY][closed]
-    price[ins], price[outs] = table[kernels.ENTRY], table[kernels.EXIT][closed]
-    fee[ins], fee[outs] = table[kernels.FEES_IN], table[kernels.FEES_OUT][closed]
-    slippage[ins], slippage[outs] = table[kernels.SLIP_IN], table[kernels.SLIP_OUT][closed]
-    why[outs] = reason[closed]
-    return Fills(bar, quantity, price, fee, slippage, why)
+def executions_of(
+    table: FloatArray,
+    rows: IntArray,
+    reason: ReasonArray,
+    ambiguous: BoolArray,
+    trades: int,
+    fills: int,
+) -> tuple[Fills, Trades]:
+    """Lay out what the kernel wrote of its first `trades` trades; see `run_scalar`."""
+    columns, places, done, when, why = _laid_out(table, rows, reason, trades, fills)
+    quantity, price, fee, slippage = done
+    own = (*places, *columns, reason[:trades].copy(), ambiguous[:trades].copy())
+    return Fills(when, quantity, price, fee, slippage, why), Trades(*own)
 
 
-def _trades(
-    table: FloatArray, rows: np.ndarray, reason: ReasonArray, ambiguous: np.ndarray
-) -> Trades:
-    return Trades(
-        entry_bar=rows[kernels.ENTRY_BAR],
-        exit_bar=rows[kernels.EXIT_BAR],
-        quantity=table[kernels.QUANTITY],
-        entry_price=table[kernels.ENTRY],
-        exit_price=table[kernels.EXIT],
-        pnl=table[kernels.PNL],
-        fees=table[kernels.FEES_IN] + table[kernels.FEES_OUT],
-        slippage=table[kernels.SLIP_IN] + table[kernels.SLIP_OUT],
-        mae=table[kernels.MAE],
-        mfe=table[kernels.MFE],
-        risk=table[kernels.RISK],
-        exit_reason=reason,
-        ambiguous=ambiguous,
-    )
+@njit(cache=True, nogil=True)
+def _laid_out(
+    table: FloatArray, rows: IntArray, reason: ReasonArray, trades: int, fills: int
+) -> tuple[FloatArray, IntArray, FloatArray, IntArray, ReasonArray]:
+    """Turn the trade table of the kernel into columns: of trades, their bars, of fills."""
+    columns, bars = np.empty((9, trades)), np.empty((2, trades), dtype=np.int64)
+    done, when = np.empty((4, fills)), np.empty(fills, dtype=np.int64)
+    why = np.ones(fills, dtype=np.uint8)
+    for i in range(trades):
+        row, place = table[i], rows[i]
+        for k in range(4):
+            columns[k, i] = row[k]  # quantity, entry, exit, pnl
+        columns[4, i] = row[kernels.FEES_IN] + row[kernels.FEES_OUT]
+        columns[5, i] = row[kernels.SLIP_IN] + row[kernels.SLIP_OUT]
+        columns[6, i], columns[7, i] = row[kernels.MAE], row[kernels.MFE]
+        columns[8, i] = row[kernels.RISK]
+        bars[0, i], bars[1, i] = place[kernels.ENTRY_BAR], place[kernels.EXIT_BAR]
+        n = place[kernels.ENTRY_SEQ]
+        done[0, n], done[1, n] = row[kernels.QUANTITY], row[kernels.ENTRY]
+        done[2, n], done[3, n] = row[kernels.FEES_IN], row[kernels.SLIP_IN]
+        when[n] = place[kernels.ENTRY_BAR]
+        if place[kernels.EXIT_BAR] >= 0:
+            n = place[kernels.EXIT_SEQ]
+            done[0, n], done[1, n] = -row[kernels.QUANTITY], row[kernels.EXIT]
+            done[2, n], done[3, n] = row[kernels.FEES_OUT], row[kernels.SLIP_OUT]
+            when[n], why[n] = place[kernels.EXIT_BAR], reason[i]
+    return columns, bars, done, when, why

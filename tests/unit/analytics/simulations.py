@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.domain.simulation import Counters, Fills, Simulation, Trades
+from core.domain.simulation import Balance, Counters, Fills, Simulation, Trades
 from tests.factories import make_bars
 
 
@@ -66,8 +66,9 @@ def simulation_of(
         initial_cash=initial_cash,
         multiplier=multiplier,
         equity=money,
-        cash=money.copy(),
-        quantity=np.zeros(count) if quantity is None else np.array(quantity, dtype=np.float64),
+        balance=Balance.of(
+            money, np.zeros(count) if quantity is None else np.array(quantity, dtype=np.float64)
+        ),
         held=np.ones(count, dtype=np.bool_) if held is None else np.array(held, dtype=np.bool_),
         fills=_fills(trades),
         trades=_trades(trades),
