@@ -164,10 +164,12 @@ def buy_and_hold(
         Money at the last close of each symbol by these times, shape (T,).
     """
     ts = union([each.ts for each in bars]) if at is None else at
-    find = carried if at is None else latest
     sleeve = initial_cash / len(bars)
     equity = np.zeros(len(ts))
+    clock, place = bars[0].ts[:0], np.zeros(len(ts), dtype=np.int64)
     for each in bars:
         worth = sleeve * (worth_of(each) / opening_of(each)) if len(each) else each.close
-        equity += find(ts, each.ts, worth, sleeve)
+        if not np.array_equal(each.ts, clock):  # mostly all symbols have one
+            clock, place = each.ts, np.searchsorted(each.ts, ts, side="right")
+        equity += np.concatenate(([sleeve], worth))[place]
     return equity

@@ -25,6 +25,8 @@ def has_stale_marks(traded: Traded) -> bool:
     turns = np.diff(curve.session, prepend=curve.session[:1]) != 0
     number = np.cumsum(turns).astype(np.float64)
     for own, held in _positions(traded, curve.ts):
+        if len(own) == len(curve.ts):
+            continue  # a close in every row
         last = carried(curve.ts, own, number[np.searchsorted(curve.ts, own)], 0.0)
         if bool(np.any((held != 0.0) & (number - last > STALE_AFTER))):
             return True

@@ -351,36 +351,30 @@ def run_scalar_python(
     pending = -1  # row of a resting order that outlives its first bar
     day_start = cfg.cash
     halted, halt_reason = NEVER, 0  # the session a day limit has ended
-    # Most bars of most runs only carry a position on. They are told apart first, which makes the
-    # loop half as long; `calm_until` is 0 while flat and where a rule could act on any bar.
+    # Most bars of most runs only carry a position on, or wait for one. Loops of their own take
+    # them; `calm_until` is 0 while flat and where a rule could act on any bar.
     calm_until = 0
     simple_rows = not (rests_exist or cfg.fill_at_close or cfg.intraday)
     may_be_calm = simple_rows or (
         cfg.intraday and cfg.delay == 0 and not (cfg.fill_at_close or rests_exist)
     )
+    may_idle = not cfg.fill_at_close and limits is None
     if limits is not None:
         may_be_calm = may_be_calm and not limits.flatten
 
-    for t in range(total):
-        op, hi, lo, cl = o[t], h[t], l[t], c[t]
+    t = -1
+    while t + 1 < total:
+        t += 1
         if t < calm_until:
-            code = codes[t - 1 - cfg.delay]
-            adverse, favourable = lo, hi
-            if side < 0:
-                adverse, favourable = -hi, -lo
-            marked = cash + q * cl * mult
-            if (
-                adverse > stop
-                and favourable <= trigger
-                and (code == HOLD or code == way)
-                and flags[t] == 0
-                and marked > 0.0
-            ):
-                worst_seen = min(worst_seen, adverse)
-                best_seen = max(best_seen, favourable)
-                held[t] = True
-                equity[t] = marked
-                continue
+            t, worst_seen, best_seen = _carried(
+                t, min(calm_until, total), h, l, c, flags, codes, cash, q, way, stop, trigger, mult,
+                cfg.delay, worst_seen, best_seen, equity, held,
+            )  # fmt: skip
+        elif may_idle and q == 0.0 and pending < 0:
+            t = _idled(t, codes, cfg.delay, cash, equity, held)
+        if t == total:
+            break
+        op, hi, lo, cl = o[t], h[t], l[t], c[t]
         flag = flags[t]
         opened = BEFORE
         was_held = q != 0.0
@@ -691,6 +685,67 @@ def run_scalar_python(
         )  # fmt: skip
         trades += 1
     return trades, fills, changes + 1, ruined
+
+
+@register_jitable
+def _carried(
+    t: int,
+    until: int,
+    h: FloatArray,
+    l: FloatArray,  # noqa: E741 - as above
+    c: FloatArray,
+    flags: ReasonArray,
+    codes: CodeArray,
+    cash: float,
+    q: float,
+    way: int,
+    stop: float,
+    trigger: float,
+    mult: float,
+    delay: int,
+    worst: float,
+    best: float,
+    equity: FloatArray,
+    held: BoolArray,
+) -> tuple[int, float, float]:
+    """Carry a position on over bars in which nothing can happen.
+
+    Returns:
+        The first bar in which something may, at most `until`; worst and best signed price.
+    """
+    for u in range(t, until):
+        code = codes[u - 1 - delay]
+        adverse, favourable = l[u], h[u]
+        if way < 0:
+            adverse, favourable = -h[u], -l[u]
+        marked = cash + q * c[u] * mult
+        if not (
+            adverse > stop
+            and favourable <= trigger
+            and (code == HOLD or code == way)
+            and flags[u] == 0
+            and marked > 0.0
+        ):
+            return u, worst, best
+        worst = min(worst, adverse)
+        best = max(best, favourable)
+        held[u] = True
+        equity[u] = marked
+    return until, worst, best
+
+
+@register_jitable
+def _idled(
+    t: int, codes: CodeArray, delay: int, cash: float, equity: FloatArray, held: BoolArray
+) -> int:
+    """Go on without a position to the next bar whose acting row asks for one."""
+    for u in range(t, len(codes)):
+        row = u - 1 - delay
+        if row >= 0 and (codes[row] == LONG or codes[row] == SHORT):
+            return u
+        held[u] = False
+        equity[u] = cash
+    return len(codes)
 
 
 @register_jitable
