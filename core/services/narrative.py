@@ -156,6 +156,7 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
         (options.fx, f"account in {options.account_currency}, {_rates(options)}"),
         (not options.funding, "without funding"),
+        (options.risk_free, f"ratios above a rate of {options.risk_free * 100:.6g} % a year"),
     )
     return [words for given, words in said if given]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import shutil
@@ -80,6 +81,20 @@ def test_the_tiles_show_the_metrics_of_the_run(open_page, submit):
         assert tile
         assert formats.metric(name, run.metrics[name]) in text_of(tile.group())
     assert f"± {formats.number(run.metrics['sharpe_se'])}" in text_of(html)
+
+
+def test_a_sharpe_says_how_many_sessions_it_needs_and_has(open_page, submit):
+    run = submit(symbols=("MSFT",))
+    html = words(opened(open_page, run))
+
+    tile = re.search(r'data-metric="sharpe".*?</div>', html, re.DOTALL).group()
+    needed, had = run.metrics["min_trl"], run.metrics["sessions"]
+    if needed is None:
+        assert run.metrics.reasons["min_trl"] == "no_excess"
+        assert "one standard error" in text_of(tile)
+    else:
+        said = f"needs {formats.number(math.ceil(needed), 0)} sessions, has {had:,.0f}"
+        assert said in text_of(tile)
 
 
 def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):

@@ -6,6 +6,8 @@ from core.domain.metrics import METRICS, Metrics
 from ui import formats
 from ui.components import markup
 
+ERROR = "one standard error"
+
 
 def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) -> None:
     """Draw the tiles; undefined numbers are dashes that say why.
@@ -31,7 +33,7 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
             "sharpe",
             metrics,
             beside="" if error is None else f"± {formats.number(error)}",
-            under="one standard error",
+            under=_track_record(metrics) or ERROR,
         ),
         _tile("max_drawdown", metrics, under=_under("underwater_longest", metrics, "sessions")),
         _tile("trades", metrics, under=_under("exposure", metrics, "of bars held")),
@@ -52,7 +54,7 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
 def _tile(name: str, metrics: Metrics, *, beside: str = "", under: str = "") -> str:
     known = metrics.values.get(name) is not None
     value = markup.value(metrics, name)
-    extra = f" <small>{markup.text(beside)}</small>" if beside and known else ""
+    extra = f' <small title="{ERROR}">{markup.text(beside)}</small>' if beside and known else ""
     below = under if known else formats.reason(metrics, name)
     return _shell(markup.label(name), value + extra, below, METRICS[name].name)
 
@@ -67,6 +69,15 @@ def _shell(label: str, value: str, under: str, name: str) -> str:
         f'<div class="wb-tile" data-metric="{name}"><dt>{label}</dt>'
         f'<dd class="wb-value">{value}</dd><dd class="wb-under">{markup.text(under)}</dd></div>'
     )
+
+
+def _track_record(metrics: Metrics) -> str:
+    """Say how many sessions such a Sharpe ratio needs to be trusted, and how many there are."""
+    needed, had = metrics.values.get("min_trl"), metrics.values.get("sessions")
+    if needed is None or had is None:
+        return ""
+    words = (formats.metric("min_trl", needed), formats.metric("sessions", had))
+    return "needs {} sessions, has {}".format(*words)
 
 
 def _under(name: str, metrics: Metrics, words: str) -> str:

@@ -299,6 +299,7 @@ def test_a_failed_run_says_why():
         ({"no_entry_after": "15:00"}, "no entries from 15:00"),
         ({"symbols": ("A", "B")}, "cash in 2 equal sleeves"),
         ({"close_at_end": True}, "sold at the last close"),
+        ({"risk_free": 0.045}, "ratios above a rate of 4.5 % a year"),
         ({"costs": CostModel(name="zero")}, "costs: no costs at all."),
     ],
 )
