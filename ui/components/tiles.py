@@ -7,6 +7,7 @@ from ui import formats
 from ui.components import markup
 
 ERROR = "one standard error"
+SURE_TO = 0.001
 
 
 def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) -> None:
@@ -33,7 +34,7 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
             "sharpe",
             metrics,
             beside="" if error is None else f"± {formats.number(error)}",
-            under=_track_record(metrics) or ERROR,
+            under=_confidence(metrics),
         ),
         _tile("max_drawdown", metrics, under=_under("underwater_longest", metrics, "sessions")),
         _tile("trades", metrics, under=_under("exposure", metrics, "of bars held")),
@@ -71,13 +72,14 @@ def _shell(label: str, value: str, under: str, name: str) -> str:
     )
 
 
-def _track_record(metrics: Metrics) -> str:
-    """Say how many sessions such a Sharpe ratio needs to be trusted, and how many there are."""
-    needed, had = metrics.values.get("min_trl"), metrics.values.get("sessions")
-    if needed is None or had is None:
-        return ""
-    words = (formats.metric("min_trl", needed), formats.metric("sessions", had))
-    return "needs {} sessions, has {}".format(*words)
+def _confidence(metrics: Metrics) -> str:
+    """Say how likely it is that the true Sharpe ratio is above 0; never that it is certain."""
+    sure = metrics.values.get("psr")
+    if sure is None:
+        return ERROR
+    shown = formats.percent(min(max(sure, SURE_TO), 1.0 - SURE_TO), 1)
+    bound = ">" if sure > 1.0 - SURE_TO else "<" if sure < SURE_TO else ""
+    return f"{bound}{shown} likely above 0"
 
 
 def _under(name: str, metrics: Metrics, words: str) -> str:
