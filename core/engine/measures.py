@@ -753,6 +753,7 @@ def _of_trades(
             _deny(out, why, slot, reason)
         return
     pnl, squares, values, results = table[PNL], work.trades[0], work.trades[1], work.trades[2]
+    stakes = work.trades[3]
 
     wins, losses, won, lost_in_a_row, win_streak, loss_streak, with_risk = 0, 0, 0, 0, 0, 0, 0
     best, worst = -inf, inf
@@ -769,7 +770,9 @@ def _of_trades(
         loss_streak = max(loss_streak, lost_in_a_row)
     for i in range(closed):
         if table[RISK, i] > 0.0:
+            put_in = abs(table[QUANTITY, i]) * table[ENTRY, i] * fig.multiplier
             values[with_risk] = pnl[i] / table[RISK, i]
+            stakes[with_risk] = put_in / table[RISK, i]
             with_risk += 1
     _put(out, why, WIN_RATE, wins / closed)
     _put(out, why, BEST_TRADE, best)
@@ -790,8 +793,7 @@ def _of_trades(
             known = 0
             for i in range(closed):
                 if table[RISK, i] > 0.0:
-                    put_in = abs(table[QUANTITY, i]) * table[ENTRY, i] * fig.multiplier
-                    squares[known] = table[row, i] * put_in / table[RISK, i]
+                    squares[known] = table[row, i] * stakes[known]
                     known += 1
             _put(out, why, slot, pairwise_sum(squares, known, work.stack) / known)
 
