@@ -153,6 +153,12 @@ class EngineOptionsBody(Body):
         None, description="Trade options by their delta on the prices of the underlying."
     )
     close_at_end: bool | None = None
+    risk_free: float | None = Field(
+        None,
+        ge=-0.1,
+        le=1,
+        description="Effective rate a year that ratios are in excess of, a fraction (0.04 is 4 %).",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from math import ceil
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,7 @@ from core.domain.run import RunSpec
 
 NONE = "—"
 MINUS = "\N{MINUS SIGN}"
+INFINITE = "\N{INFINITY}"
 
 # What spreadsheets take for the start of a formula, full-width and hidden characters included.
 FORMULA_START = r"^[\s\x00\ufeff]*[=+\-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20]"
@@ -73,6 +75,8 @@ def metric(name: str, value: float | None) -> str:
         return NONE
     signed = name in SIGNED
     whole = value == int(value)
+    if name == "min_trl":
+        value = ceil(value)  # part of a session is not enough
     writers: dict[MetricUnit, Callable[[], str]] = {
         "fraction": lambda: percent(value, signed=signed),
         "money": lambda: money(value, signed=signed),
@@ -90,6 +94,12 @@ def reason(metrics: Metrics, name: str) -> str:
     """Say why a metric is undefined, in words."""
     code = metrics.reasons.get(name, "")
     return REASONS.get(code, code.replace("_", " "))
+
+
+def undefined(metrics: Metrics, name: str) -> str:
+    """Write what has no number: a dash, or infinity for profits without a loss."""
+    endless = name == "profit_factor" and metrics.reasons.get(name) == "no_losses"
+    return INFINITE if endless and (metrics.values.get("win_rate") or 0.0) > 0.0 else NONE
 
 
 def tone(name: str, value: float | None) -> Tone:

@@ -106,7 +106,7 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs=BY_RUN)
 def trades(_services: Services, run: Run) -> pl.DataFrame:
-    """Give the trades of a finished run (schema `TRADES_SCHEMA`)."""
+    """Give the trades of a finished run, with their excursions in units of risk."""
     return _services.backtests.trades(run)
 
 

@@ -226,6 +226,8 @@ class TradeRow(TypedDict):
     mae: float | None
     mfe: float | None
     r_multiple: float | None
+    mae_r: float | None
+    mfe_r: float | None
     ambiguous: bool
     open: bool
 
@@ -253,6 +255,8 @@ def trade_rows(frame: pl.DataFrame, at_most: int = TRADES_AT_MOST) -> list[Trade
         mae="mae",
         mfe="mfe",
         r_multiple="r_multiple",
+        mae_r="mae_r",
+        mfe_r="mfe_r",
         ambiguous="ambiguous",
         open="open",
     )

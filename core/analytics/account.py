@@ -11,7 +11,7 @@ from core.analytics import benchmark as relative
 from core.analytics import combine, drawdown, returns, trade_stats
 from core.analytics.undefined import NOISE
 from core.domain.bars import Bars, FloatArray, IntArray
-from core.domain.simulation import PortfolioSimulation, Simulation, Traded
+from core.domain.simulation import PortfolioSimulation, Simulation, Traded, Trades
 
 _One = Simulation | PortfolioSimulation
 
@@ -28,6 +28,7 @@ class ClosedTrades:
         bars: From the bar of entry to the bar of exit, of the symbol; 0 within one bar.
         seconds: Between the openings of these bars.
         mae, mfe: Fractions of the entry price.
+        mae_r, mfe_r: The same over the risk at entry, NaN without a stop.
     """
 
     exit: IntArray
@@ -38,6 +39,8 @@ class ClosedTrades:
     seconds: FloatArray
     mae: FloatArray
     mfe: FloatArray
+    mae_r: FloatArray
+    mfe_r: FloatArray
 
     def __len__(self) -> int:
         """Number of closed trades."""
@@ -54,6 +57,8 @@ class Account:
         years: From the opening of the first bar to the end of the last, of 365.2425 days.
         per_year: Sessions (weeks, months for bars that long) by which figures are annualised.
         bars_per_year: `per_year` times the mean number of bars in a session.
+        risk_free: Effective rate a year that ratios are in excess of.
+        session_rate, bar_rate: What it earns in a session, and in a bar.
         closes: Equity at the end of each session, shape (D,).
         returns: Of sessions, up to and including the one of ruin.
         ordered: The same, sorted.
@@ -81,6 +86,9 @@ class Account:
     years: float
     per_year: float
     bars_per_year: float
+    risk_free: float
+    session_rate: float
+    bar_rate: float
     closes: FloatArray
     returns: FloatArray
     ordered: FloatArray
@@ -123,12 +131,13 @@ class Account:
         return gross if abs(gross) > NOISE * terms else 0.0
 
 
-def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
+def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float = 0.0) -> Account:
     """Gather what metrics need.
 
     Args:
         traded: Sleeves of one account, not all without bars, or an account that symbols share.
         benchmark: Bars to buy and hold instead; None for those of the symbols themselves.
+        risk_free: Effective rate a year, a fraction.
     """
     simulations: Sequence[_One]
     if isinstance(traded, PortfolioSimulation):
@@ -147,18 +156,24 @@ def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
     filled = [bars for bars in symbols if len(bars)]
     years = _years(filled)
     per_year = _periods_per_year(filled, len(ends), years)
+    bars_per_year = per_year * total / len(ends)
     fills = [simulation.fills for simulation in simulations]
     return Account(
         initial_cash=start,
         final_equity=float(curve.equity[-1]),
         years=years,
         per_year=per_year,
-        bars_per_year=per_year * total / len(ends),
+        bars_per_year=bars_per_year,
+        risk_free=risk_free,
+        session_rate=returns.risk_free_return(risk_free, per_year),
+        bar_rate=returns.risk_free_return(risk_free, bars_per_year),
         closes=closes,
         returns=session_returns,
         ordered=np.sort(session_returns),
         bar_returns=bar_returns,
-        pairs=relative.pairs_with_own_symbols(symbols, curve, ends, session_returns, per_year)
+        pairs=relative.pairs_with_own_symbols(
+            symbols, curve, ends, session_returns, per_year, risk_free=risk_free
+        )
         if benchmark is None
         else relative.pairs_with(
             benchmark,
@@ -166,6 +181,7 @@ def account_of(traded: Traded, benchmark: Bars | None = None) -> Account:
             closes[: len(session_returns)],
             start,
             per_year,
+            risk_free=risk_free,
         ),
         drawdowns=falls,
         underwater=drawdown.underwater(falls),
@@ -252,8 +268,7 @@ def _closed_trades_of(simulation: Simulation) -> ClosedTrades:
         multiples=trade_stats.risk_multiples(trades)[closed],
         bars=leave - entry,
         seconds=(exits - ts[entry]) / 1e6,
-        mae=trades.mae[closed],
-        mfe=trades.mfe[closed],
+        **_excursions(trades, simulation.multiplier, closed),
     )
 
 
@@ -271,9 +286,19 @@ def _closed_trades_shared(account: PortfolioSimulation) -> ClosedTrades:
         multiples=trade_stats.risk_multiples(trades)[closed],
         bars=account.own_bars(leave, symbols) - account.own_bars(entry, symbols),
         seconds=(exits - account.ts[entry]) / 1e6,
-        mae=trades.mae[closed],
-        mfe=trades.mfe[closed],
+        **_excursions(trades, account.multiplier, closed),
     )
+
+
+def _excursions(
+    trades: Trades, multiplier: float, closed: slice | IntArray
+) -> dict[str, FloatArray]:
+    return {
+        "mae": trades.mae[closed],
+        "mfe": trades.mfe[closed],
+        "mae_r": trade_stats.excursion_multiples(trades, trades.mae, multiplier)[closed],
+        "mfe_r": trade_stats.excursion_multiples(trades, trades.mfe, multiplier)[closed],
+    }
 
 
 def _open_trades(simulation: _One) -> int:

@@ -50,12 +50,14 @@ class Pairs:
         own, benchmark: Fractions.
         per_year: Spans in a year.
         sessions: Sessions of the account up to the one of ruin, at least P.
+        free: What the risk-free rate earns in each span, or in all of them alike.
     """
 
     own: FloatArray
     benchmark: FloatArray
     per_year: float
     sessions: int
+    free: FloatArray | float = 0.0
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -63,19 +65,20 @@ class Pairs:
 
     @cached_property
     def fit(self) -> Fit:
-        """The regression line.
+        """The regression line of both in excess of the risk-free rate.
 
         Raises:
             Undefined: `too_short`, `too_few_pairs`: fewer than `PAIRS_AT_LEAST` pairs;
                 `flat_benchmark`: the benchmark's returns are constant.
         """
         _require(self, PAIRS_AT_LEAST)
-        if ratios.is_constant(self.benchmark):
+        own, other = self.own - self.free, self.benchmark - self.free
+        if ratios.is_constant(self.benchmark) or ratios.is_constant(other):
             raise Undefined("flat_benchmark")
         count = len(self)
-        own_mean = float(self.own.sum()) / count
-        benchmark_mean = float(self.benchmark.sum()) / count
-        own, other = self.own - own_mean, self.benchmark - benchmark_mean
+        own_mean = float(own.sum()) / count
+        benchmark_mean = float(other.sum()) / count
+        own, other = own - own_mean, other - benchmark_mean
         square = float((other * other).sum())
         slope = float((own * other).sum()) / square
         rest = own - slope * other
@@ -101,6 +104,8 @@ def pairs_with_own_symbols(
     ends: IntArray,
     session_returns: FloatArray,
     per_year: float,
+    *,
+    risk_free: float = 0.0,
 ) -> Pairs:
     """Pair an account with buying and holding its own symbols in the same equal sleeves.
 
@@ -110,6 +115,7 @@ def pairs_with_own_symbols(
         ends: Rows of it that end a session, shape (D,).
         session_returns: Of the account, up to the session of ruin, shape (P,).
         per_year: Sessions in a year.
+        risk_free: Effective rate a year.
     """
     cash = curve.initial_cash
     if len(symbols) == 1 and len(symbols[0]) == len(curve.ts):
@@ -118,7 +124,13 @@ def pairs_with_own_symbols(
     else:
         held = combine.buy_and_hold(symbols, cash, curve.ts[ends])
     count = len(session_returns)
-    return Pairs(session_returns, returns.simple_returns(held[:count], cash), per_year, count)
+    return Pairs(
+        own=session_returns,
+        benchmark=returns.simple_returns(held[:count], cash),
+        per_year=per_year,
+        sessions=count,
+        free=returns.risk_free_return(risk_free, per_year),
+    )
 
 
 def pairs_with(
@@ -127,6 +139,8 @@ def pairs_with(
     closes: FloatArray,
     initial_cash: float,
     per_year: float,
+    *,
+    risk_free: float = 0.0,
 ) -> Pairs:
     """Pair an account with buying and holding a benchmark over the sessions both have.
 
@@ -139,6 +153,7 @@ def pairs_with(
         closes: Equity at the end of each, shape (D,).
         initial_cash: Money before the first.
         per_year: Sessions of the account in a year.
+        risk_free: Effective rate a year.
 
     Returns:
         No pairs where fewer than two levels are in common.
@@ -149,12 +164,14 @@ def pairs_with(
         sessions, benchmark.session[ends], assume_unique=True, return_indices=True
     )
     own, other = closes[mine], combine.worth_of(benchmark)[ends[theirs]]
+    spans = np.diff(mine)
     covered = int(mine[-1] - mine[0]) if len(mine) else 0
     if len(mine) and mine[0] == 0:
         first = int(theirs[0])
         opened = combine.opening_of(benchmark, int(ends[first - 1]) + 1 if first else 0)
         own = np.concatenate(([initial_cash], own))
         other = np.concatenate(([opened], other))
+        spans = np.append(1, spans)
         covered += 1
     if not covered:
         none = np.empty(0)
@@ -164,14 +181,15 @@ def pairs_with(
         benchmark=returns.simple_returns(other[1:], float(other[0])),
         per_year=per_year * (len(own) - 1) / covered,
         sessions=len(sessions),
+        free=returns.risk_free_returns(risk_free, per_year, spans),
     )
 
 
 def alpha(pairs: Pairs) -> float:
     """Compute Jensen's alpha, `A` times the intercept of the regression (Jensen 1968).
 
-    With the risk-free rate at 0, returns are excess returns. empyrical compounds the intercept,
-    `(1 + a)^A - 1`; backtesting.py subtracts beta times the total return of holding.
+    empyrical compounds the intercept, `(1 + a)^A - 1`; backtesting.py subtracts beta times the
+    total return of holding.
 
     Raises:
         Undefined: as `Pairs.fit`.
@@ -224,7 +242,7 @@ def correlation(pairs: Pairs) -> float:
         Undefined: as `Pairs.fit`; `zero_variance`: the account's returns are constant.
     """
     fit = pairs.fit
-    if ratios.is_constant(pairs.own):
+    if ratios.is_constant(pairs.own) or ratios.is_constant(pairs.own - pairs.free):
         raise Undefined("zero_variance")
     return max(-1.0, min(1.0, fit.slope * sqrt(fit.benchmark_square / fit.own_square)))
 

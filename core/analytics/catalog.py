@@ -57,20 +57,16 @@ def _turnover(account: Account) -> float:
 
 
 def _upi(account: Account) -> float:
-    return ratios.ulcer_performance(_cagr(account), drawdown.ulcer_index(account.drawdowns))
+    ulcer = drawdown.ulcer_index(account.drawdowns)
+    return ratios.ulcer_performance(_cagr(account), ulcer, risk_free=account.risk_free)
 
 
-def _risk_multiples(account: Account) -> FloatArray:
-    """P&L over initial risk of the closed trades that had a stop."""
-    multiples = account.trades.multiples
-    return multiples[~np.isnan(multiples)]
-
-
-def _expectancy_r(account: Account) -> float:
-    multiples = _risk_multiples(account)
-    if not len(multiples):
+def _mean_multiple(multiples: FloatArray) -> float:
+    """Mean over the closed trades that had a stop."""
+    known = multiples[~np.isnan(multiples)]
+    if not len(known):
         raise Undefined("no_stop")
-    return trade_stats.mean(multiples)
+    return trade_stats.mean(known)
 
 
 def _unit_results(account: Account) -> FloatArray:
@@ -79,8 +75,8 @@ def _unit_results(account: Account) -> FloatArray:
     Never a mixture: a multiple of risk is near 1 and a return near 0.01, so the mean and the
     deviation of both together would be those of the few trades with a stop.
     """
-    multiples = _risk_multiples(account)
-    return multiples if len(multiples) == len(account.trades) else account.trades.returns
+    multiples = account.trades.multiples
+    return account.trades.returns if np.isnan(multiples).any() else multiples
 
 
 CATALOG: Mapping[str, Measure] = {
@@ -89,10 +85,17 @@ CATALOG: Mapping[str, Measure] = {
     "total_return": lambda a: returns.total_return(a.initial_cash, a.final_equity),
     "cagr": _history(_cagr),
     "volatility": lambda a: ratios.volatility(a.returns, a.per_year),
-    "sharpe": _traded(lambda a: ratios.sharpe(a.returns, a.per_year)),
-    "sharpe_se": _traded(lambda a: ratios.sharpe_error(a.returns, a.per_year)),
-    "sharpe_bar": _traded(lambda a: ratios.sharpe(a.bar_returns, a.bars_per_year)),
-    "sortino": _traded(lambda a: ratios.sortino(a.returns, a.per_year)),
+    "sharpe": _traded(lambda a: ratios.sharpe(a.returns, a.per_year, risk_free=a.session_rate)),
+    "sharpe_se": _traded(
+        lambda a: ratios.sharpe_error(a.returns, a.per_year, risk_free=a.session_rate)
+    ),
+    "psr": _traded(lambda a: ratios.probabilistic_sharpe(a.returns, risk_free=a.session_rate)),
+    "min_trl": _traded(lambda a: ratios.sessions_needed(a.returns, risk_free=a.session_rate)),
+    "sessions": lambda a: float(len(a.returns)),
+    "sharpe_bar": _traded(
+        lambda a: ratios.sharpe(a.bar_returns, a.bars_per_year, risk_free=a.bar_rate)
+    ),
+    "sortino": _traded(lambda a: ratios.sortino(a.returns, a.per_year, threshold=a.session_rate)),
     "max_drawdown": lambda a: a.max_drawdown,
     "calmar": _traded(_history(lambda a: ratios.calmar(_cagr(a), a.max_drawdown))),
     "ulcer_index": _history(lambda a: drawdown.ulcer_index(a.drawdowns)),
@@ -123,7 +126,7 @@ CATALOG: Mapping[str, Measure] = {
     "profit_factor": _closed(lambda a: trade_stats.profit_factor(a.trades.pnl)),
     "expectancy": _closed(lambda a: trade_stats.mean(a.trades.pnl)),
     "expectancy_pct": _closed(lambda a: trade_stats.mean(a.trades.returns)),
-    "expectancy_r": _closed(_expectancy_r),
+    "expectancy_r": _closed(lambda a: _mean_multiple(a.trades.multiples)),
     "payoff": _closed(lambda a: trade_stats.payoff(a.trades.pnl)),
     "average_win": _closed(lambda a: trade_stats.average_win(a.trades.pnl)),
     "average_loss": _closed(lambda a: trade_stats.average_loss(a.trades.pnl)),
@@ -141,9 +144,12 @@ CATALOG: Mapping[str, Measure] = {
     "duration_max": _closed(lambda a: trade_stats.greatest(a.trades.seconds)),
     "mae_mean": _closed(lambda a: trade_stats.mean(a.trades.mae)),
     "mfe_mean": _closed(lambda a: trade_stats.mean(a.trades.mfe)),
+    "mae_r": _closed(lambda a: _mean_multiple(a.trades.mae_r)),
+    "mfe_r": _closed(lambda a: _mean_multiple(a.trades.mfe_r)),
     "ambiguous_pct": _closed(lambda a: a.ambiguous_bars / len(a.trades)),
     "fees": lambda a: a.fees,
     "slippage": lambda a: a.slippage,
+    "total_costs": lambda a: a.costs,
     "cost_share": _traded(lambda a: costs.cost_share(a.costs, a.gross_profit)),
     "breakeven_bps": _traded(lambda a: costs.breakeven_bps(a.gross_profit, a.notional)),
     "dividends": lambda a: a.dividends,

@@ -2,7 +2,7 @@
 
 Functions take per-period returns, shape (D,), as fractions without NaN, and `per_year`, the periods
 a year has. Standard deviations are of the sample (ddof 1), higher moments of the population. The
-risk-free rate and the threshold are per period; 0 is what runs are measured with.
+risk-free rate and the threshold are per period.
 
 Fewer than `at_least` returns raise `Undefined("too_short")` everywhere. A denominator up to `NOISE`
 counts as zero.
@@ -10,7 +10,7 @@ counts as zero.
 
 from __future__ import annotations
 
-from math import floor, sqrt
+from math import erfc, floor, sqrt
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from core.domain.bars import FloatArray
 
 SHARPE_AT_LEAST = 20
 TAIL_AT_LEAST = 100
+Z_95 = 1.6448536269514722
+"""Normal quantile of 95 %."""
 
 
 def _require(returns: FloatArray, at_least: int) -> None:
@@ -114,15 +116,100 @@ def sharpe_error(
     Raises:
         Undefined: as `sharpe`.
     """
+    _, variance = _ratio_and_variance(returns, risk_free, at_least)
+    return sqrt(per_year) * sqrt(variance / (len(returns) - 1))
+
+
+def _ratio_and_variance(
+    returns: FloatArray, risk_free: float, at_least: int
+) -> tuple[float, float]:
+    """Sharpe ratio of one period, and what `estimation_variance` says of it."""
     _require(returns, 2)
     mean, second, third, fourth = _moments(returns)
     _require(returns, at_least)
     count = len(returns)
     ratio = (mean - risk_free) / sqrt(second * count / (count - 1))
-    skew, kurt = third / second**1.5, fourth / second**2
+    return ratio, estimation_variance(ratio, third / second**1.5, fourth / second**2)
+
+
+def estimation_variance(ratio: float, skew: float, kurt: float) -> float:
+    """Compute D - 1 times the variance of a Sharpe ratio's estimate; `kurt` is raw, a normal's 3.
+
+    `1 - g3 s + (g4 - 1) s^2 / 4`, of a ratio of one period (Mertens 2002).
+    """
     # g4 >= g3^2 + 1 makes this positive; max() only guards the rounding of two-point samples.
-    variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) * ratio * ratio / 4.0)
-    return sqrt(per_year) * sqrt(variance / (count - 1))
+    return max(0.0, 1.0 - skew * ratio + (kurt - 1.0) * ratio * ratio / 4.0)
+
+
+def probability_above(
+    ratio: float, variance: float, count: int, *, benchmark: float = 0.0
+) -> float:
+    """Compute the probability that the true Sharpe ratio is above a benchmark's.
+
+    `Phi((s - s*) sqrt(D - 1) / sqrt(1 - g3 s + (g4 - 1) s^2 / 4))` (Bailey and Lopez de Prado
+    2012). LEAN feeds it the excess kurtosis. It knows of one trial only: the best of a search is
+    flattered.
+
+    Args:
+        ratio: Of one period, `s`.
+        variance: As `estimation_variance`.
+        count: Periods D, at least 2.
+        benchmark: Ratio of one period to be beaten, `s*`.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        Undefined: `zero_denominator`: the estimate has no error.
+    """
+    if variance <= NOISE:
+        raise Undefined("zero_denominator")
+    z = (ratio - benchmark) * sqrt(count - 1) / sqrt(variance)
+    return 0.5 * erfc(-z / sqrt(2.0))  # the normal distribution, exact in both tails
+
+
+def least_track_record(ratio: float, variance: float, *, benchmark: float = 0.0) -> float:
+    """Compute the periods it takes until a Sharpe ratio is above a benchmark's with 95 %.
+
+    `1 + (1 - g3 s + (g4 - 1) s^2 / 4) (z / (s - s*))^2`, `z` the normal quantile of 95 % (Bailey
+    and Lopez de Prado 2012): the D at which `probability_above` is 95 %, not rounded.
+
+    Args:
+        ratio: Of one period, `s`.
+        variance: As `estimation_variance`.
+        benchmark: Ratio of one period to be beaten, `s*`.
+
+    Raises:
+        Undefined: `no_excess`: the ratio is not above the benchmark's.
+    """
+    if ratio - benchmark <= NOISE:
+        raise Undefined("no_excess")
+    return 1.0 + variance * (Z_95 / (ratio - benchmark)) ** 2
+
+
+def probabilistic_sharpe(
+    returns: FloatArray, *, risk_free: float = 0.0, at_least: int = SHARPE_AT_LEAST
+) -> float:
+    """Compute the probability that the true Sharpe ratio is above 0, see `probability_above`.
+
+    Raises:
+        Undefined: as `sharpe`; `zero_denominator`.
+    """
+    ratio, variance = _ratio_and_variance(returns, risk_free, at_least)
+    return probability_above(ratio, variance, len(returns))
+
+
+def sessions_needed(
+    returns: FloatArray, *, risk_free: float = 0.0, at_least: int = SHARPE_AT_LEAST
+) -> float:
+    """Compute how many such returns it takes to trust that their Sharpe ratio is above 0.
+
+    See `least_track_record`.
+
+    Raises:
+        Undefined: as `sharpe`; `no_excess`.
+    """
+    return least_track_record(*_ratio_and_variance(returns, risk_free, at_least))
 
 
 def downside_deviation(returns: FloatArray, *, threshold: float = 0.0) -> float:

@@ -7,6 +7,8 @@ autocorrelation of +0.2 alone inflates a per-bar Sharpe ratio by a quarter (Lo 2
 
 from __future__ import annotations
 
+from math import expm1, log1p
+
 import numpy as np
 
 from core.analytics.undefined import Undefined
@@ -122,3 +124,22 @@ def periods_per_year(timeframe: Timeframe, *, periods: int, years: float, nomina
     if timeframe is Timeframe.MN1:
         return 12.0
     return periods / years if years >= 1.0 else nominal
+
+
+def risk_free_return(annual: float, per_year: float) -> float:
+    """Compute what a riskless rate earns in one period, `(1 + RF)^(1 / A) - 1`.
+
+    Args:
+        annual: Effective rate a year, a fraction above -1.
+        per_year: Periods in a year, A.
+
+    Returns:
+        A fraction, exact to the last digits where the power would cancel; 0 for a rate of 0.
+    """
+    return expm1(log1p(annual) / per_year)
+
+
+def risk_free_returns(annual: float, per_year: float, periods: IntArray) -> FloatArray:
+    """Compute the same over several periods each, `(1 + RF)^(periods / A) - 1`, shape of those."""
+    earned: FloatArray = np.expm1(log1p(annual) / per_year * periods)
+    return earned

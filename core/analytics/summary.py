@@ -32,8 +32,8 @@ def summarise(
 
     Args:
         traded: One sleeve per symbol, or the account they share.
-        options: As the engine was given; decides a badge only.
-        costs: Likewise.
+        options: As the engine was given; decide badges and the risk-free rate.
+        costs: Likewise, badges only.
         synthetic: Whether any of the prices came from a generator.
         benchmark: What to measure against; None for buying and holding the same symbols.
 
@@ -47,7 +47,7 @@ def summarise(
     if any(len(simulation.equity) for simulation in simulations):
         # Numbers beyond the range of floats become None below, not warnings.
         with np.errstate(all="ignore"):
-            account = account_of(traded, benchmark)
+            account = account_of(traded, benchmark, options.risk_free)
             is_stale = has_stale_marks(traded)
             values, reasons = _evaluate(account)
     return Metrics(

@@ -48,6 +48,24 @@ def risk_multiples(trades: Trades) -> FloatArray:
     return multiples
 
 
+def excursion_multiples(trades: Trades, excursions: FloatArray, multiplier: float) -> FloatArray:
+    """Compute excursions in units of the initial risk, so that a stop that is reached is -1.
+
+    Args:
+        trades: N round trips.
+        excursions: Fractions of the entry price, their `mae` or `mfe`.
+        multiplier: Money per price point of one unit.
+
+    Returns:
+        Money that the excursion was worth over `risk`, shape (N,); NaN for trades without a stop.
+    """
+    put_in = np.abs(trades.quantity) * trades.entry_price * multiplier
+    money = excursions * (put_in if trades.fx is None else put_in * trades.fx)
+    multiples = np.full(len(trades), np.nan)
+    np.divide(money, trades.risk, out=multiples, where=trades.risk > 0.0)
+    return multiples
+
+
 def _require(values: Numbers | BoolArray) -> None:
     if not len(values):
         raise Undefined("no_trades")

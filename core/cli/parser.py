@@ -232,6 +232,9 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument(
         "--close-at-end", action=BooleanOptionalAction, help="liquidate at the last close (no)"
     )
+    how.add_argument(
+        "--risk-free", type=_number, metavar="RATE", help="a year, that ratios are above (0)"
+    )
 
 
 def _list(sub: ArgumentParser) -> None:

@@ -81,6 +81,7 @@ class EngineOptions(BaseModel):
         cooldown_losses: Losing trades in a row that begin them.
         option: Trade options by their delta; None trades the symbol itself (R18).
         close_at_end: Liquidate at the last close instead of marking open positions (R19).
+        risk_free: Effective rate a year that ratios are in excess of, a fraction; it moves no cash.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -123,6 +124,7 @@ class EngineOptions(BaseModel):
     cooldown_losses: int = Field(1, ge=1, le=1000)
     option: OptionProxy | None = None
     close_at_end: bool = False
+    risk_free: float = Field(0.0, ge=-0.1, le=1)
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

@@ -60,6 +60,9 @@ class RunEvent(NamedTuple):
     note: str
 
 
+LATER_OPTIONS = ("risk_free",)
+
+
 class RunSpec(BaseModel):
     """A backtest request. Two equal specs on equal data and code give equal bits.
 
@@ -104,8 +107,16 @@ class RunSpec(BaseModel):
         return self
 
     def canonical(self) -> str:
-        """The spec as JSON with sorted keys: the same request always gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The spec as JSON with sorted keys: the same request always gives the same text.
+
+        `LATER_OPTIONS` are left out where nothing is said, so that a request keeps the text it had
+        before there were any.
+        """
+        asked = self.model_dump(mode="json")
+        for name in LATER_OPTIONS:
+            if getattr(self.options, name) == EngineOptions.model_fields[name].default:
+                del asked["options"][name]
+        return json.dumps(asked, sort_keys=True, separators=(",", ":"))
 
 
 def run_key(

@@ -131,7 +131,7 @@ def track_of(
         bars,
         options,
         costs,
-        measures.calendar_of(bars, benchmark),
+        measures.calendar_of(bars, benchmark, options.risk_free),
         convert.flags_of(bars, options),
         convert.config_of(options, _NOTHING),
         convert.charges_of(options, costs, bars.session),

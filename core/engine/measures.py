@@ -10,7 +10,7 @@ What is undefined is NaN, and its reason an index into `REASON_CODES`; 0 where a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import floor, inf, isfinite, nan, sqrt
+from math import erfc, floor, inf, isfinite, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from numba.extending import register_jitable
 from core.analytics import returns
 from core.analytics.benchmark import PAIRS_AT_LEAST
 from core.analytics.combine import opening_of, worth_of
-from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST
+from core.analytics.ratios import SHARPE_AT_LEAST, TAIL_AT_LEAST, Z_95
 from core.analytics.summary import badges
 from core.analytics.undefined import NOISE
 from core.domain.bars import Bars, FloatArray, IntArray
@@ -50,25 +50,25 @@ REASON_CODES = ("", *REASONS)
 # A row of metrics, in the order of METRICS.
 # fmt: off
 (
-    FINAL_EQUITY, NET_PROFIT, TOTAL_RETURN, CAGR, VOLATILITY, SHARPE, SHARPE_SE, SHARPE_BAR,
-    SORTINO, MAX_DRAWDOWN, CALMAR, ULCER_INDEX, UPI, OMEGA, TAIL_RATIO, VAR_95, CVAR_95, SKEWNESS,
-    KURTOSIS, UNDERWATER_LONGEST, UNDERWATER_CURRENT, UNDERWATER_MEAN, RECOVERY_FACTOR, ALPHA,
-    ALPHA_T, BETA, BETA_T, CORRELATION, TRACKING_ERROR, INFO_RATIO, EXPOSURE, GROSS_EXPOSURE,
-    TURNOVER, TRADES, OPEN_TRADES, WIN_RATE, PROFIT_FACTOR, EXPECTANCY,
+    FINAL_EQUITY, NET_PROFIT, TOTAL_RETURN, CAGR, VOLATILITY, SHARPE, SHARPE_SE, PSR, MIN_TRL,
+    SESSIONS, SHARPE_BAR, SORTINO, MAX_DRAWDOWN, CALMAR, ULCER_INDEX, UPI, OMEGA, TAIL_RATIO,
+    VAR_95, CVAR_95, SKEWNESS, KURTOSIS, UNDERWATER_LONGEST, UNDERWATER_CURRENT, UNDERWATER_MEAN,
+    RECOVERY_FACTOR, ALPHA, ALPHA_T, BETA, BETA_T, CORRELATION, TRACKING_ERROR, INFO_RATIO,
+    EXPOSURE, GROSS_EXPOSURE, TURNOVER, TRADES, OPEN_TRADES, WIN_RATE, PROFIT_FACTOR, EXPECTANCY,
     EXPECTANCY_PCT, EXPECTANCY_R, PAYOFF, AVERAGE_WIN, AVERAGE_LOSS, BEST_TRADE, WORST_TRADE, SQN,
     SQN100, WIN_STREAK, LOSS_STREAK, BARS_MEDIAN, BARS_MEAN, BARS_MAX, DURATION_MEDIAN,
-    DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, AMBIGUOUS_PCT, FEES, SLIPPAGE, COST_SHARE,
-    BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY, FUNDING,
-) = range(66)
+    DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, MAE_R, MFE_R, AMBIGUOUS_PCT, FEES, SLIPPAGE,
+    TOTAL_COSTS, COST_SHARE, BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY, FUNDING,
+) = range(72)
 # fmt: on
 WIDTH = FUNDING + 1
 # Reasons, as in REASON_CODES.
 (
     DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, TOO_FEW_PAIRS,
     FLAT_BENCHMARK, EXACT_FIT, ZERO_VARIANCE,
-    NO_DOWNSIDE, NO_DRAWDOWN, NO_LOSSES, NO_WINS, NO_STOP, NO_GROSS_PROFIT, NO_COSTS,
+    NO_DOWNSIDE, NO_EXCESS, NO_DRAWDOWN, NO_LOSSES, NO_WINS, NO_STOP, NO_GROSS_PROFIT, NO_COSTS,
     ZERO_DENOMINATOR, NOT_FINITE, RUINED, NOT_COMPUTED,
-) = range(21)  # fmt: skip
+) = range(22)  # fmt: skip
 # Rows of the trade table.
 QUANTITY, ENTRY, EXIT, PNL, TRADE_FEES, TRADE_SLIPPAGE, MAE, MFE, RISK = range(9)
 TRADE_ROWS = RISK + 1
@@ -83,7 +83,8 @@ class Calendar(NamedTuple):
 
     `shared` are the sessions the benchmark has too, shape (P,). `levels` is what it was worth
     before the first and at the end of each, shape (P + 1,); the first is NaN where the benchmark
-    begins later.
+    begins later. `risk_free` is the rate of a year, `session_rate`, `bar_rate` and `free` are what
+    it earns in a session, in a bar, and in the span that ends with each of `shared`, shape (P,).
     """
 
     ts: IntArray
@@ -93,6 +94,10 @@ class Calendar(NamedTuple):
     bars_per_year: float
     shared: IntArray
     levels: FloatArray
+    risk_free: float
+    session_rate: float
+    bar_rate: float
+    free: FloatArray
 
 
 class Figures(NamedTuple):
@@ -130,12 +135,13 @@ class Workspace(NamedTuple):
     stack: FloatArray
 
 
-def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
+def calendar_of(bars: Bars, benchmark: Bars | None = None, risk_free: float = 0.0) -> Calendar:
     """Find what metrics need of at least one bar.
 
     Args:
         bars: Of the run.
         benchmark: Bars to buy and hold instead; None for those of the run.
+        risk_free: Effective rate a year that ratios are in excess of.
     """
     ends = returns.session_ends(bars.session)
     years = returns.years_between(int(bars.ts[0]), returns.end_of(bars))
@@ -162,7 +168,19 @@ def calendar_of(bars: Bars, benchmark: Bars | None = None) -> Calendar:
             before = opening_of(benchmark, int(other[first - 1]) + 1 if first else 0)
         levels = np.append(before, worth_of(benchmark)[other[theirs]])
     bars_per_year = per_year * len(bars) / len(ends)
-    return Calendar(bars.ts, ends, years, per_year, bars_per_year, shared, levels)
+    return Calendar(
+        bars.ts,
+        ends,
+        years,
+        per_year,
+        bars_per_year,
+        shared,
+        levels,
+        risk_free,
+        returns.risk_free_return(risk_free, per_year),
+        returns.risk_free_return(risk_free, bars_per_year),
+        returns.risk_free_returns(risk_free, per_year, np.diff(shared, prepend=-1)),
+    )
 
 
 def workspace(bars: int, sessions: int, trades: int) -> Workspace:
@@ -379,6 +397,7 @@ def _of_sessions(
         previous = closes[d] if previous > 0.0 else previous
     traded = fig.fills > 0
     root = sqrt(cal.per_year)
+    _put(out, why, SESSIONS, float(lived))
 
     mean, deviation, constant = 0.0, 0.0, True
     if lived >= 2:
@@ -393,9 +412,12 @@ def _of_sessions(
     elif lived < 2:
         reason = TOO_SHORT
     if reason != DEFINED:
-        for slot in (SHARPE, SHARPE_SE, SORTINO, OMEGA, TAIL_RATIO, SKEWNESS, KURTOSIS):
+        for slot in (
+            SHARPE, SHARPE_SE, PSR, MIN_TRL, SORTINO, OMEGA, TAIL_RATIO, SKEWNESS, KURTOSIS,
+        ):  # fmt: skip
             _deny(out, why, slot, reason)
     else:
+        excess = mean - cal.session_rate
         # The moments of analytics decide by the population's deviation whether they are constant.
         for i in range(lived):
             away = daily[i] - mean
@@ -413,30 +435,31 @@ def _of_sessions(
         elif lived < SHARPE_AT_LEAST:
             _deny(out, why, SHARPE, TOO_SHORT)
         else:
-            _put(out, why, SHARPE, mean / deviation * root)
+            _put(out, why, SHARPE, excess / deviation * root)
         if flat:
-            _deny(out, why, SHARPE_SE, ZERO_VARIANCE)
-            _deny(out, why, SKEWNESS, ZERO_VARIANCE)
-            _deny(out, why, KURTOSIS, ZERO_VARIANCE)
+            for slot in (SHARPE_SE, PSR, MIN_TRL, SKEWNESS, KURTOSIS):
+                _deny(out, why, slot, ZERO_VARIANCE)
         else:
             skew, kurt = third / second**1.5, fourth / second**2
             _put(out, why, SKEWNESS, skew)
             _put(out, why, KURTOSIS, kurt)
             if lived < SHARPE_AT_LEAST:
-                _deny(out, why, SHARPE_SE, TOO_SHORT)
+                for slot in (SHARPE_SE, PSR, MIN_TRL):
+                    _deny(out, why, slot, TOO_SHORT)
             else:
-                ratio = mean / sqrt(second * lived / (lived - 1))
+                ratio = excess / sqrt(second * lived / (lived - 1))
                 variance = max(0.0, 1.0 - skew * ratio + (kurt - 1.0) * ratio * ratio / 4.0)
                 _put(out, why, SHARPE_SE, root * sqrt(variance / (lived - 1)))
+                _of_track_record(ratio, variance, lived, out, why)
         for i in range(lived):
-            below = min(daily[i], 0.0)
-            extra[i] = below
+            below = min(daily[i] - cal.session_rate, 0.0)
+            extra[i] = min(daily[i], 0.0)
             values[i] = below * below
         downside = sqrt(pairwise_sum(values, lived, work.stack) / lived)
         if downside <= NOISE:
             _deny(out, why, SORTINO, NO_DOWNSIDE)
         else:
-            _put(out, why, SORTINO, mean / downside * root)
+            _put(out, why, SORTINO, excess / downside * root)
         losses = -pairwise_sum(extra, lived, work.stack)
         if losses <= NOISE:
             _deny(out, why, OMEGA, NO_DOWNSIDE)
@@ -506,7 +529,7 @@ def _of_sessions(
         if ulcer <= NOISE:
             _deny(out, why, UPI, NO_DRAWDOWN)
         else:
-            _put(out, why, UPI, growth / ulcer)
+            _put(out, why, UPI, (growth - cal.risk_free) / ulcer)
     mean_equity = pairwise_sum(closes, total, work.stack) / total
     if total <= 1:
         _deny(out, why, ULCER_INDEX, TOO_SHORT)
@@ -518,6 +541,22 @@ def _of_sessions(
         else:
             _put(out, why, TURNOVER, 0.5 * out[TURNOVER] / mean_equity / cal.years)
     _of_benchmark(cal, fig, lived, out, why, work)
+
+
+@register_jitable
+def _of_track_record(
+    ratio: float, variance: float, count: int, out: FloatArray, why: ReasonRow
+) -> None:
+    """How sure it is that the ratio is above 0, and from how many sessions on it would be."""
+    if variance <= NOISE:
+        _deny(out, why, PSR, ZERO_DENOMINATOR)
+    else:
+        z = ratio * sqrt(count - 1) / sqrt(variance)
+        _put(out, why, PSR, 0.5 * erfc(-z / sqrt(2.0)))
+    if ratio <= NOISE:
+        _deny(out, why, MIN_TRL, NO_EXCESS)
+    else:
+        _put(out, why, MIN_TRL, 1.0 + variance * (Z_95 / ratio) ** 2)
 
 
 @register_jitable
@@ -572,6 +611,16 @@ def _of_benchmark(
             _deny(out, why, slot, reason)
         return
     is_constant = _spread_is_noise(own, count)
+    if cal.risk_free != 0.0:
+        later = int(cal.levels[0] != cal.levels[0])  # then the first of `shared` begins a span
+        for i in range(count):
+            own[i] -= cal.free[i + later]
+            other[i] -= cal.free[i + later]
+        is_constant = is_constant or _spread_is_noise(own, count)
+        if _spread_is_noise(other, count):
+            for slot in (ALPHA, ALPHA_T, BETA, BETA_T, CORRELATION):
+                _deny(out, why, slot, FLAT_BENCHMARK)
+            return
     own_mean = pairwise_sum(own, count, work.stack) / count
     other_mean = pairwise_sum(other, count, work.stack) / count
     for i in range(count):
@@ -658,7 +707,8 @@ def _of_bars(
         if reason == DEFINED and lived < SHARPE_AT_LEAST:
             reason = TOO_SHORT
         if reason == DEFINED:
-            _put(out, why, SHARPE_BAR, mean / deviation * sqrt(cal.bars_per_year))
+            excess = mean - cal.bar_rate
+            _put(out, why, SHARPE_BAR, excess / deviation * sqrt(cal.bars_per_year))
     if reason != DEFINED:
         _deny(out, why, SHARPE_BAR, reason)
 
@@ -703,6 +753,7 @@ def _of_trades(
             _deny(out, why, slot, reason)
         return
     pnl, squares, values, results = table[PNL], work.trades[0], work.trades[1], work.trades[2]
+    stakes = work.trades[3]
 
     wins, losses, won, lost_in_a_row, win_streak, loss_streak, with_risk = 0, 0, 0, 0, 0, 0, 0
     best, worst = -inf, inf
@@ -719,7 +770,9 @@ def _of_trades(
         loss_streak = max(loss_streak, lost_in_a_row)
     for i in range(closed):
         if table[RISK, i] > 0.0:
+            put_in = abs(table[QUANTITY, i]) * table[ENTRY, i] * fig.multiplier
             values[with_risk] = pnl[i] / table[RISK, i]
+            stakes[with_risk] = put_in / table[RISK, i]
             with_risk += 1
     _put(out, why, WIN_RATE, wins / closed)
     _put(out, why, BEST_TRADE, best)
@@ -732,9 +785,17 @@ def _of_trades(
     _put(out, why, MFE_MEAN, pairwise_sum(table[MFE], closed, work.stack) / closed)
     _put(out, why, AMBIGUOUS_PCT, fig.ambiguous / closed)
     if with_risk == 0:
-        _deny(out, why, EXPECTANCY_R, NO_STOP)
+        for slot in (EXPECTANCY_R, MAE_R, MFE_R):
+            _deny(out, why, slot, NO_STOP)
     else:
         _put(out, why, EXPECTANCY_R, pairwise_sum(values, with_risk, work.stack) / with_risk)
+        for slot, row in ((MAE_R, MAE), (MFE_R, MFE)):
+            known = 0
+            for i in range(closed):
+                if table[RISK, i] > 0.0:
+                    squares[known] = table[row, i] * stakes[known]
+                    known += 1
+            _put(out, why, slot, pairwise_sum(squares, known, work.stack) / known)
 
     if closed == 1:
         _deny(out, why, SQN, TOO_FEW_TRADES)
@@ -821,6 +882,7 @@ def _of_costs(
         gross = 0.0
     _put(out, why, FEES, fees)
     _put(out, why, SLIPPAGE, slippage)
+    _put(out, why, TOTAL_COSTS, costs)
     if fig.fills == 0:
         _deny(out, why, COST_SHARE, NO_TRADES)
         _deny(out, why, BREAKEVEN_BPS, NO_TRADES)
@@ -951,12 +1013,12 @@ def summarise_run(
 
     Args:
         simulation: Of at least one bar.
-        options: As the engine was given; decides a badge only.
-        costs: Likewise.
+        options: As the engine was given; decide badges and the risk-free rate.
+        costs: Likewise, badges only.
         synthetic: Whether the prices came from a generator.
         benchmark: What to measure against; None for the symbol itself.
     """
-    calendar = calendar_of(simulation.bars, benchmark)
+    calendar = calendar_of(simulation.bars, benchmark, options.risk_free)
     found = measure_run(simulation, calendar)
     values, reasons = values_of(found.row, found.why)
     return Metrics(

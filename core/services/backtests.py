@@ -59,6 +59,7 @@ from core.services.answers import (
 from core.services.compare import Comparison
 from core.services.currencies import Conversion, conversions, settled, settled_for
 from core.services.decimation import merge_bars, thin
+from core.services.excursions import in_risk
 from core.services.notes import notes_of
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
@@ -326,8 +327,12 @@ class Backtests:
         return thin(frame, max_points, ("equity", "benchmark", "drawdown"))
 
     def trades(self, ref: Ref) -> pl.DataFrame:
-        """Give the trades of a run (`TRADES_SCHEMA`) in order of entry; raises as `equity`."""
-        return self._artifact(ref, "trades")
+        """Give the trades of a run in order of entry; raises as `equity`.
+
+        Returns:
+            `TRADES_SCHEMA`, and what `in_risk` adds.
+        """
+        return in_risk(self._artifact(ref, "trades"))
 
     def fills(self, ref: Ref) -> pl.DataFrame:
         """Give the fills of a run (`FILLS_SCHEMA`) in order of time; raises as `equity`."""

@@ -16,6 +16,9 @@ number, at most three cautions, gravest first:
 | no costs | badge `zero_cost` |
 | short history | badge `short_history`; annual figures are not quoted then |
 
+Beside the Sharpe stands how many sessions such a one takes to be above 0 with 95 %, and how many
+there are (`min_trl`, `sessions`), where that says the same as the verdict.
+
 A run in which an account or a symbol was ruined says that first, and is never called fair. Growth
 a year is the metric `cagr`; that of holding is taken over the same years.
 
@@ -25,7 +28,7 @@ thirty is the old rule of thumb for the least sample, two standard errors are ab
 
 from __future__ import annotations
 
-from math import floor
+from math import ceil, floor
 from typing import NamedTuple
 
 import polars as pl
@@ -75,6 +78,7 @@ _NO_JUDGEMENT = {
     "too_short": "too short a history to judge luck",
     "zero_variance": "every return the same, which leaves luck nothing to be judged by",
 }
+_PERIODS = {Timeframe.W1: "week", Timeframe.MN1: "month"}
 _BARS = {Timeframe.D1: "daily", Timeframe.W1: "weekly", Timeframe.MN1: "monthly"}
 
 
@@ -156,6 +160,7 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
         (options.fx, f"account in {options.account_currency}, {_rates(options)}"),
         (not options.funding, "without funding"),
+        (options.risk_free, f"ratios above a rate of {options.risk_free * 100:.6g} % a year"),
     )
     return [words for given, words in said if given]
 
@@ -179,11 +184,12 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
     if not metrics["trades"] and not metrics["open_trades"]:
         return _idle(metrics, run.spec)
     main = _against(compare(metrics, equity, run.spec), run.spec.benchmark)
-    cautions = _cautions(metrics)[:MOST_CAUTIONS]
+    needs = _track_record(metrics, run.spec.timeframe)
+    cautions = _cautions(metrics, needs)[:MOST_CAUTIONS]
     if "ruined" in metrics.badges:
         main = f"{_ruin(run, float(equity['equity'][-1]))}. {main}"
     elif not cautions:
-        cautions = [_fair(metrics)]
+        cautions = [_fair(metrics, needs)]
     return f"{main}; {_listed(cautions)}." if cautions else f"{main}."
 
 
@@ -328,7 +334,27 @@ def _share(own: float, other: float) -> str:
     return f" with {ratio:.0f} times its drawdown"
 
 
-def _cautions(metrics: Metrics) -> list[str]:
+def _track_record(metrics: Metrics, timeframe: Timeframe) -> str:
+    """Say in brackets how long such a Sharpe ratio takes to be told from 0, and how long there is.
+
+    Nothing where more than that is there and it still is within its errors: `min_trl` asks for 95 %
+    on one side, the verdict for two standard errors.
+    """
+    needed, had = metrics["min_trl"], metrics["sessions"]
+    sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
+    if needed is None or had is None or sharpe is None or error is None:
+        return ""
+    if (needed <= had) is not (sharpe >= STANDARD_ERRORS * error):
+        return ""
+    noun = _PERIODS.get(timeframe, "session")
+    return f" (needs {_counted(ceil(needed), noun)}, has {had:,.0f})"
+
+
+def _counted(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}" if number == 1 else f"{number:,.0f} {noun}s"
+
+
+def _cautions(metrics: Metrics, needs: str) -> list[str]:
     found = []
     trades = int(metrics["trades"] or 0)
     sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
@@ -345,7 +371,7 @@ def _cautions(metrics: Metrics) -> list[str]:
         words = "worse than bad luck explains" if is_worse else "within what luck gives"
         is_annual = "short_history" not in metrics.badges
         value = f" of {sharpe:.2f} ± {error:.2f}" if is_annual else ""
-        found.append(f"its Sharpe{value} is {words}")
+        found.append(f"its Sharpe{value} is {words}{'' if is_worse else needs}")
     if share is not None and share > DEAR:
         found.append(
             f"costs took {share * 100:.0f} % of the gross profit"
@@ -361,7 +387,7 @@ def _cautions(metrics: Metrics) -> list[str]:
     return found
 
 
-def _fair(metrics: Metrics) -> str:
+def _fair(metrics: Metrics, needs: str) -> str:
     trades = int(metrics["trades"] or 0)
     sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
     if sharpe is None or error is None:
@@ -370,7 +396,7 @@ def _fair(metrics: Metrics) -> str:
         return f"over {trades} trades, with {why}"
     return (
         f"over {trades} trades its Sharpe of {sharpe:.2f} ± {error:.2f} is more than luck gives"
-        " one try, and how many were made it does not know"
+        f" one try{needs}, and how many were made it does not know"
     )
 
 

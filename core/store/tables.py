@@ -185,7 +185,7 @@ class RunEventRow(Base):
 _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
-_LATEST_METRIC: Final = "funding"
+LATEST_METRICS: Final = ("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs")
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:
@@ -194,7 +194,7 @@ def _metric_columns(added: str = "") -> list[Column[Any]]:
         name: Integer() if metric.unit == "count" else Double()
         for name, metric in METRICS.items()
         if (metric.group == added if added else metric.group not in _LATER_GROUPS)
-        and name != _LATEST_METRIC
+        and name not in LATEST_METRICS
     }
     return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
 
@@ -216,5 +216,5 @@ metrics = Table(
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
     *_metric_columns("cash"),
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
-    Column(_LATEST_METRIC, Double(), nullable=True),
+    *(Column(name, Double(), nullable=True) for name in LATEST_METRICS),
 )

@@ -69,7 +69,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
         "--max-trades-per-day", 3, "--cooldown-bars", 4, "--cooldown-losses", 2,
         "--seed", 7,
         "--option", "delta=0.6", "--option", "theta=1.5", "--benchmark", "bolt", "--adjust", "raw",
-        "--no-funding", "--json",
+        "--no-funding", "--risk-free", 0.03, "--json",
     ).json  # fmt: skip
 
     assert (run["start"], run["end"]) == ("2018-03-01", "2019-03-01")
@@ -120,6 +120,7 @@ def test_options_reach_the_request(call: Call, lake: tuple[str, str]) -> None:
             "volatility": 0.15,
             "days_to_expiry": 7.0,
         },
+        "risk_free": 0.03,
     }
     assert "optimistic_fill" in run["badges"]
 

@@ -18,7 +18,7 @@ from core.domain.run import RunQuery
 from core.errors import InvalidInput, Unavailable
 from core.store import migrate, open_store
 from core.store.database import Database
-from core.store.tables import Base
+from core.store.tables import LATEST_METRICS, Base
 from tests.contract.samples import NOW, a_result, a_spec, key
 
 HERE = Path(__file__).parent
@@ -122,7 +122,11 @@ def test_an_upgrade_keeps_the_rows(url, tmp_path):
 
 def test_a_result_of_before_has_what_it_had_and_says_what_it_has_not(url, tmp_path):
     """Columns that a later version added are empty, with a reason of their own."""
-    later = [name for name, metric in METRICS.items() if metric.group in {"benchmark", "cash"}]
+    later = [
+        name
+        for name, metric in METRICS.items()
+        if metric.group in {"benchmark", "cash"} or name in LATEST_METRICS
+    ]
     with open_store(url, tmp_path) as store:
         run = store.runs.create(a_spec(), title="t", source="cli", owner="o", now=NOW)
         result = a_result(key("old"), run.spec, 1, dict.fromkeys(later, 0.5))
@@ -141,7 +145,7 @@ def test_a_result_of_before_has_what_it_had_and_says_what_it_has_not(url, tmp_pa
     assert run.metrics.values == {**before.values, **dict.fromkeys(later)}
     assert run.metrics.reasons == {**before.reasons, **dict.fromkeys(later, "not_computed")}
     assert set(run.metrics.reasons.values()) <= set(REASONS)
-    assert {"alpha", "beta", "info_ratio"} <= set(later)
+    assert {"alpha", "beta", "info_ratio", "funding", "psr", "sessions"} <= set(later)
 
 
 def test_an_older_database_has_no_columns_of_later_metrics(url):
@@ -150,7 +154,7 @@ def test_an_older_database_has_no_columns_of_later_metrics(url):
     with closing(Database(url)) as database, database.read() as connection:
         columns = {column["name"] for column in inspect(connection).get_columns("metrics")}
 
-    assert not {"alpha", "beta"} & columns
+    assert not {"alpha", "beta", "psr", "min_trl", "mae_r", "total_costs"} & columns
     assert {"sharpe", "reasons"} <= columns
 
 

@@ -201,7 +201,8 @@ class TestRuns:
     )
     def test_metrics_outside_the_catalogue_are_refused(self, store, field, value):
         run = submit(store)
-        good = some_metrics(1, {"sharpe": 1.0, "total_return": 0.5, "trades": 3.0})
+        given = {"sharpe": 1.0, "total_return": 0.5, "trades": 3.0, "alpha": None}
+        good = some_metrics(1, given)
         bad = replace(good, **{field: {**getattr(good, field), **value}})
         result = replace(a_result(key("x"), run.spec, 1), metrics=bad)
         artifacts = store.artifacts.publish(result.run_key, result.frames)

@@ -219,6 +219,64 @@ def test_pyfolio_round_trips(name):
     assert found == pytest.approx([row["ret"] for row in case["expected"]], rel=1e-9)
 
 
+# 14: Bailey and Lopez de Prado (2012, 2014) -----------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["psr_hedge_fund_normal", "psr_hedge_fund"])
+def test_the_probability_that_a_hedge_fund_has_skill(name):
+    case = golden("14_psr_dsr_mintrl")[name]
+    given = case["inputs"]
+    variance = ratios.estimation_variance(given["sr"], given["skew"], given["kurt"])
+
+    found = ratios.probability_above(
+        given["sr"], variance, given["n"], benchmark=given["benchmark"]
+    )
+
+    assert found == pytest.approx(case["expected"]["psr"], abs=case["tolerance"])
+    assert found == pytest.approx(case["verified"]["value"]["psr"], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mintrl_daily", "mintrl_monthly_nonnormal"])
+def test_the_years_until_a_sharpe_of_two_beats_one(name):
+    case = golden("14_psr_dsr_mintrl")[name]
+    given = case["inputs"]
+    root = sqrt(given["periods_per_year"])
+    assert given["p"] == 0.95
+    ratio = given["sr_annual"] / root
+    variance = ratios.estimation_variance(ratio, given["skew"], given["kurt"])
+
+    periods = ratios.least_track_record(ratio, variance, benchmark=given["benchmark_annual"] / root)
+
+    years = periods / given["periods_per_year"]
+    assert years == pytest.approx(case["expected"]["years"], abs=case["tolerance"])
+    assert years == pytest.approx(case["verified"]["value"]["years"], rel=1e-12)
+
+
+def test_the_probability_above_what_a_hundred_trials_give_by_chance():
+    """The deflated ratio is that of a benchmark: the best that luck finds, which is given here."""
+    cases = golden("14_psr_dsr_mintrl")
+    case, luck = cases["dsr_100"], cases["expected_max_100"]
+    given = case["inputs"]
+    assert given["N"] == luck["inputs"]["N"]
+    root = sqrt(given["periods"])
+    ratio = given["sr_annual"] / root
+    variance = ratios.estimation_variance(ratio, given["skew"], given["kurt"])
+    benchmark = sqrt(given["var_annual"]) / root * luck["expected"]["value"]
+
+    found = ratios.probability_above(ratio, variance, given["T"], benchmark=benchmark)
+
+    assert found == pytest.approx(case["expected"]["dsr"], rel=case["tolerance"])
+
+
+def test_a_textbook_sortino():
+    case = golden("14_psr_dsr_mintrl")["sortino_textbook"]
+    given = case["inputs"]
+
+    found = ratios.sortino(np.array(given["returns"]), 1.0, threshold=given["target"])
+
+    assert found == pytest.approx(case["expected"]["sortino"], abs=case["tolerance"])
+
+
 # 15: Lo (2002) ---------------------------------------------------------------------------------
 
 

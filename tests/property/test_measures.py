@@ -39,14 +39,19 @@ PRECISION = {"skewness": 1e-9, "kurtosis": 1e-9, "sharpe_bar": 1e-12 * sqrt(252 
 SESSION = np.repeat(np.arange(18_000, 18_060), 2)
 
 
-def differences(run: Simulation, benchmark: Bars | None = None) -> list[str]:
+def differences(
+    run: Simulation, benchmark: Bars | None = None, risk_free: float = 0.0
+) -> list[str]:
     """Every metric in which the compiled pass and the reference do not agree."""
-    expected = summarise([run], options=EngineOptions(), costs=CostModel(), benchmark=benchmark)
-    found = measure_run(run, calendar_of(run.bars, benchmark))
+    options = EngineOptions(risk_free=risk_free)
+    expected = summarise([run], options=options, costs=CostModel(), benchmark=benchmark)
+    found = measure_run(run, calendar_of(run.bars, benchmark, risk_free))
     values, reasons = values_of(found.row, found.why)
     wrong = []
     for name, value in expected.values.items():
         slack = PRECISION.get(name, 1e-12)
+        if name == "min_trl" and value is not None:  # 1 / s^2, with s known to 1e-12 of 1
+            slack *= 2.0 * max(1.0, sqrt(value))
         mine = values[name]
         if value is None or mine is None:
             same = value is mine and reasons.get(name) == expected.reasons.get(name)
@@ -88,6 +93,16 @@ def test_the_compiled_pass_equals_the_reference_beside_any_benchmark(timeframe):
         run = random_simulation(rng, timeframe)
 
         assert differences(run, random_benchmark(rng, run)) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("timeframe", FRAMES)
+def test_the_compiled_pass_equals_the_reference_in_excess_of_a_riskless_rate(timeframe):
+    for seed in range(150):
+        rng = np.random.default_rng([seed, 7])
+        run = random_simulation(rng, timeframe)
+        other = random_benchmark(rng, run) if seed % 3 else None
+
+        assert differences(run, other, float(rng.choice([-0.01, 0.02, 0.3]))) == [], f"seed {seed}"
 
 
 @pytest.mark.parametrize("count", [2, 60, 700])

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from core.domain.bars import Bars
@@ -40,6 +41,13 @@ def moment(values: Sequence[float], order: int) -> float:
 def same(values: Sequence[float]) -> bool:
     spread = max(values) - min(values)
     return spread <= NOISE * max(1.0, *map(abs, values))
+
+
+def riskless(annual: float, per_year: float, periods: int = 1) -> float:
+    """What a rate earns in some periods, to 40 digits before it is rounded."""
+    with localcontext(prec=40):
+        growth = (1 + Decimal(annual)) ** (Decimal(periods) / Decimal(per_year))
+        return float(growth - 1)
 
 
 def quantile(values: Sequence[float], percent: int) -> float:
@@ -116,6 +124,7 @@ class Trip:
     seconds: float
     mae: float
     mfe: float
+    stake: float | None  # money put in over money at risk
 
 
 def timeline(sleeves: Sequence[Simulation]) -> list[Line]:
@@ -172,6 +181,7 @@ def closed_trips(sleeves: Sequence[Simulation]) -> list[Trip]:
                     seconds=(closed - opened) / 1e6,
                     mae=float(table.mae[n]),
                     mfe=float(table.mfe[n]),
+                    stake=None if math.isnan(risk) else money / risk,
                 )
             )
     return sorted(trips, key=lambda trip: trip.exit)
@@ -189,6 +199,7 @@ class Facts:
     per_year: float
     fills: list[tuple[float, float, float]]  # notional, fee, slippage
     trips: list[Trip]
+    risk_free: float
 
     @property
     def final(self) -> float:
@@ -199,7 +210,7 @@ class Facts:
         return [line.equity for line in self.lines]
 
 
-def facts_of(sleeves: Sequence[Simulation]) -> Facts:
+def facts_of(sleeves: Sequence[Simulation], risk_free: float = 0.0) -> Facts:
     lines = timeline(sleeves)
     closes = [
         line.equity
@@ -229,6 +240,7 @@ def facts_of(sleeves: Sequence[Simulation]) -> Facts:
         per_year,
         fills_of(sleeves),
         closed_trips(sleeves),
+        risk_free,
     )
 
 
@@ -243,9 +255,11 @@ def fills_of(sleeves: Sequence[Simulation]) -> list[tuple[float, float, float]]:
     return found
 
 
-def metrics(sleeves: Sequence[Simulation], benchmark: Bars | None = None) -> dict[str, Value]:
+def metrics(
+    sleeves: Sequence[Simulation], benchmark: Bars | None = None, risk_free: float = 0.0
+) -> dict[str, Value]:
     """Every metric of one account with bars: a number, or the code of why there is none."""
-    facts = facts_of(sleeves)
+    facts = facts_of(sleeves, risk_free)
     found = growth_figures(facts)
     found |= sharpe_figures(facts)
     found |= shape_figures(facts)
@@ -302,20 +316,29 @@ def sharpe_figures(facts: Facts) -> dict[str, Value]:
             return "zero_variance"
         if len(sample) < 20:
             return "too_short"
-        return mean(sample) / deviation(sample) * math.sqrt(per_year)
+        rate = riskless(facts.risk_free, per_year)
+        return mean([r - rate for r in sample]) / deviation(sample) * math.sqrt(per_year)
 
     found: dict[str, Value] = {
         "sharpe": sharpe(r, facts.per_year),
         "sharpe_bar": sharpe(bars, facts.per_year * len(facts.lines) / len(facts.closes)),
+        "sessions": len(r),
     }
     if isinstance(found["sharpe"], str):
-        found["sharpe_se"] = found["sharpe"]
-        return found
-    s = mean(r) / deviation(r)
+        return found | dict.fromkeys(("sharpe_se", "psr", "min_trl"), found["sharpe"])
+    rate = riskless(facts.risk_free, facts.per_year)
+    s = mean([value - rate for value in r]) / deviation(r)
     g3 = moment(r, 3) / moment(r, 2) ** 1.5
     g4 = moment(r, 4) / moment(r, 2) ** 2
     inside = max(0.0, 1.0 - g3 * s + (g4 - 1.0) / 4.0 * s * s)
     found["sharpe_se"] = math.sqrt(facts.per_year * inside / (len(r) - 1))
+    normal = statistics.NormalDist()
+    if inside <= NOISE:
+        found["psr"] = "zero_denominator"
+    else:
+        found["psr"] = normal.cdf(s / math.sqrt(inside / (len(r) - 1)))
+    quantile_95 = normal.inv_cdf(0.95)
+    found["min_trl"] = 1 + inside * quantile_95**2 / s**2 if s > NOISE else "no_excess"
     return found
 
 
@@ -340,9 +363,11 @@ def tail_figures(facts: Facts) -> dict[str, Value]:
     if reason := why_not(facts, r):
         found |= dict.fromkeys(("sortino", "omega", "tail_ratio"), reason)
     else:
-        depth = math.sqrt(mean([min(value, 0.0) ** 2 for value in r]))
+        rate = riskless(facts.risk_free, facts.per_year)
+        beyond = [value - rate for value in r]
+        depth = math.sqrt(mean([min(value, 0.0) ** 2 for value in beyond]))
         scale = math.sqrt(facts.per_year)
-        found["sortino"] = "no_downside" if depth <= NOISE else mean(r) / depth * scale
+        found["sortino"] = "no_downside" if depth <= NOISE else mean(beyond) / depth * scale
         gains = math.fsum(max(value, 0.0) for value in r)
         losses = math.fsum(max(-value, 0.0) for value in r)
         found["omega"] = "no_downside" if losses <= NOISE else gains / losses
@@ -370,13 +395,13 @@ def drawdown_figures(facts: Facts, growth: Value) -> dict[str, Value]:
         "underwater_current": current,
         "underwater_mean": statistics.fmean(spells) if spells else "no_drawdown",
     }
-    for name, depth in (("calmar", -worst), ("upi", ulcer)):
+    for name, depth, rate in (("calmar", -worst, 0.0), ("upi", ulcer, facts.risk_free)):
         if not facts.fills:
             found[name] = "no_trades"
         elif isinstance(growth, str):
             found[name] = growth
         else:
-            found[name] = growth / depth if depth > NOISE else "no_drawdown"
+            found[name] = (growth - rate) / depth if depth > NOISE else "no_drawdown"
     if not facts.fills:
         found["recovery_factor"] = "no_trades"
     else:
@@ -406,8 +431,12 @@ def held(facts: Facts) -> dict[int, float]:
     return levels
 
 
-def shared_returns(facts: Facts, benchmark: Bars | None) -> tuple[list[tuple[float, float]], float]:
-    """Pairs of returns between neighbours among the sessions both have, and how many a year."""
+def shared_returns(
+    facts: Facts, benchmark: Bars | None
+) -> tuple[list[tuple[float, float]], list[int], float]:
+    """Pairs of returns between neighbours among the sessions both have, the sessions of the account
+    that each spans, and how many pairs a year has.
+    """
     mine = {line.session: line.equity for line in facts.lines}
     days = list(mine)[: len(returns_until_ruin(facts.closes, facts.cash))]
     if benchmark is None:
@@ -420,23 +449,24 @@ def shared_returns(facts: Facts, benchmark: Bars | None) -> tuple[list[tuple[flo
             first_open.setdefault(int(benchmark.session[t]), float(benchmark.open[t]))
     common = [day for day in days if day in theirs]
     pairs = []
-    spanned = 0
+    spans = []
     for n, day in enumerate(common):
         if n:
             before = common[n - 1]
             base, other_base = mine[before], theirs[before]
-            spanned += days.index(day) - days.index(before)
+            span = days.index(day) - days.index(before)
         elif day == days[0]:
             base, other_base = facts.cash, first_open[day]
-            spanned += 1
+            span = 1
         else:
             continue
+        spans.append(span)
         pairs.append((mine[day] / base - 1.0, theirs[day] / other_base - 1.0))
-    return pairs, facts.per_year * len(pairs) / spanned if pairs else facts.per_year
+    return pairs, spans, facts.per_year * len(pairs) / sum(spans) if pairs else facts.per_year
 
 
 def benchmark_figures(facts: Facts, benchmark: Bars | None) -> dict[str, Value]:
-    pairs, per_year = shared_returns(facts, benchmark)
+    pairs, spans, per_year = shared_returns(facts, benchmark)
     size = len(returns_until_ruin(facts.closes, facts.cash))
     y, x = [own for own, _ in pairs], [other for _, other in pairs]
     active = [own - other for own, other in pairs]
@@ -459,6 +489,9 @@ def benchmark_figures(facts: Facts, benchmark: Bars | None) -> dict[str, Value]:
         found["info_ratio"] = mean(active) / deviation(active) * math.sqrt(per_year)
     if reason := lacking(60) or ("flat_benchmark" if same(x) else None):
         return found | dict.fromkeys(LINE_NAMES, reason)
+    rates = [riskless(facts.risk_free, facts.per_year, span) for span in spans]
+    x = [value - rate for value, rate in zip(x, rates, strict=True)]
+    y = [value - rate for value, rate in zip(y, rates, strict=True)]
     return found | line_figures(x, y, per_year)
 
 
@@ -509,7 +542,11 @@ def activity_figures(facts: Facts) -> dict[str, Value]:
 def cost_figures(facts: Facts) -> dict[str, Value]:
     fees = math.fsum(fill[1] for fill in facts.fills)
     slippage = math.fsum(fill[2] for fill in facts.fills)
-    found: dict[str, Value] = {"fees": fees, "slippage": slippage}
+    found: dict[str, Value] = {
+        "fees": fees,
+        "slippage": slippage,
+        "total_costs": math.fsum(cost for fill in facts.fills for cost in fill[1:]),
+    }
     if not facts.fills:
         return found | {"cost_share": "no_trades", "breakeven_bps": "no_trades"}
     gross = facts.final - facts.cash + fees + slippage
@@ -544,6 +581,8 @@ TRADE_NAMES = (
     "duration_max",
     "mae_mean",
     "mfe_mean",
+    "mae_r",
+    "mfe_r",
     "ambiguous_pct",
 )
 
@@ -565,6 +604,9 @@ def trade_figures(trips: Sequence[Trip], *, traded: bool) -> dict[str, Value]:
         "mae_mean": mean([trip.mae for trip in trips]),
         "mfe_mean": mean([trip.mfe for trip in trips]),
     }
+    for name in ("mae", "mfe"):
+        in_risk = [getattr(trip, name) * trip.stake for trip in trips if trip.stake is not None]
+        found[f"{name}_r"] = mean(in_risk) if in_risk else "no_stop"
     found |= win_and_loss_figures(pnl)
     units = multiples if len(multiples) == len(trips) else fractions
     for name, most in (("sqn", len(trips)), ("sqn100", 100)):

@@ -237,6 +237,7 @@ SPEC = RunSpec(
         square_off=time(15, 15),
         no_entry_after=time(14, 0),
         close_at_end=True,
+        risk_free=0.035,
     ),
     costs=CostModel(
         per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05, fill_probability=0.9

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.domain.metrics import METRICS
+from core.domain.metrics import METRICS, Metrics
 from ui import formats
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
@@ -37,11 +37,24 @@ NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
         ("duration_mean", 90, "1.5 min"),
         ("duration_mean", 45, "45 s"),
         ("breakeven_bps", 215.61, "215.6 bp"),
+        ("min_trl", 410.2, "411"),
+        ("underwater_mean", 410.2, "410"),
+        ("psr", 0.9731, "97.31%"),
         ("sharpe", None, "—"),
     ],
 )
 def test_a_metric_is_written_in_its_unit(name, value, expected):
     assert formats.metric(name, value) == expected
+
+
+def test_profits_without_a_loss_are_endless_and_nothing_at_all_is_not():
+    def factor(win_rate, reason):
+        values = {"profit_factor": None, "win_rate": win_rate}
+        return formats.undefined(Metrics(values, {"profit_factor": reason}), "profit_factor")
+
+    assert factor(1.0, "no_losses") == "∞"
+    assert factor(0.0, "no_losses") == "—"  # every trade broke even
+    assert factor(None, "no_trades") == "—"
 
 
 def test_every_metric_of_the_catalogue_can_be_written():

@@ -6,13 +6,14 @@ import shlex
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from html import unescape
 
 import polars as pl
 import pytest
 
 from api.bodies import BacktestBody
 from core.domain.cost_presets import find_costs
-from core.domain.metrics import METRICS
+from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
 from core.errors import Conflict, DataProblem
@@ -20,7 +21,7 @@ from core.services import Backtests
 from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
 from tests.ui.conftest import words
 from ui import formats, wiring
-from ui.components import provenance
+from ui.components import markup, provenance, tiles
 
 PROTECTED = """
 from core.domain.strategy import MarketView, Signals, Strategy, pct
@@ -80,6 +81,26 @@ def test_the_tiles_show_the_metrics_of_the_run(open_page, submit):
         assert tile
         assert formats.metric(name, run.metrics[name]) in text_of(tile.group())
     assert f"± {formats.number(run.metrics['sharpe_se'])}" in text_of(html)
+
+
+@pytest.mark.parametrize(
+    ("sure", "said"),
+    [
+        (0.72501, "72.5% likely above 0"),
+        (1.0, ">99.9% likely above 0"),
+        (1e-9, "<0.1% likely above 0"),
+        (None, "one standard error"),
+    ],
+)
+def test_a_sharpe_says_how_likely_it_is_above_zero(submit, monkeypatch, sure, said):
+    parts = []
+    monkeypatch.setattr(markup, "write", lambda *pieces: parts.append("".join(pieces)))
+    values = {**submit(symbols=("MSFT",)).metrics.values, "sharpe": 0.5, "psr": sure}
+
+    tiles.show(Metrics(values), benchmark="buy and hold", benchmark_return=0.1)
+
+    tile = re.search(r'data-metric="sharpe".*?</div>', parts[0], re.DOTALL)
+    assert unescape(text_of(tile.group())).endswith(said)
 
 
 def test_every_metric_is_listed_and_undefined_ones_say_why(open_page, submit):

@@ -183,6 +183,7 @@ def _margin() -> dict[str, Any]:
             "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
         )
         chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
+        chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
     chosen["option"] = _option()
     return chosen
 

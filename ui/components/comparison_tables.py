@@ -16,6 +16,7 @@ KEY_METRICS = (
     "cagr",
     "sharpe",
     "sharpe_se",
+    "psr",
     "sortino",
     "max_drawdown",
     "calmar",

@@ -59,8 +59,9 @@ def value(metrics: Metrics, name: str) -> str:
     number = metrics.values.get(name)
     if number is None:
         why = text(formats.reason(metrics, name))
+        shown = formats.undefined(metrics, name)
         return (
-            f'<abbr class="wb-tip wb-muted" title="Undefined: {why}">{formats.NONE}'
+            f'<abbr class="wb-tip wb-muted" title="Undefined: {why}">{shown}'
             f'<span class="wb-sr"> undefined: {why}</span></abbr>'
         )
     tone = formats.tone(name, number)

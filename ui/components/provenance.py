@@ -16,7 +16,16 @@ from ui import formats
 from ui.components import markup
 
 # Options that have words of their own.
-ASKED = ("initial_cash", "account_currency", "fx", "size", "sizing", "fill", "allow_short")
+ASKED = (
+    "initial_cash",
+    "account_currency",
+    "fx",
+    "size",
+    "sizing",
+    "fill",
+    "allow_short",
+    "risk_free",
+)
 
 
 def show(run: Run, *, api_url: str, reader: ZoneInfo) -> None:
@@ -114,6 +123,8 @@ def _asked(spec: RunSpec) -> dict[str, str]:
         for name, value in options.model_dump(mode="json", exclude_defaults=True).items()
         if name not in ASKED
     }
+    if options.risk_free:
+        changed["Risk-free rate"] = f"{options.risk_free * 100:.6g} % a year"
     if options.fx:
         changed["Rates"] = ", ".join(f"{code} by {name}" for code, name in options.fx.items())
     return {name: markup.text(value) for name, value in (pairs | changed).items()}

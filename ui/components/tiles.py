@@ -6,6 +6,9 @@ from core.domain.metrics import METRICS, Metrics
 from ui import formats
 from ui.components import markup
 
+ERROR = "one standard error"
+SURE_TO = 0.001
+
 
 def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) -> None:
     """Draw the tiles; undefined numbers are dashes that say why.
@@ -31,7 +34,7 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
             "sharpe",
             metrics,
             beside="" if error is None else f"± {formats.number(error)}",
-            under="one standard error",
+            under=_confidence(metrics),
         ),
         _tile("max_drawdown", metrics, under=_under("underwater_longest", metrics, "sessions")),
         _tile("trades", metrics, under=_under("exposure", metrics, "of bars held")),
@@ -52,7 +55,7 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
 def _tile(name: str, metrics: Metrics, *, beside: str = "", under: str = "") -> str:
     known = metrics.values.get(name) is not None
     value = markup.value(metrics, name)
-    extra = f" <small>{markup.text(beside)}</small>" if beside and known else ""
+    extra = f' <small title="{ERROR}">{markup.text(beside)}</small>' if beside and known else ""
     below = under if known else formats.reason(metrics, name)
     return _shell(markup.label(name), value + extra, below, METRICS[name].name)
 
@@ -67,6 +70,16 @@ def _shell(label: str, value: str, under: str, name: str) -> str:
         f'<div class="wb-tile" data-metric="{name}"><dt>{label}</dt>'
         f'<dd class="wb-value">{value}</dd><dd class="wb-under">{markup.text(under)}</dd></div>'
     )
+
+
+def _confidence(metrics: Metrics) -> str:
+    """Say how likely it is that the true Sharpe ratio is above 0; never that it is certain."""
+    sure = metrics.values.get("psr")
+    if sure is None:
+        return ERROR
+    shown = formats.percent(min(max(sure, SURE_TO), 1.0 - SURE_TO), 1)
+    bound = ">" if sure > 1.0 - SURE_TO else "<" if sure < SURE_TO else ""
+    return f"{bound}{shown} likely above 0"
 
 
 def _under(name: str, metrics: Metrics, words: str) -> str:

@@ -12,7 +12,7 @@ from core.plots.prices import REASONS
 
 ROW_HEIGHT = 30
 MOST_ROWS = 14
-SILENT = ("r_multiple", "ambiguous")
+SILENT = ("r_multiple", "mae_r", "mfe_r", "ambiguous")
 
 
 def show(
@@ -26,7 +26,7 @@ def show(
     """Draw the trades and the two downloads.
 
     Args:
-        trades: Schema `TRADES_SCHEMA`.
+        trades: Schema `TRADES_SCHEMA`, with `mae_r` and `mfe_r`.
         csv: Makes the CSV file when somebody asks for it.
         parquet: Likewise the Parquet file.
         name: Of the files, without ending.
@@ -84,6 +84,8 @@ def _shown(trades: pl.DataFrame) -> pl.DataFrame:
         pl.col("mae") * 100,
         pl.col("mfe") * 100,
         "r_multiple",
+        "mae_r",
+        "mfe_r",
         "fees",
         "slippage",
         "ambiguous",
@@ -116,6 +118,8 @@ def _columns(*, intraday: bool) -> dict[str, Any]:
         "mae": column.NumberColumn("MAE", format="%.2f%%", help="Worst excursion."),
         "mfe": column.NumberColumn("MFE", format="%.2f%%", help="Best excursion."),
         "r_multiple": column.NumberColumn("R", format="%.2f", help="P&L over initial risk."),
+        "mae_r": column.NumberColumn("MAE R", format="%.2f", help="Worst excursion over risk."),
+        "mfe_r": column.NumberColumn("MFE R", format="%.2f", help="Best excursion over risk."),
         "fees": column.NumberColumn("Fees", format="%,.2f"),
         "slippage": column.NumberColumn("Slippage", format="%,.2f"),
         "ambiguous": column.CheckboxColumn(

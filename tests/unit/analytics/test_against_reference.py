@@ -125,9 +125,12 @@ def random_benchmark(rng: np.random.Generator, sleeve: Simulation) -> Bars:
     )
 
 
-def assert_equal_to_reference(sleeves: list[Simulation], benchmark: Bars | None = None) -> None:
-    found = summarise(sleeves, options=EngineOptions(), costs=CostModel(), benchmark=benchmark)
-    expected = reference.metrics(sleeves, benchmark)
+def assert_equal_to_reference(
+    sleeves: list[Simulation], benchmark: Bars | None = None, risk_free: float = 0.0
+) -> None:
+    options = EngineOptions(risk_free=risk_free)
+    found = summarise(sleeves, options=options, costs=CostModel(), benchmark=benchmark)
+    expected = reference.metrics(sleeves, benchmark, risk_free)
     assert set(expected) == set(METRICS)
     # A difference of sums is known to the precision of what was subtracted, not of itself.
     traded = (
@@ -138,6 +141,9 @@ def assert_equal_to_reference(sleeves: list[Simulation], benchmark: Bars | None 
     slack = dict.fromkeys(METRICS, 1e-12)
     slack["breakeven_bps"] = slack["cost_share"] = 1e-12 * max(1.0, traded)
     slack["sharpe_bar"] = 1e-12 * sqrt(252 * 20)
+    # A ratio s is known to 1e-12 of 1, so that 1 / s^2 is known to 2e-12 / s of itself.
+    needed = expected["min_trl"]
+    slack["min_trl"] = 0.0 if isinstance(needed, str) else 2e-12 * needed * max(1.0, sqrt(needed))
     for name, value in expected.items():
         if isinstance(value, str):
             assert (found[name], found.reasons.get(name)) == (None, value), name
@@ -190,3 +196,15 @@ def test_accounts_of_the_engine(seed):
     assert_equal_to_reference(
         [simulate(case.bars, case.signals, case.options, case.costs, compiled=False)]
     )
+
+
+@pytest.mark.parametrize("timeframe", FRAMES)
+@pytest.mark.parametrize("seed", range(40))
+def test_ratios_in_excess_of_a_riskless_rate(seed, timeframe):
+    rng = np.random.default_rng([seed, 4])
+    sleeve = random_simulation(rng, timeframe, LENGTHS_BESIDE)
+    rate = float(rng.choice([-0.01, 0.02, 0.05, 0.3]))
+
+    assert_equal_to_reference([sleeve], random_benchmark(rng, sleeve), rate)
+    assert_equal_to_reference([sleeve], None, rate)
+    assert_equal_to_reference([sleeve, random_simulation(rng, timeframe)], None, rate)

@@ -15,6 +15,7 @@ from core.analytics.undefined import Undefined
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.timeframe import Timeframe
+from core.engine.measures import summarise_run
 from tests.factories import US_PER_DAY, make_bars
 from tests.unit.analytics.simulations import from_returns, simulation_of
 
@@ -44,6 +45,41 @@ def market(returns, **rest):
     """A symbol that opens at 50 and has these returns, one a session."""
     closes = 50.0 * np.cumprod(1.0 + np.asarray(returns))
     return make_bars(np.concatenate(([50.0], closes[:-1])), close=closes, **rest)
+
+
+# Above the riskless rate -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [-0.01, 0.05, 0.4])
+def test_an_account_half_in_the_market_and_half_in_bills_has_no_alpha(rate):
+    _, other = drawn(4)
+    bill = (1.0 + rate) ** (1.0 / 252.0) - 1.0
+    half = Pairs(0.5 * other + 0.5 * bill, other, 252.0, len(other), bill)
+
+    assert benchmark.beta(half) == pytest.approx(0.5, rel=1e-12)
+    assert benchmark.alpha(half) == pytest.approx(0.0, abs=1e-12)
+    assert benchmark.correlation(half) == pytest.approx(1.0, rel=1e-12)
+    # Without the rate, what the bills earn would pass for skill.
+    idle = Pairs(half.own, other, 252.0, len(other))
+    assert benchmark.alpha(idle) == pytest.approx(252.0 * 0.5 * bill, rel=1e-9)
+
+
+def test_a_session_the_benchmark_lacks_earns_the_rate_of_two():
+    """An account in bills alone, beside a market that is closed on three of its days."""
+    _, other = drawn(5, 200)
+    bills = from_returns(np.full(200, 1.1 ** (1.0 / 252.0) - 1.0))
+    days = np.delete(bills.bars.session, [40, 41, 90])
+    rules = {
+        "options": EngineOptions(risk_free=0.1),
+        "costs": CostModel(),
+        "benchmark": market(other[:197], session=days),
+    }
+
+    for found in (summarise([bills], **rules), summarise_run(bills, **rules)):
+        assert found["alpha"] == pytest.approx(0.0, abs=1e-11)
+        assert found["beta"] == pytest.approx(0.0, abs=1e-12)
+        assert found.reasons["correlation"] == "zero_variance"
+        assert found.reasons["sharpe"] == "zero_variance"
 
 
 # The line ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Samples whose mean, deviation and moments are known by hand."""
 
+from decimal import Decimal, localcontext
 from math import sqrt
 
 import numpy as np
@@ -49,9 +50,72 @@ def test_sharpe_error_with_normal_moments_is_that_of_lo():
     assert found == pytest.approx(sqrt((1 + s**2 / 2) / 59), rel=1e-12)
 
 
+def normal_share(z: float) -> float:
+    """Phi by the series of its density, to 60 digits: sum of (-1)^k z^(2k+1) / (2^k k! (2k+1))."""
+    with localcontext(prec=60):
+        pi = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
+        exact, total, term, k = Decimal(z), Decimal(0), Decimal(z), 0
+        while abs(term) > Decimal("1e-55"):
+            total += term / (2 * k + 1)
+            k += 1
+            term *= -exact * exact / (2 * k)
+        return float(Decimal("0.5") + total / (2 * pi).sqrt())
+
+
+@pytest.mark.parametrize("z", [-6.0, -2.5, -1.0, -1e-3, 0.0, 0.3, 1.0, 1.96, 4.0])
+def test_the_probability_is_the_normal_distribution_to_its_last_digit(z):
+    assert ratios.probability_above(z, 1.0, 2) == pytest.approx(normal_share(z), rel=1e-13)
+
+
+def test_the_quantile_of_95_percent():
+    assert normal_share(ratios.Z_95) == pytest.approx(0.95, abs=2e-16)
+
+
+def test_the_probability_of_a_sharpe_above_zero_of_a_two_point_sample():
+    # Skewness 0 and kurtosis 1: the error of s is 1 / sqrt(D - 1), whatever s is.
+    small = TWO_POINTS - 0.017
+    s = 0.3 * sqrt(19 / 20)
+
+    assert ratios.probabilistic_sharpe(small) == pytest.approx(
+        normal_share(s * sqrt(19)), rel=1e-12
+    )
+    assert ratios.sessions_needed(small) == pytest.approx(1 + (ratios.Z_95 / s) ** 2, rel=1e-12)
+
+
+def test_the_risk_free_rate_lowers_what_must_be_above_zero():
+    for function in (ratios.probabilistic_sharpe, ratios.sessions_needed):
+        found = function(TWO_POINTS, risk_free=0.017)
+        assert found == pytest.approx(function(TWO_POINTS - 0.017), rel=1e-12)
+
+
+def test_with_the_sessions_needed_the_probability_is_95_percent():
+    ratio, variance = 0.11, ratios.estimation_variance(0.11, -1.3, 7.5)
+
+    needed = ratios.least_track_record(ratio, variance, benchmark=0.02)
+
+    assert ratios.probability_above(ratio, variance, needed, benchmark=0.02) == pytest.approx(
+        0.95, rel=1e-14
+    )
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.03])
+def test_no_length_shows_that_what_is_not_above_the_rate_is(rate):
+    assert reason_of(ratios.sessions_needed, TWO_POINTS, risk_free=rate) == "no_excess"
+    assert ratios.probabilistic_sharpe(TWO_POINTS, risk_free=rate) <= 0.5 + 1e-12
+
+
+def test_an_estimate_without_error_has_no_probability():
+    # Two points of skewness g have kurtosis g^2 + 1, so that s = 2 / g leaves (1 - g s / 2)^2 = 0.
+    assert ratios.estimation_variance(2.0, 1.0, 2.0) == 0.0
+    assert reason_of(ratios.probability_above, 2.0, 0.0, 50) == "zero_denominator"
+    assert ratios.least_track_record(2.0, 0.0) == 1.0
+
+
 def test_sharpe_asks_for_twenty_returns():
     assert reason_of(ratios.sharpe, TWO_POINTS[:19], A) == "too_short"
     assert reason_of(ratios.sharpe_error, TWO_POINTS[:19], A) == "too_short"
+    assert reason_of(ratios.probabilistic_sharpe, TWO_POINTS[:19]) == "too_short"
+    assert reason_of(ratios.sessions_needed, TWO_POINTS[:19]) == "too_short"
     assert ratios.sharpe(TWO_POINTS[:19], A, at_least=2) > 0
 
 
@@ -192,6 +256,8 @@ def test_ratios_of_growth_need_a_drawdown():
         lambda r: ratios.volatility(r, A),
         lambda r: ratios.sharpe(r, A),
         lambda r: ratios.sharpe_error(r, A),
+        ratios.probabilistic_sharpe,
+        ratios.sessions_needed,
         lambda r: ratios.sortino(r, A),
         ratios.omega,
         ratios.tail_ratio,

@@ -7,6 +7,8 @@ from core.analytics.returns import (
     cagr,
     end_of,
     periods_per_year,
+    risk_free_return,
+    risk_free_returns,
     session_ends,
     simple_returns,
     total_return,
@@ -109,3 +111,20 @@ def test_sessions_are_counted_once_there_is_a_year_of_them(timeframe, years, exp
     found = periods_per_year(timeframe, periods=500, years=years, nominal=252.0)
 
     assert math.isclose(found, expected, rel_tol=1e-15)
+
+
+@pytest.mark.parametrize("annual", [-0.0075, 0.01, 0.05, 0.5])
+@pytest.mark.parametrize("per_year", [12.0, 52.0, 252.0, 251.37, 365.0])
+def test_a_riskless_rate_compounds_to_its_year(annual, per_year):
+    session = risk_free_return(annual, per_year)
+
+    assert math.exp(per_year * math.log1p(session)) - 1.0 == pytest.approx(annual, rel=1e-12)
+    assert risk_free_returns(annual, per_year, np.array([1, 3])) == pytest.approx(
+        [session, (1.0 + session) ** 3 - 1.0], rel=1e-12
+    )
+
+
+def test_no_rate_earns_nothing_at_all():
+    assert math.copysign(1.0, risk_free_return(0.0, 252.0)) == 1.0
+    assert risk_free_return(0.0, 252.0) == 0.0
+    assert risk_free_returns(0.0, 252.0, np.arange(5)).tolist() == [0.0] * 5

@@ -20,6 +20,8 @@ PAID = CostModel(bps=5.0)
 RATIOS = (
     "sharpe",
     "sharpe_se",
+    "psr",
+    "min_trl",
     "sharpe_bar",
     "sortino",
     "calmar",
@@ -47,6 +49,7 @@ ZERO_AT_REST = (
     "open_trades",
     "fees",
     "slippage",
+    "total_costs",
     "dividends",
     "borrow",
     "carry",
@@ -86,6 +89,7 @@ def test_one_return_is_too_short_for_anything_but_the_return():
     found = metrics_of(from_returns([0.01]))
 
     assert found["total_return"] == pytest.approx(0.01, rel=1e-12)
+    assert found["sessions"] == 1.0
     for name in ("cagr", "volatility", "ulcer_index", "turnover", "var_95", "cvar_95", *RATIOS):
         if name != "recovery_factor":
             assert (found[name], found.reasons[name]) == (None, "too_short"), name
@@ -104,7 +108,8 @@ def test_constant_gains_have_no_variance_downside_or_drawdown():
     found = metrics_of(from_returns([0.001] * 60))
 
     assert found.reasons["sharpe"] == "zero_variance"
-    assert found.reasons["sharpe_se"] == "zero_variance"
+    for name in ("sharpe_se", "psr", "min_trl"):
+        assert found.reasons[name] == "zero_variance", name
     assert found.reasons["skewness"] == "zero_variance"
     assert found.reasons["kurtosis"] == "zero_variance"
     assert found.reasons["sortino"] == "no_downside"
@@ -119,6 +124,8 @@ def test_gains_only_have_a_sharpe_and_a_negative_loss():
     found = metrics_of(from_returns(returns, trades=closed(1.0, 2.0)))
 
     assert found["sharpe"] == pytest.approx(2.0 * sqrt(119 / 120 * 252), rel=1e-9)
+    assert found["psr"] == 1.0
+    assert 1.0 < found["min_trl"] < 4.0
     assert found["var_95"] == pytest.approx(-0.001, rel=1e-9)
     assert found.reasons["sortino"] == "no_downside"
     assert found.reasons["calmar"] == "no_drawdown"
@@ -131,6 +138,8 @@ def test_losses_only_have_an_omega_of_nothing():
     found = metrics_of(from_returns(returns, trades=closed(-1.0, -2.0)))
 
     assert found["sharpe"] == pytest.approx(-2.0 * sqrt(119 / 120 * 252), rel=1e-9)
+    assert found["psr"] == pytest.approx(0.0, abs=1e-80)
+    assert found.reasons["min_trl"] == "no_excess"
     assert found["omega"] == 0.0
     assert found["profit_factor"] == 0.0
     assert found["max_drawdown"] == found["total_return"]
@@ -175,6 +184,9 @@ def test_ruin_keeps_the_numbers_up_to_it(fall):
     assert found["total_return"] == pytest.approx(left / 100.0 - 1.0, rel=1e-15)
     assert found["sharpe"] == pytest.approx(lived.mean() / lived.std(ddof=1) * sqrt(252), rel=1e-9)
     assert found["calmar"] == pytest.approx(-1.0 / abs(found["max_drawdown"]), rel=1e-15)
+    assert found["sessions"] == 31.0
+    assert 0.0 < found["psr"] < 0.5
+    assert found.reasons["min_trl"] == "no_excess"
     assert "ruined" in found.badges
 
 
@@ -236,7 +248,8 @@ def test_headline_figures_come_from_sessions_and_not_from_bars():
     found = metrics_of(simulation_of(equity, session=session, ts=ts, timeframe=Timeframe.H1))
     daily = metrics_of(simulation_of(equity[3::4]))
 
-    for name in ("sharpe", "sortino", "volatility", "omega", "skewness", "ulcer_index"):
+    names = ("sharpe", "psr", "sortino", "volatility", "omega", "skewness", "ulcer_index")
+    for name in (*names, "sessions"):
         assert found[name] == pytest.approx(daily[name], rel=1e-14), name
     assert found["max_drawdown"] < daily["max_drawdown"]
     bars = equity / np.concatenate(([100.0], equity[:-1])) - 1.0
@@ -249,6 +262,45 @@ def test_with_one_bar_a_session_both_sharpes_agree():
     found = metrics_of(from_returns([0.02, -0.01] * 20))
 
     assert found["sharpe_bar"] == pytest.approx(found["sharpe"], rel=1e-14)
+
+
+# Above the riskless rate -----------------------------------------------------------------------
+
+ABOVE = {"sharpe", "sharpe_se", "psr", "min_trl", "sharpe_bar", "sortino", "upi"}
+
+
+def test_ratios_are_of_what_is_earned_above_the_rate():
+    rate = 0.06
+    bill = (1.0 + rate) ** (1.0 / 252.0) - 1.0
+    excess = np.tile([0.004, -0.002, 0.001, -0.001], 30)
+
+    found = metrics_of(from_returns(excess + bill), options=EngineOptions(risk_free=rate))
+    plain = metrics_of(from_returns(excess))
+
+    for name in ABOVE - {"upi"}:
+        assert found[name] == pytest.approx(plain[name], rel=1e-10), name
+    ulcer, growth = found["ulcer_index"], found["cagr"]
+    assert found["upi"] == pytest.approx((growth - rate) / ulcer, rel=1e-14)
+    assert found["omega"] > plain["omega"]  # its threshold is 0
+    # What does not stand on excess returns knows no rate.
+    idle = metrics_of(from_returns(excess + bill))
+    assert {name for name in METRICS if found[name] != idle[name]} == ABOVE
+
+
+def test_what_earns_the_rate_on_average_has_a_sharpe_of_nothing():
+    bill = 1.05 ** (1.0 / 252.0) - 1.0
+    sample = np.tile([bill + 0.01, bill - 0.01], 60)
+
+    found = metrics_of(from_returns(sample), options=EngineOptions(risk_free=0.05))
+
+    assert found["sharpe"] == pytest.approx(0.0, abs=1e-10)
+    assert found["psr"] == pytest.approx(0.5, abs=1e-10)
+
+
+def test_a_rate_of_zero_changes_no_bit():
+    run = from_returns(np.random.default_rng(1).normal(0.001, 0.01, 300))
+
+    assert metrics_of(run, options=EngineOptions(risk_free=0.0)) == metrics_of(run)
 
 
 # Trades and costs ------------------------------------------------------------------------------
@@ -304,7 +356,21 @@ def test_sqn_counts_in_risk_only_if_every_trade_has_some():
 def test_no_stop_means_no_risk_unit():
     found = metrics_of(from_returns([0.0] * 4, trades=closed(1.0, -1.0)))
 
-    assert found.reasons["expectancy_r"] == "no_stop"
+    for name in ("expectancy_r", "mae_r", "mfe_r"):
+        assert found.reasons[name] == "no_stop", name
+
+
+def test_excursions_in_risk_are_of_the_money_at_risk():
+    # 2 units from 100 with a stop at 95, 5 money a point: 50 at risk, 40 lost and 100 won at most.
+    risky = Trade(0, 1, pnl=30.0, quantity=-2.0, mae=-0.04, mfe=0.1, risk=50.0)
+    stopped = Trade(2, 3, pnl=-50.0, quantity=2.0, mae=-0.05, mfe=0.01, risk=50.0)
+    free = Trade(4, 5, pnl=1.0, mae=-0.5, mfe=0.5)
+
+    found = metrics_of(from_returns([0.0] * 6, trades=[risky, stopped, free], multiplier=5.0))
+
+    assert found["mae_r"] == pytest.approx((-0.8 - 1.0) / 2, rel=1e-15)
+    assert found["mfe_r"] == pytest.approx((2.0 + 0.2) / 2, rel=1e-15)
+    assert found["mae_mean"] == pytest.approx(-0.59 / 3, rel=1e-15)
 
 
 def test_costs_reconcile_with_equity():
@@ -313,7 +379,7 @@ def test_costs_reconcile_with_equity():
 
     found = metrics_of(simulation_of([100.0, 110.0, 130.0], trades=trades, multiplier=5.0))
 
-    assert (found["fees"], found["slippage"]) == (6.0, 4.0)
+    assert (found["fees"], found["slippage"], found["total_costs"]) == (6.0, 4.0, 10.0)
     assert found["cost_share"] == 0.25
     assert found["breakeven_bps"] == pytest.approx(1e4 * 40 / 2200, rel=1e-15)
     assert found["turnover"] == pytest.approx(1100 / (340 / 3) / (3 / 365.2425), rel=1e-14)

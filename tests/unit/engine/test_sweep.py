@@ -25,7 +25,7 @@ from core.domain.signals import Signals, points
 from core.domain.strategy import MarketView, Param, Strategy
 from core.engine import sweep as sweeping
 from core.engine import version
-from core.engine.measures import REASON_CODES, SLOTS
+from core.engine.measures import REASON_CODES, SLOTS, summarise_run
 from core.engine.simulate import simulate
 from core.engine.sweep import Chunk, Eligibility, Progress, SweepResult, sweep
 from core.engine.view import view_of
@@ -412,6 +412,23 @@ def test_lanes_are_measured_against_the_benchmark_that_is_named():
     assert values["beta"] == pytest.approx(expected.values["beta"], rel=1e-12)
     assert values["beta"] != run(SETS[:2]).metrics(1)[0]["beta"]
     assert values["sharpe"] == run(SETS[:2]).metrics(1)[0]["sharpe"]
+
+
+def test_lanes_have_their_ratios_above_the_riskless_rate():
+    rules = OPTIONS.model_copy(update={"risk_free": 0.05})
+    other = random_bars(2, 600, sessions=150)
+    signals = EMACrossoverStrategy.build(SETS[1]).generate_signals(view_of(BARS))
+
+    found = sweep(EMACrossoverStrategy, BARS, SETS[:2], rules, COSTS, benchmark=other)
+
+    alone = summarise_run(
+        simulate(BARS, signals, rules, COSTS), options=rules, costs=COSTS, benchmark=other
+    )
+    values, reasons = found.metrics(1)
+    assert (values, reasons) == (alone.values, alone.reasons)
+    without, _ = run(SETS[:2], benchmark=other).metrics(1)
+    assert values["sharpe"] < without["sharpe"]
+    assert values["total_return"] == without["total_return"]
 
 
 # Ranking ----------------------------------------------------------------------------------------

@@ -320,8 +320,35 @@ def test_frames_have_the_promised_schema(lab, name):
     run = lab.submit(symbols=("AAA", "BBB"))
     frame = getattr(lab.services.backtests, name)(run.id)
 
-    assert dict(frame.schema) == ARTIFACTS[name]
+    more = {"mae_r": pl.Float64, "mfe_r": pl.Float64} if name == "trades" else {}
+    assert dict(frame.schema) == {**ARTIFACTS[name], **more}
     assert frame.height
+
+
+def test_trades_give_their_excursions_over_their_risk(lab):
+    body = """
+        from core.domain.strategy import MarketView, Signals, Strategy, pct
+
+
+        class Stopped(Strategy):
+            # long, with a stop and a target
+
+            def generate_signals(self, view: MarketView) -> Signals:
+                return Signals.side(long=view.close > 0, stop=pct(2.0), target=pct(5.0))
+    """
+    write_strategy(lab.strategies, "stopped", body)
+    run = lab.submit(strategy="stopped", costs={"name": "free"})
+
+    trades = lab.services.backtests.trades(run)
+
+    # A stop 2 % below the entry: the excursions are fractions of the entry over 0.02.
+    closed = trades.filter(~pl.col("open"))
+    assert closed.height > 5
+    for name in ("mae", "mfe"):
+        expected = (closed[name] / 0.02).to_list()
+        assert closed[f"{name}_r"].to_list() == pytest.approx(expected, rel=1e-9)
+        assert run.metrics[f"{name}_r"] == pytest.approx(sum(expected) / closed.height, rel=1e-9)
+    assert lab.services.backtests.trades(lab.submit())["mae_r"].null_count() > 0
 
 
 def test_the_frames_tell_one_story(lab):

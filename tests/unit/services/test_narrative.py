@@ -159,6 +159,41 @@ def test_what_speaks_against_the_number_is_said(values, badges, said):
 
 
 @pytest.mark.parametrize(
+    ("values", "timeframe", "said"),
+    [
+        (
+            {"sharpe": 0.4, "min_trl": 1_500.2, "sessions": 1_008.0},
+            "1d",
+            "within what luck gives (needs 1,501 sessions, has 1,008)",
+        ),
+        (
+            {"sharpe": 1.2, "min_trl": 84.9, "sessions": 208.0},
+            "1w",
+            "more than luck gives one try (needs 85 weeks, has 208), and",
+        ),
+        ({"sharpe": 1.2, "min_trl": 1.0, "sessions": 99.0}, "1M", "(needs 1 month, has 99)"),
+    ],
+)
+def test_a_verdict_says_how_long_such_a_sharpe_takes_and_how_long_there_is(values, timeframe, said):
+    run = run_of(values, spec=spec(timeframe=timeframe))
+
+    assert said in narrative.verdict(run, curve(1.2, 1.1))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        # 95 % on one side is reached before two standard errors are: it would contradict the rest.
+        {"sharpe": 0.55, "min_trl": 900.0, "sessions": 1_000.0},
+        {"sharpe": -0.7, "min_trl": None, "sessions": 1_000.0},
+        {"sharpe": 0.4, "min_trl": 1_500.0, "sessions": None},  # kept by an earlier version
+    ],
+)
+def test_a_verdict_does_not_say_it_where_it_says_nothing(values):
+    assert "needs" not in narrative.verdict(run_of(values), curve(1.2, 1.1))
+
+
+@pytest.mark.parametrize(
     ("values", "unsaid"),
     [
         ({"trades": 30.0}, "too few"),
@@ -299,6 +334,7 @@ def test_a_failed_run_says_why():
         ({"no_entry_after": "15:00"}, "no entries from 15:00"),
         ({"symbols": ("A", "B")}, "cash in 2 equal sleeves"),
         ({"close_at_end": True}, "sold at the last close"),
+        ({"risk_free": 0.045}, "ratios above a rate of 4.5 % a year"),
         ({"costs": CostModel(name="zero")}, "costs: no costs at all."),
     ],
 )
