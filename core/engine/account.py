@@ -16,7 +16,7 @@ from core.domain.simulation import Fills, PortfolioSimulation, Trades
 from core.engine import convert, curve, desk, kernels, portfolio
 from core.engine.chance import misses_of
 from core.engine.detail import fine_of
-from core.engine.grid import lay, mark
+from core.engine.grid import lay, lay_bars, mark
 from core.engine.impact import impact_coefficients
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 
@@ -48,10 +48,14 @@ def timeline_of(bars: Sequence[Bars]) -> Timeline:
     ts = bars[0].ts
     if any(not np.array_equal(ts, each.ts) for each in bars[1:]):
         ts = np.unique(np.concatenate([each.ts for each in bars]))
+    every = np.arange(len(ts), dtype=np.int32)
+    if all(len(each) == len(ts) for each in bars):
+        day = np.maximum.reduce([each.session for each in bars])
+        same = np.repeat(every, len(bars)).reshape(len(ts), len(bars))
+        return Timeline(ts, same, same, np.maximum.accumulate(day))
     number = np.full((len(ts), len(bars)), -1, dtype=np.int32)
     row_of = np.full((max(len(each) for each in bars), len(bars)), -1, dtype=np.int32)
     day = np.full(len(ts), kernels.NEVER, dtype=np.int32)
-    every = np.arange(len(ts), dtype=np.int32)
     for s, each in enumerate(bars):
         rows = every if len(each) == len(ts) else np.searchsorted(ts, each.ts)
         number[rows, s] = every[: len(each)]
@@ -207,21 +211,12 @@ def _rows(
 ) -> desk.Rows:
     grid = np.empty(timeline.number.shape, dtype=desk.CELL).view(np.recarray)
     number = timeline.number
-    nan = float("nan")
-    for field, name in (
-        ("o", "open"),
-        ("h", "high"),
-        ("l", "low"),
-        ("c", "close"),
-        ("v", "volume"),
-    ):
-        lay(grid[field], _stacked([getattr(each, name) for each in bars]), number, nan)
-    lay(grid["session"], _stacked([each.session for each in bars]), number, kernels.NEVER)
-    lay(grid["day_flags"], _stacked([convert.flags_of(each, options) for each in bars]), number, 0)
-    mark(grid["mark"], grid["c"])
-    grid["number"] = number
-    grid["ends"] = 0
-    grid["impact"] = 0.0
+    columns = ("open", "high", "low", "close", "volume", "session")
+    o, h, l, c, v, session = (  # noqa: E741 - the field's own notation
+        _stacked([getattr(each, name) for each in bars]) for name in columns
+    )
+    flags = _stacked([convert.flags_of(each, options) for each in bars])
+    lay_bars(grid, number, o, h, l, c, v, session, flags, kernels.NEVER)
     last_day = int(timeline.day[-1])
     for s, each in enumerate(bars):
         is_delisted = last_day - int(each.session[-1]) > DELISTED_AFTER_DAYS
@@ -282,8 +277,10 @@ def _fx(bars: Sequence[Bars], timeline: Timeline) -> tuple[desk.Levels, desk.Lev
 
 def _actions(bars: Sequence[Bars], timeline: Timeline, options: EngineOptions) -> desk.Table:
     """List the bars on which something happens in order of rows, then of symbols."""
-    found = []
+    found = [np.empty(0, dtype=desk.ACTION)]
     for s, each in enumerate(bars):
+        if each.dividend is None and each.split is None and each.funding is None:
+            continue
         dividend = np.zeros(len(each)) if each.dividend is None else each.dividend
         ratio = np.ones(len(each)) if each.split is None else each.split
         funding = np.zeros(len(each))
