@@ -516,7 +516,7 @@ class _Crew:
                 signals = self._signals(self._plan.params[lane], alone=alone)
                 if signals.exits is not None:
                     track = self._track
-                    with self._guard():
+                    with self._dice(alone=alone), self._guard():
                         signals, _ = decide_exits(track.bars, signals, track.options, track.costs)
                 if not batch.take(signals, place):
                     run_alone(self._track, signals, scratch, rows, place)
@@ -532,8 +532,7 @@ class _Crew:
 
     def _signals(self, params: Parameters, *, alone: bool) -> Signals:
         # What a strategy does to numpy's error handling must not outlive its call.
-        dice = alone_with_dice() if alone else nullcontext()
-        with dice, self._guard(), np.errstate(all="ignore"):
+        with self._dice(alone=alone), self._guard(), np.errstate(all="ignore"):
             signals: Any = self._build(params).generate_signals(self._view)
         if not isinstance(signals, Signals):
             raise StrategyFailed(
@@ -541,6 +540,10 @@ class _Crew:
                 expected="Signals, for instance Signals.side(long=..., short=...)",
             )
         return signals
+
+    @staticmethod
+    def _dice(*, alone: bool) -> AbstractContextManager[None]:
+        return alone_with_dice() if alone else nullcontext()
 
 
 def _builder(strategy: type[Strategy]) -> Callable[[Parameters], Strategy]:
