@@ -228,6 +228,26 @@ def test_rest_body_of_a_plain_spec_means_the_same_through_the_api():
     assert BacktestBody.model_validate_json(body).spec() == spec
 
 
+REMOVED = {"square_off": None, "daily_loss": None, "max_trades_per_day": None}
+
+
+@pytest.mark.parametrize("options", [{}, REMOVED, {"intraday": False, "daily_target": None}])
+def test_both_calls_ask_for_the_very_run_where_a_request_takes_limits_away(
+    services, open_page, submit, options
+):
+    run = submit("wishful", options=options)
+    page = opened(open_page, run, tab="Provenance")
+
+    shell, rest = (block.value for block in page.code)
+    asked = RunSpec.model_validate_json(shlex.split(shell.split("|")[0])[1])
+    body = BacktestBody.model_validate_json(shlex.split(rest.replace("\\\n", " "))[-1])
+
+    for spec in (asked, body.spec()):
+        again = services.backtests.submit(spec)
+        assert again.spec == run.spec
+        assert (again.run_key, again.reused) == (run.run_key, True)
+
+
 def test_provenance_names_every_hash(open_page, submit):
     run = submit(symbols=("AAPL", "MSFT"))
     html = words(opened(open_page, run, tab="Provenance"))
