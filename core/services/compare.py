@@ -27,7 +27,8 @@ class MetricRow:
         best: Positions of the runs that are best; empty when the metric has no better or worse,
             fewer than two runs compete in it, or all are equal. Runs that traded nothing or were
             ruined do not compete, nor in annual figures those of less than a year; nobody does in
-            a metric against the benchmark where the benchmarks differ.
+            a metric against the benchmark where the benchmarks differ. Profit factors count up to
+            10, and 10 where no trade lost.
         direction: `none` also there.
     """
 
@@ -171,8 +172,10 @@ def _metric_row(name: str, runs: Sequence[Run]) -> MetricRow:
     values = tuple(run.metrics[name] if run.metrics else None for run in runs)
     known = {
         place: value
-        for place, (run, value) in enumerate(zip(runs, values, strict=True))
-        if value is not None and _competes(run, name)
+        for place, run in enumerate(runs)
+        if run.metrics is not None
+        and _competes(run, name)
+        and (value := run.metrics.rank_value(name)) is not None
     }
     direction = metric.direction
     if metric.group == "benchmark" and len({_held(run) for run in runs}) > 1:

@@ -104,6 +104,35 @@ def test_idle_and_ruined_runs_are_not_the_best() -> None:
     assert found.best == (3,)
 
 
+def without_a_loss(number: int, why: str = "no_losses") -> Any:
+    found = run(number)
+    object.__setattr__(found.metrics, "reasons", {"profit_factor": why, "payoff": why})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factors", "best"),
+    [
+        ((9.0, "no_losses", 2.0), (1,)),
+        ((9.0, "no_losses", 12.0), (1, 2)),  # above 10 counts as 10, and so does no loss at all
+        ((9.0, "no_closed_trades", 2.0), (0,)),
+        ((12.0, "no_losses", 25.0), ()),
+        ((10.0, 25.0, 3.0), (0, 1)),
+    ],
+)
+def test_no_loss_at_all_competes_as_a_profit_factor_of_ten(factors, best) -> None:
+    runs = [
+        without_a_loss(number, each) if isinstance(each, str) else run(number, profit_factor=each)
+        for number, each in enumerate(factors)
+    ]
+
+    found = _metric_row("profit_factor", runs)
+
+    assert found.best == best
+    assert found.values == tuple(None if isinstance(each, str) else each for each in factors)
+    assert _metric_row("payoff", runs).best == ()
+
+
 @pytest.mark.parametrize(
     ("name", "best"),
     [("cagr", (2,)), ("calmar", (2,)), ("upi", (2,)), ("alpha", (2,)), ("total_return", (0,))],
