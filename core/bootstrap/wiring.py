@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from core.bootstrap.housekeeper import Housekeeper
@@ -87,7 +89,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         backtests=backtests,
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
-        system=System(store, catalog, work, settings),
+        system=System(store, catalog, work, settings, kernels=Path(kernels)),
         settings=settings,
         shut=shut,
     )
@@ -108,7 +110,8 @@ def _migrate_if_new(url: str) -> None:
 
 
 def _worker_here(config: Mapping[str, Any], kernels: str) -> Handler:
-    os.environ.setdefault(VARIABLE, kernels)  # before the next line imports numba
+    if "numba" not in sys.modules:
+        os.environ[VARIABLE] = kernels  # before the next line imports it
     from core.services.worker import open_worker  # noqa: PLC0415
 
     return open_worker(dict(config))

@@ -17,11 +17,12 @@ from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
 from core.errors import Conflict, DataProblem
-from core.services import Backtests
+from core.services import COMPILING, Backtests
 from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
 from tests.ui.conftest import words
 from ui import formats, wiring
 from ui.components import markup, provenance, tiles
+from ui.views import run as run_view
 
 PROTECTED = """
 from core.domain.strategy import MarketView, Signals, Strategy, pct
@@ -451,3 +452,35 @@ def test_csv_of_trades_holds_every_trade_to_the_last_digit(services, submit):
 
     assert back["pnl"].equals(trades["pnl"])
     assert back.height == trades.height
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_who_opens_the_assumptions_before_the_engine_is_compiled_is_told(
+    open_page, submit, monkeypatch, tmp_path, is_compiled
+):
+    run = submit(params={"fast": 9})
+    shown = []
+    real = run_view.st.spinner
+    monkeypatch.setattr(
+        run_view.st, "spinner", lambda text, **rest: shown.append(text) or real(text, **rest)
+    )
+    monkeypatch.setattr(wiring.services().system, "_kernels", tmp_path)
+    if is_compiled:
+        (tmp_path / "portfolio.run_portfolio_python-1.py311.nbi").touch()
+
+    page = opened(open_page, run, tab="Assumptions")
+
+    assert shown == ([] if is_compiled else [COMPILING])
+    assert 'data-testid="assumptions"' in words(page)
+
+
+def test_a_run_that_waits_for_the_compiler_says_so(services, open_page, submit, monkeypatch):
+    done = submit()
+    going = replace(done, status=RunStatus.RUNNING, completed_at=None, metrics=None, run_key=None)
+    monkeypatch.setattr(Backtests, "get", lambda *_: going)
+    monkeypatch.setattr(services.backtests, "_compiling", {done.id})
+
+    page = opened(open_page, going)
+
+    assert COMPILING in text_of(words(page))
+    assert "Compiling the engine" in str([each.proto for each in page.get("progress")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -88,6 +89,30 @@ def test_kernels_lie_below_the_folder_named_by_the_user_one_for_each_state_of_th
     assert kernel_cache(tmp_path) == tmp_path / "mine" / name
     monkeypatch.setenv(VARIABLE, str(tmp_path / "mine" / name))  # what a child is given
     assert kernel_cache(tmp_path) == tmp_path / "mine" / name
+
+
+@pytest.mark.parametrize("given", [None, "mine"])
+def test_runs_of_a_command_line_use_that_very_folder(tmp_path, given):
+    """A kernel of older code, though its own file is the same, must not be found."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop(VARIABLE, None)
+    if given:
+        environment[VARIABLE] = str(tmp_path / given)
+    code = (
+        "from pathlib import Path\n"
+        "from core.bootstrap.kernels import kernel_cache\n"
+        "from core.bootstrap.wiring import _worker_here\n"
+        f"folder = kernel_cache(Path({str(tmp_path)!r}))\n"
+        "_worker_here({'lake': '.', 'confined': False}, str(folder))\n"
+        "import numba; print(Path(numba.config.CACHE_DIR) == folder)"
+    )
+
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert shown.stdout.strip() == "True"
 
 
 def test_a_data_folder_that_cannot_be_made_is_said(tmp_path, monkeypatch):
