@@ -75,7 +75,11 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         clock=lambda: datetime.now(UTC),
         wait_seconds=settings.run_wait_seconds,
     )
-    house = Housekeeper(backtests, presence, settings.scratch_dir) if nursery else None
+    house = None
+    if nursery:
+        house = Housekeeper(
+            backtests, presence, scratch=settings.scratch_dir, kernels=Path(kernels)
+        )
 
     def shut() -> None:
         if house:
