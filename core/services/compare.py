@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -215,13 +217,25 @@ def _differences(runs: Sequence[Run]) -> list[Difference]:
     return found
 
 
+def _brief(value: Any) -> Any:
+    """Say in a few words what has parts; a table of fees is a number of entries and a hash."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_brief(each)}" for key, each in value.items()) or None
+    if not isinstance(value, list):
+        return value
+    if not value or isinstance(value[0], str):
+        return ", ".join(value) or None
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{len(value)} {'entry' if len(value) == 1 else 'entries'}, {digest}"
+
+
 def _facts(run: Run) -> Mapping[str, Any]:
     facts: dict[str, Any] = {}
     for name, value in run.spec.model_dump(mode="json").items():
         if isinstance(value, dict):
-            facts |= {f"{name}.{key}": each for key, each in value.items()}
+            facts |= {f"{name}.{key}": _brief(each) for key, each in value.items()}
         else:
-            facts[name] = ", ".join(value) if isinstance(value, list) else value
+            facts[name] = _brief(value)
     facts["benchmark"] = run.spec.benchmark or "own symbols"
     facts |= {f"data.{symbol}": digest[:12] for symbol, digest in run.data_hashes.items()}
     facts["code"] = run.code_hash[:12] if run.code_hash else None

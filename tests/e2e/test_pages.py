@@ -228,6 +228,30 @@ def test_the_logarithmic_scale_changes_the_axis(page: Page, workbench: Workbench
     expect(labels).not_to_have_text(linear)
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1600, 1000)])
+def test_tables_fit_into_a_window_of_usual_size(
+    page: Page, workbench: Workbench, width: int, height: int
+) -> None:
+    cautious = {"preset": "nifty_scalper", "option": {"delta": 0.5}}
+    one = workbench.post(
+        strategy="ema10_scalper", symbols=["SYNTH-NIFTY"], timeframe="1m",
+        start_date="2024-01-01", end_date="2024-02-01", costs="zero", engine_options=cautious,
+    )["id"]  # fmt: skip
+    other = workbench.post(strategy="momentum_strategy", symbols=["AAPL", "GOOG", "IBM", "MSFT"])
+    page.set_viewport_size({"width": width, "height": height})
+
+    for path in ("", f"/run?id={one}&tab=Assumptions", f"/compare?ids={one},{other['id']}"):
+        steps.visit(page, workbench.ui + path)
+        expect(page.locator(".wb-runs tbody tr, .wb-table").first).to_be_visible()
+        steps.settle(page)
+        too_wide = page.evaluate(
+            """() => [...document.querySelectorAll(".wb-runs, .wb-scroll, .wb-months-frame, html")]
+              .filter((node) => node.scrollWidth > node.clientWidth + 1)
+              .map((node) => [node.className, node.scrollWidth, node.clientWidth])"""
+        )
+        assert too_wide == [], path
+
+
 def test_a_narrow_window_keeps_the_numbers(page: Page, workbench: Workbench) -> None:
     submit(workbench)
     page.set_viewport_size({"width": 1024, "height": 768})
