@@ -764,8 +764,8 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
             raise InvalidInput(
                 f"strategy {info.id} weighs all symbols together, and account is "
                 f"{given['account']!r}",
-                expected="account shared, which may be left out",
-                field="options",
+                expected="shared, or leave it out",
+                field="options.account",
             )
         given["account"] = "shared"
     wishes = dict(info.engine)

@@ -173,7 +173,10 @@ class TestEquity:
         info = equity.equity_info(rising, label="", initial_cash=100.0, intraday=False)
 
         assert info.trough is None
-        assert not equity.figure(info).layout.annotations
+        chart = equity.figure(info)
+        assert not chart.layout.annotations
+        bottom, top = chart.layout.yaxis2.range
+        assert bottom < top == 0.0, "a drawdown is never above 0"
 
     def test_an_empty_curve_can_be_drawn(self):
         empty = pl.DataFrame(schema=EQUITY_SCHEMA)
