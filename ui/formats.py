@@ -51,6 +51,11 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
+def plain(value: float) -> str:
+    """Write a setting with all its digits, and no more: two that differ must look different."""
+    return f"{value:,.15g}".replace("-", MINUS)
+
+
 def percent(fraction: float, digits: int = 2, *, signed: bool = False) -> str:
     """Write a fraction as percent; from 1,000 % on the decimals say nothing and go."""
     return number(fraction * 100, 0 if abs(fraction) >= HUGE else digits, signed=signed) + "%"

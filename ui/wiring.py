@@ -98,6 +98,7 @@ def prices_info(_services: Services, run: Run, symbol: str) -> prices.PricesInfo
     return prices.prices_info(
         _services.backtests.prices(run, symbol, max_points=prices.MAX_BARS),
         trades(_services, run),
+        _services.backtests.fills(run),
         _services.backtests.positions(run, symbol),
         symbol=symbol,
         intraday=run.spec.timeframe.is_intraday,

@@ -144,7 +144,8 @@ class Submitted(Answer):
     created_at: datetime
     reused: bool
     notes: list[str] = Field(
-        description="What was assumed because the request left it open, and what does nothing."
+        description="What was assumed because the request left it open, what does nothing, and "
+        "what a run that is not done waits for."
     )
     metrics: Headline | None = Field(description="Once completed; `links.self` has all of them.")
     badges: list[Badge]
@@ -293,7 +294,9 @@ class RunDetail(RunRow):
     costs: CostModel
     provenance: Provenance
     policy: str = Field(description="How orders fill, how big they are and what they cost.")
-    notes: list[str] = Field(description="What was asked for in vain, and why.")
+    notes: list[str] = Field(
+        description="What was asked for in vain, and why; what a run waits for."
+    )
     verdict: str = Field(description="What the run says, and with which cautions.")
 
 
@@ -393,7 +396,8 @@ class RunAnswerV1(Answer):
     status: RunStatus
     result: RunResultV1 | None
     notes: list[str] = Field(
-        description="What was assumed because the request left it open, and what does nothing."
+        description="What was assumed because the request left it open, what does nothing, and "
+        "what a run that is not done waits for."
     )
     links: Links
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from core.bootstrap.housekeeper import Housekeeper
@@ -73,7 +75,11 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         clock=lambda: datetime.now(UTC),
         wait_seconds=settings.run_wait_seconds,
     )
-    house = Housekeeper(backtests, presence, settings.scratch_dir) if nursery else None
+    house = None
+    if nursery:
+        house = Housekeeper(
+            backtests, presence, scratch=settings.scratch_dir, kernels=Path(kernels)
+        )
 
     def shut() -> None:
         if house:
@@ -87,7 +93,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         backtests=backtests,
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
-        system=System(store, catalog, work, settings),
+        system=System(store, catalog, work, settings, kernels=Path(kernels)),
         settings=settings,
         shut=shut,
     )
@@ -108,7 +114,8 @@ def _migrate_if_new(url: str) -> None:
 
 
 def _worker_here(config: Mapping[str, Any], kernels: str) -> Handler:
-    os.environ.setdefault(VARIABLE, kernels)  # before the next line imports numba
+    if "numba" not in sys.modules:
+        os.environ[VARIABLE] = kernels  # before the next line imports it
     from core.services.worker import open_worker  # noqa: PLC0415
 
     return open_worker(dict(config))

@@ -200,6 +200,10 @@ METRICS: dict[str, Metric] = _table(
     ("funding", "Funding", "money", "lower", "cash", "Paid for perpetual futures, less received."),
 )
 
+# More than this is not better, and no loss at all is as much (LEAN's figure).
+RANK_CAPS: dict[str, float] = {"profit_factor": 10.0}
+LOSSLESS = "no_losses"
+
 COUNTER_NAMES = (
     "entries",
     "conflicts",
@@ -239,6 +243,15 @@ class Metrics:
     def __getitem__(self, name: str) -> float | None:
         """Value of one metric."""
         return self.values[name]
+
+    def rank_value(self, name: str) -> float | None:
+        """Value by which a metric competes: up to its cap, and that where nothing was lost."""
+        value, cap = self.values[name], RANK_CAPS.get(name)
+        if cap is None:
+            return value
+        if value is None:
+            return cap if self.reasons.get(name) == LOSSLESS else None
+        return min(value, cap)
 
 
 BADGES: dict[str, str] = {

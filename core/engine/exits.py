@@ -20,6 +20,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Code, CodeArray, Judge, Signals
 from core.domain.simulation import Reason, Simulation
 from core.engine.convert import check_signals
+from core.engine.dice import same_dice
 from core.engine.simulate import simulate
 from core.errors import InvalidInput
 
@@ -36,6 +37,8 @@ def simulate_exits(
     is_sold_at_end: bool = False,
 ) -> Simulation:
     """Trade signals, asking their exit rule if they have one; otherwise as `simulate`.
+
+    The random generators of the process are seeded while the rule is asked, and put back.
 
     Args:
         bars: As `simulate`.
@@ -54,7 +57,8 @@ def simulate_exits(
     ending = options.model_copy(update={"close_at_end": True}) if is_sold_at_end else options
     if signals.exits is None:
         return simulate(bars, signals, ending, costs)
-    decided, labels = decide_exits(bars, signals, options, costs)
+    with same_dice():
+        decided, labels = decide_exits(bars, signals, options, costs)
     made = simulate(bars, decided, ending, costs)
     said = made.trades.exit_reason
     by_rule = {trade: why for trade, why in labels.items() if said[trade] in _BY_RULE}

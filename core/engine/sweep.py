@@ -21,7 +21,7 @@ import numpy as np
 
 from core.domain.bars import Bars, FloatArray, Int32Array, IntArray
 from core.domain.costs import CostModel
-from core.domain.metrics import COUNTER_NAMES, METRICS
+from core.domain.metrics import COUNTER_NAMES, LOSSLESS, METRICS, RANK_CAPS
 from core.domain.options import EngineOptions
 from core.domain.parameters import ParamValue, clean_params
 from core.domain.signals import Signals
@@ -45,9 +45,7 @@ PATIENCE = 0.05  # seconds between two looks whether the sweep was cancelled
 LONGEST_MESSAGE = 400
 # Annual growth over less than a year is shown, with its badge, and never ranked.
 _ANNUAL_GROWTH = frozenset({"cagr", "calmar", "upi"})
-# More than this is not better, and no loss at all is as much (LEAN's figure).
-_CAPS = {"profit_factor": 10.0}
-_NO_LOSSES = measures.REASON_CODES.index("no_losses")
+_NO_LOSSES = measures.REASON_CODES.index(LOSSLESS)
 
 Parameters = Mapping[str, ParamValue]
 
@@ -168,7 +166,7 @@ class SweepResult:
             elif ambiguous[lane] > need.ambiguous:
                 found[lane] = f"{ambiguous[lane]:.0%} of its trades hung on ambiguous bars"
             elif (code := int(self.rows.why[lane, slot])) and not (
-                metric in _CAPS and code == _NO_LOSSES
+                metric in RANK_CAPS and code == _NO_LOSSES
             ):
                 found[lane] = measures.REASON_CODES[code]
             elif metric in _ANNUAL_GROWTH and self.years < 1.0:
@@ -201,9 +199,9 @@ class SweepResult:
                 expected="one of " + ", ".join(better),
                 field="metric",
             )
-        if metric in _CAPS:
+        if metric in RANK_CAPS:
             is_lossless = self.rows.why[:, _slot(metric)] == _NO_LOSSES
-            values = np.minimum(np.where(is_lossless, np.inf, values), _CAPS[metric])
+            values = np.minimum(np.where(is_lossless, np.inf, values), RANK_CAPS[metric])
         out = self.ineligible(metric, rules)
         lanes = np.array([lane for lane in range(len(self)) if lane not in out], dtype=np.int64)
         keys = values[lanes] if direction == "lower" else -values[lanes]
@@ -516,7 +514,7 @@ class _Crew:
                 signals = self._signals(self._plan.params[lane], alone=alone)
                 if signals.exits is not None:
                     track = self._track
-                    with self._guard():
+                    with self._dice(alone=alone), self._guard():
                         signals, _ = decide_exits(track.bars, signals, track.options, track.costs)
                 if not batch.take(signals, place):
                     run_alone(self._track, signals, scratch, rows, place)
@@ -532,8 +530,7 @@ class _Crew:
 
     def _signals(self, params: Parameters, *, alone: bool) -> Signals:
         # What a strategy does to numpy's error handling must not outlive its call.
-        dice = alone_with_dice() if alone else nullcontext()
-        with dice, self._guard(), np.errstate(all="ignore"):
+        with self._dice(alone=alone), self._guard(), np.errstate(all="ignore"):
             signals: Any = self._build(params).generate_signals(self._view)
         if not isinstance(signals, Signals):
             raise StrategyFailed(
@@ -541,6 +538,10 @@ class _Crew:
                 expected="Signals, for instance Signals.side(long=..., short=...)",
             )
         return signals
+
+    @staticmethod
+    def _dice(*, alone: bool) -> AbstractContextManager[None]:
+        return alone_with_dice() if alone else nullcontext()
 
 
 def _builder(strategy: type[Strategy]) -> Callable[[Parameters], Strategy]:

@@ -30,9 +30,9 @@ class Inline:
         finally:
             work.done.set()
 
-    def call(self, request: Mapping[str, Any]) -> Outcome:
+    def call(self, request: Mapping[str, Any], reply: Handler | None = None) -> Outcome:
         """Do the work now."""
-        return Outcome(answer=self._answer(request, None))
+        return Outcome(answer=self._answer(request, reply))
 
     def health(self) -> tuple[bool, str]:
         """Say that there is nothing that could be broken."""

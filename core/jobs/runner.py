@@ -17,6 +17,7 @@ from core.errors import Unavailable
 from core.jobs.limits import Limits
 from core.jobs.nursery import START_SECONDS, Child, Death, Died, Nursery
 from core.jobs.standby import Standby
+from core.jobs.wire import Handler
 from core.jobs.work import Outcome, Work
 
 log = logging.getLogger("workbench.runner")
@@ -78,14 +79,14 @@ class Runner:
                 f"{self._line.maxsize} runs are waiting already", hint="Try again later"
             ) from None
 
-    def call(self, request: Mapping[str, Any]) -> Outcome:
-        """Put a request in line and wait for its outcome.
+    def call(self, request: Mapping[str, Any], reply: Handler | None = None) -> Outcome:
+        """Put a request in line and wait for its outcome; `reply` as of `Work`.
 
         Raises:
             Unavailable: the line is full, or the runner is closed.
         """
         outcomes: list[Outcome] = []
-        work = Work(request, end=outcomes.append)
+        work = Work(request, reply=reply, end=outcomes.append)
         self.submit(work)
         work.done.wait()
         return outcomes[0] if outcomes else Outcome(death=_STOPPED)

@@ -50,8 +50,8 @@ class Executor(Protocol):
             Unavailable: too much is waiting, or the executor is closed.
         """
 
-    def call(self, request: Mapping[str, Any]) -> Outcome:
-        """Have a request answered and wait for it."""
+    def call(self, request: Mapping[str, Any], reply: Handler | None = None) -> Outcome:
+        """Have a request answered and wait for it; `reply` as of `Work`."""
 
     def health(self) -> tuple[bool, str]:
         """Whether it can work now, and a word about it."""

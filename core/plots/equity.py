@@ -14,6 +14,7 @@ from core.plots import theme
 FloatArray = npt.NDArray[np.float64]
 EDGE = 0.05
 LABEL_ROOM = 1.3
+LEAST_FALL = 0.05  # what the axis shows where equity never fell
 
 
 class EquityInfo(NamedTuple):
@@ -131,7 +132,7 @@ def figure(info: EquityInfo, *, log: bool = False, height: int = 430) -> go.Figu
 def _room_below(info: EquityInfo) -> dict[str, Any]:
     """Leave room for the number under the deepest point, where no line runs."""
     if info.trough is None:
-        return {"rangemode": "tozero"}
+        return {"range": [-LEAST_FALL, 0.0]}
     return {"range": [float(info.drawdown[info.trough]) * LABEL_ROOM, 0.0]}
 
 

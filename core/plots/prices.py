@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from core.plots.equity import FloatArray, milliseconds
 CANDLE_LIMIT = 400
 MAX_BARS = 2_000
 BIG_MARKS = 120
+SAME_QUANTITY = 1e-9  # of the greatest fill of a bar: what sums of quantities may be off
 REASONS: dict[str, str] = {
     "entry": "entry signal",
     "exit_signal": "exit signal",
@@ -82,7 +84,8 @@ class PricesInfo(NamedTuple):
 def prices_info(
     prices: pl.DataFrame,
     trades: pl.DataFrame,
-    sessions: pl.DataFrame,
+    fills: pl.DataFrame,
+    positions: pl.DataFrame,
     *,
     symbol: str,
     intraday: bool,
@@ -91,21 +94,40 @@ def prices_info(
 
     Args:
         prices: `timestamp`, `open`, `high`, `low`, `close`, already thinned for drawing.
-        trades: Schema `TRADES_SCHEMA`, any symbols; an open trade has an entry and no exit.
-        sessions: `timestamp` and `session` of every bar; daily fills are drawn on their session.
-        symbol: Whose trades to mark.
+        trades: Schema `TRADES_SCHEMA`, any symbols.
+        fills: Schema `FILLS_SCHEMA`, of the same run. A trade that was added to or sold down has
+            several of either side, and each is marked where it happened.
+        positions: `timestamp`, `session` and `quantity` of every bar of the symbol; daily fills are
+            drawn on their session.
+        symbol: Whose fills to mark.
         intraday: Whether bars are shorter than a session.
     """
-    mine = trades.filter(pl.col("symbol") == symbol)
-    dates = sessions.select("timestamp", "session").unique("timestamp")
+    dates = positions.select("timestamp", "session").unique("timestamp")
     bars = prices.join(dates, on="timestamp", how="left", maintain_order="left")
-    for moment in ("entry", "exit"):
-        mine = mine.join(
-            dates.rename({"timestamp": f"{moment}_time", "session": f"{moment}_session"}),
-            on=f"{moment}_time",
-            how="left",
-            maintain_order="left",
-        )
+    placed = _placed(
+        trades.filter(pl.col("symbol") == symbol),
+        fills.filter(pl.col("symbol") == symbol),
+        positions,
+    )
+    won = pl.col("pnl") > 0
+    groups: tuple[tuple[Kind, pl.Expr, Callable[[dict[str, Any]], str]], ...] = (
+        ("long entry", pl.col("enters") & (pl.col("direction") == "long"), _entry_text),
+        ("short entry", pl.col("enters") & (pl.col("direction") == "short"), _entry_text),
+        ("exit, gain", ~pl.col("enters") & won, _exit_text),
+        ("exit, loss", ~pl.col("enters") & ~won, _exit_text),
+    )
+    marks = []
+    for kind, which, text in groups:
+        found = placed.filter(which)
+        if len(found):
+            marks.append(
+                Marks(
+                    kind,
+                    milliseconds(found, intraday=intraday),
+                    found["price"].to_numpy(),
+                    tuple(text(row) for row in found.iter_rows(named=True)),
+                )
+            )
     return PricesInfo(
         symbol=symbol,
         x=milliseconds(bars, intraday=intraday),
@@ -113,59 +135,65 @@ def prices_info(
         high=prices["high"].to_numpy(),
         low=prices["low"].to_numpy(),
         close=prices["close"].to_numpy(),
-        marks=tuple(
-            mark
-            for mark in (
-                _entries(mine, "long", intraday=intraday),
-                _entries(mine, "short", intraday=intraday),
-                _exits(mine, gain=True, intraday=intraday),
-                _exits(mine, gain=False, intraday=intraday),
-            )
-            if len(mark.x)
-        ),
+        marks=tuple(marks),
         candles=len(prices) <= CANDLE_LIMIT,
         intraday=intraday,
     )
 
 
-def _times(trades: pl.DataFrame, moment: Literal["entry", "exit"], *, intraday: bool) -> FloatArray:
-    columns = {f"{moment}_time": "timestamp", f"{moment}_session": "session"}
-    return milliseconds(trades.select(*columns).rename(columns), intraday=intraday)
+def _placed(trades: pl.DataFrame, fills: pl.DataFrame, positions: pl.DataFrame) -> pl.DataFrame:
+    """Put beside each fill what it did to the position, and the trade it belongs to.
 
-
-def _entries(trades: pl.DataFrame, direction: str, *, intraday: bool) -> Marks:
-    found = trades.filter(pl.col("direction") == direction)
-    verb = "Buy" if direction == "long" else "Sell short"
-    return Marks(
-        "long entry" if direction == "long" else "short entry",
-        _times(found, "entry", intraday=intraday),
-        found["entry_price"].to_numpy(),
-        tuple(
-            f"<b>{verb}</b> {abs(quantity):,.6g} @ {price:,.2f}"
-            for quantity, price in found.select("quantity", "entry_price").iter_rows()
-        ),
+    What is held before and after a fill is counted back from what is held at the close of its bar,
+    so that splits, which change it without a fill, need no word. Ruin and the like may end a
+    position where its symbol has no bar: there it is counted on from the bar before.
+    """
+    size = pl.col("quantity")
+    closes = positions.select(
+        "timestamp", "session", pl.col("quantity").alias("held"), at=pl.col("timestamp")
+    )
+    found = fills.join_asof(closes, on="timestamp", check_sortedness=False)
+    later = size.cum_sum(reverse=True).over("timestamp") - size
+    after = (
+        pl.when(pl.col("at") == pl.col("timestamp"))
+        .then(pl.col("held") - later)
+        .otherwise(pl.col("held") + size.cum_sum().over("timestamp"))
+    )
+    least = SAME_QUANTITY * size.abs().max().over("timestamp")
+    found = found.with_columns(after=after, before=after - size).with_columns(
+        opens=pl.col("before").abs() <= least, closes=pl.col("after").abs() <= least
+    )
+    last = max(len(trades) - 1, 0)  # no fill goes unmarked, however small what was held
+    found = found.with_columns(
+        enters=pl.col("reason") == "entry",
+        trade=(pl.col("opens").cast(pl.Int64).cum_sum() - 1).clip(0, last),
+    )
+    columns = ("direction", "exit_reason", "pnl", "return", "bars")
+    numbered = trades.sort("entry_time", maintain_order=True).select(*columns)
+    return found.join(
+        numbered.with_row_index("trade").with_columns(pl.col("trade").cast(pl.Int64)),
+        on="trade",
+        how="inner",
+        maintain_order="left",
     )
 
 
-def _exits(trades: pl.DataFrame, *, gain: bool, intraday: bool) -> Marks:
-    won = pl.col("pnl") > 0
-    found = trades.filter(~pl.col("open") & (won if gain else ~won))
-    columns = ("direction", "quantity", "exit_price", "exit_reason", "pnl", "return", "bars")
-    return Marks(
-        "exit, gain" if gain else "exit, loss",
-        _times(found, "exit", intraday=intraday),
-        found["exit_price"].to_numpy(),
-        tuple(_exit_text(row) for row in found.select(columns).iter_rows(named=True)),
-    )
+def _entry_text(row: dict[str, Any]) -> str:
+    verb = "Buy" if row["direction"] == "long" else "Sell short"
+    more = "" if row["opens"] else " more"
+    return f"<b>{verb}</b> {abs(row['quantity']):,.6g}{more} @ {row['price']:,.2f}"
 
 
 def _exit_text(row: dict[str, Any]) -> str:
     verb = "Sell" if row["direction"] == "long" else "Cover"
-    reason = REASONS.get(row["exit_reason"], row["exit_reason"])
-    return (
-        f"<b>{verb}</b> {abs(row['quantity']):,.6g} @ {row['exit_price']:,.2f} · {reason}<br>"
-        f"P&L {row['pnl']:+,.0f} ({row['return']:+.2%}) after {row['bars']} bars"
+    why = row["exit_reason"] if row["closes"] else row["reason"]
+    text = (
+        f"<b>{verb}</b> {abs(row['quantity']):,.6g} @ {row['price']:,.2f} · {REASONS.get(why, why)}"
     )
+    if not row["closes"]:
+        return text
+    after = f"{row['bars']} bar{'' if row['bars'] == 1 else 's'}"
+    return f"{text}<br>P&L {row['pnl']:+,.0f} ({row['return']:+.2%}) after {after}"
 
 
 def figure(info: PricesInfo, *, log: bool = False, height: int = 420) -> go.Figure:

@@ -9,12 +9,14 @@ from typing import Self
 from core.services.backtests import Backtests
 from core.services.compare import Comparison, Difference, MetricRow
 from core.services.currencies import Conversion
+from core.services.kernels import COMPILING
 from core.services.market import Market
 from core.services.strategies import Strategies
 from core.services.system import System
 from core.settings import Settings
 
 __all__ = [
+    "COMPILING",
     "Backtests",
     "Comparison",
     "Conversion",

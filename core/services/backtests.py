@@ -60,6 +60,7 @@ from core.services.compare import Comparison
 from core.services.currencies import Conversion, conversions, settled, settled_for
 from core.services.decimation import merge_bars, thin
 from core.services.excursions import in_risk
+from core.services.kernels import COMPILING
 from core.services.notes import notes_of
 from core.services.portfolio import WeightsOverTime, accrued, weights_over_time
 from core.store import Store
@@ -130,6 +131,7 @@ class Backtests:
         self._owner = owner
         self._clock = clock
         self._wait_seconds = wait_seconds
+        self._compiling: set[int] = set()
 
     # --- submitting -------------------------------------------------------------------------
 
@@ -172,6 +174,7 @@ class Backtests:
             scratch=self._made(self._scratch) / f"run-{run.id}",
             snapshots=self._snapshots,
             is_there=self._is_whole if reuse else lambda _: False,
+            compiling=self._compiling,
         )
         request = self._request(asked, pinned, job.scratch)
         work = Work(request, begin=job.begin, reply=job.reply, end=job.end)
@@ -272,7 +275,8 @@ class Backtests:
                 "until": _microseconds(run.last_bar),
                 "id": run.spec.strategy,
                 "code": str(code),
-            }
+            },
+            _hear_of_compiling,
         )
         found = _answered(outcome, self._snapshots)["metrics"]
         own = run.spec.options
@@ -447,9 +451,15 @@ class Backtests:
         return narrative.policy(spec, weighs=self._weighs(spec))
 
     def notes(self, run_or_spec: Run | RunSpec) -> Sequence[str]:
-        """Say in a sentence each what a request asks for in vain, and why."""
-        spec = run_or_spec.spec if isinstance(run_or_spec, Run) else run_or_spec
-        return notes_of(spec, weighs=self._weighs(spec))
+        """Say in a sentence each what a request asks for in vain, and what a run waits for."""
+        if isinstance(run_or_spec, Run):
+            found = notes_of(run_or_spec.spec, weighs=self._weighs(run_or_spec.spec))
+            return (COMPILING, *found) if self.is_compiling(run_or_spec) else found
+        return notes_of(run_or_spec, weighs=self._weighs(run_or_spec))
+
+    def is_compiling(self, run: Run) -> bool:
+        """Whether a run of this process waits until the engine is compiled, at this moment."""
+        return run.id in self._compiling and not run.status.is_final
 
     def verdict(self, run: Run) -> str:
         """Say in one sentence what a run shows and what speaks against it."""
@@ -639,6 +649,7 @@ class _Job:
 
     Attributes:
         is_there: Whether the result of a run key is stored and may be given.
+        compiling: Runs that wait for the compiler; this one is put in and taken out.
         ended: The run as it was recorded at the end, None before.
     """
 
@@ -648,6 +659,7 @@ class _Job:
     scratch: Path
     snapshots: Path
     is_there: Callable[[str], bool]
+    compiling: set[int]
     run_key: str = ""
     ended: Run | None = None
 
@@ -658,7 +670,10 @@ class _Job:
             return False  # cancelled while it waited
         return True
 
-    def reply(self, question: Mapping[str, Any], _ask: object) -> dict[str, Any]:
+    def reply(self, question: Mapping[str, Any], ask: object) -> dict[str, Any]:
+        if "compiling" in question:
+            (self.compiling.add if question["compiling"] else self.compiling.discard)(self.run_id)
+            return _hear_of_compiling(question, ask)
         self.run_key = question["run_key"]
         return {"go": not self.is_there(self.run_key)}
 
@@ -668,6 +683,7 @@ class _Job:
         except Conflict as error:
             log.warning("the end of run %d came too late: %s", self.run_id, error.message)
         finally:
+            self.compiling.discard(self.run_id)
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _record(self, outcome: Outcome) -> Run:
@@ -694,14 +710,21 @@ class _Again:
     def __init__(self) -> None:
         self._outcome = Outcome()
 
-    def reply(self, _question: Mapping[str, Any], _ask: object) -> dict[str, Any]:
-        return {"go": True}
+    def reply(self, question: Mapping[str, Any], ask: object) -> dict[str, Any]:
+        return _hear_of_compiling(question, ask) | {"go": True}
 
     def end(self, outcome: Outcome) -> None:
         self._outcome = outcome
 
     def result(self, snapshots: Path) -> RunResult:
         return result_from_json(_answered(self._outcome, snapshots)["result"])
+
+
+def _hear_of_compiling(question: Mapping[str, Any], _ask: object) -> dict[str, Any]:
+    """Say that the engine is being compiled: on a command line nobody can ask."""
+    if question.get("compiling"):
+        log.warning(COMPILING)
+    return {}
 
 
 def _answered(outcome: Outcome, snapshots: Path) -> dict[str, Any]:
@@ -741,8 +764,8 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
             raise InvalidInput(
                 f"strategy {info.id} weighs all symbols together, and account is "
                 f"{given['account']!r}",
-                expected="account shared, which may be left out",
-                field="options",
+                expected="shared, or leave it out",
+                field="options.account",
             )
         given["account"] = "shared"
     wishes = dict(info.engine)

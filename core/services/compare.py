@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +29,8 @@ class MetricRow:
         best: Positions of the runs that are best; empty when the metric has no better or worse,
             fewer than two runs compete in it, or all are equal. Runs that traded nothing or were
             ruined do not compete, nor in annual figures those of less than a year; nobody does in
-            a metric against the benchmark where the benchmarks differ.
+            a metric against the benchmark where the benchmarks differ. Profit factors count up to
+            10, and 10 where no trade lost.
         direction: `none` also there.
     """
 
@@ -171,8 +174,10 @@ def _metric_row(name: str, runs: Sequence[Run]) -> MetricRow:
     values = tuple(run.metrics[name] if run.metrics else None for run in runs)
     known = {
         place: value
-        for place, (run, value) in enumerate(zip(runs, values, strict=True))
-        if value is not None and _competes(run, name)
+        for place, run in enumerate(runs)
+        if run.metrics is not None
+        and _competes(run, name)
+        and (value := run.metrics.rank_value(name)) is not None
     }
     direction = metric.direction
     if metric.group == "benchmark" and len({_held(run) for run in runs}) > 1:
@@ -212,13 +217,25 @@ def _differences(runs: Sequence[Run]) -> list[Difference]:
     return found
 
 
+def _brief(value: Any) -> Any:
+    """Say in a few words what has parts; a table of fees is a number of entries and a hash."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_brief(each)}" for key, each in value.items()) or None
+    if not isinstance(value, list):
+        return value
+    if not value or isinstance(value[0], str):
+        return ", ".join(value) or None
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{len(value)} {'entry' if len(value) == 1 else 'entries'}, {digest}"
+
+
 def _facts(run: Run) -> Mapping[str, Any]:
     facts: dict[str, Any] = {}
     for name, value in run.spec.model_dump(mode="json").items():
         if isinstance(value, dict):
-            facts |= {f"{name}.{key}": each for key, each in value.items()}
+            facts |= {f"{name}.{key}": _brief(each) for key, each in value.items()}
         else:
-            facts[name] = ", ".join(value) if isinstance(value, list) else value
+            facts[name] = _brief(value)
     facts["benchmark"] = run.spec.benchmark or "own symbols"
     facts |= {f"data.{symbol}": digest[:12] for symbol, digest in run.data_hashes.items()}
     facts["code"] = run.code_hash[:12] if run.code_hash else None

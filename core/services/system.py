@@ -11,6 +11,7 @@ from typing import Any
 from core.catalog import Catalog
 from core.errors import Unavailable, WorkbenchError
 from core.jobs.work import Executor
+from core.services.kernels import has_accounts
 from core.settings import Settings
 from core.store import Store
 
@@ -21,12 +22,19 @@ class System:
     """What users may wish to know of the machine room."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, executor: Executor, settings: Settings
+        self,
+        store: Store,
+        catalog: Catalog,
+        executor: Executor,
+        settings: Settings,
+        *,
+        kernels: Path,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._executor = executor
         self._settings = settings
+        self._kernels = kernels
 
     @property
     def version(self) -> str:
@@ -50,6 +58,10 @@ class System:
             "runner": self._runner,
         }
         return {name: _examine(part) for name, part in parts.items()}
+
+    def is_compiled(self) -> bool:
+        """Whether all of the engine is; until then some runs wait for that."""
+        return has_accounts(self._kernels)
 
     def is_ready(self) -> bool:
         """Whether runs can be taken on now."""
@@ -75,7 +87,9 @@ class System:
         is_healthy, detail = self._executor.health()
         if not is_healthy:
             raise Unavailable(detail)
-        return detail
+        if self.is_compiled():
+            return detail
+        return f"{detail}; some of the engine is not compiled yet, and runs that need it wait"
 
 
 def _examine(part: Callable[[], Any]) -> dict[str, str]:

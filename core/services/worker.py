@@ -11,6 +11,7 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
         gives {"checked"} or {"error"}
 
+The first two say `{"compiling": bool}` when they begin and end to compile, which needs no reply.
 An answer is `pristine` when no strategy code has run in this process.
 """
 
@@ -18,14 +19,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from core import engine
 from core.catalog import Catalog
+from core.domain.bars import Bars
 from core.domain.options import EngineOptions
 from core.domain.run import RunError, RunSpec
+from core.domain.strategy import Strategy
 from core.engine.warm import warm_up, warm_up_accounts
 from core.errors import DataProblem, WorkbenchError
 from core.jobs.confine import confine
@@ -33,11 +35,10 @@ from core.jobs.wire import Ask, Handler, Message
 from core.registry.load import strategy_class
 from core.services import execution, sample
 from core.services.answers import error_of, error_to_json, metrics_to_json, result_to_json
+from core.services.kernels import has_accounts, has_kernels, note_accounts, note_kernels, told
 from core.services.rehearsal import rehearse
 from core.store.artifacts import ArtifactStore
 
-CODE = Path(engine.__file__).parent
-ACCOUNTS = "portfolio.run_portfolio*.nbi"
 MEMORY_HINT = "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB"
 
 
@@ -48,10 +49,12 @@ def warm() -> None:
     """
     folder = _kernels()
     with _alone(folder):
-        if folder is not None and _newest(folder, "*.nbi") < _newest(CODE, "*.py"):
+        if folder is not None and not has_kernels(folder):
             _compile_elsewhere()
         warm_up()
-    if _has_accounts(folder):
+        if folder is not None:
+            note_kernels(folder)
+    if folder is not None and has_accounts(folder):
         warm_up_accounts()
     for _ in rehearse():
         pass
@@ -63,9 +66,10 @@ def compile_the_rest() -> None:
     Whoever comes while another process does this waits for it and loads what it left.
     """
     folder = _kernels()
-    if folder is not None and not _has_accounts(folder):
+    if folder is not None and not has_accounts(folder):
         with _alone(folder):
             warm_up_accounts()
+            note_accounts(folder)
 
 
 def _kernels() -> Path | None:
@@ -81,14 +85,6 @@ def _alone(folder: Path | None) -> Iterator[None]:
             lock = stack.enter_context((folder / ".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _has_accounts(folder: Path | None) -> bool:
-    return folder is not None and _newest(folder, ACCOUNTS) > _newest(CODE, "*.py")
-
-
-def _newest(folder: Path, pattern: str) -> float:
-    return max((file.stat().st_mtime for file in folder.rglob(pattern)), default=0.0)
 
 
 def _compile_elsewhere() -> None:
@@ -154,8 +150,7 @@ class _Worker:
         synthetic = self._is_synthetic(spec)
         self._let_go(scratch)
         with strategy_class(code, request["id"]) as strategy:
-            if execution.needs_accounts(strategy, bars, [spec.options], spec.costs):
-                compile_the_rest()
+            self._compile(ask, strategy, bars, [spec.options], spec)
             result = execution.execute(
                 spec,
                 bars,
@@ -168,7 +163,7 @@ class _Worker:
         ArtifactStore(scratch.parent).write_scratch(scratch, result.frames)
         return {"result": result_to_json(result)}
 
-    def _assume(self, request: Message, _ask: Ask) -> Message:
+    def _assume(self, request: Message, ask: Ask) -> Message:
         spec = RunSpec.model_validate_json(request["spec"])
         # What was imported since comes after what the run saw.
         bars = [
@@ -188,8 +183,7 @@ class _Worker:
         synthetic = self._is_synthetic(spec)
         self._let_go()
         with strategy_class(code, request["id"]) as strategy:
-            if execution.needs_accounts(strategy, bars, rules, spec.costs):
-                compile_the_rest()
+            self._compile(ask, strategy, bars, rules, spec)
             found = execution.assume(
                 spec,
                 bars,
@@ -202,6 +196,32 @@ class _Worker:
         return {
             "metrics": [each if isinstance(each, str) else metrics_to_json(each) for each in found]
         }
+
+    def _compile(
+        self,
+        ask: Ask,
+        strategy: type[Strategy],
+        bars: Sequence[Bars],
+        rules: Sequence[EngineOptions],
+        spec: RunSpec,
+    ) -> None:
+        """Have compiled what this work needs; on the command line nobody did that before it."""
+        folder = _kernels()
+        if folder is None:
+            return
+        lacks_kernels = not self._confined and not has_kernels(folder)
+        lacks_accounts = execution.needs_accounts(
+            strategy, bars, rules, spec.costs
+        ) and not has_accounts(folder)
+        if not lacks_kernels and not lacks_accounts:
+            return
+        with told(ask):
+            if lacks_kernels:
+                with _alone(folder):
+                    warm_up()
+                    note_kernels(folder)
+            if lacks_accounts:
+                compile_the_rest()
 
     def _is_synthetic(self, spec: RunSpec) -> bool:
         used = {*spec.symbols, *spec.options.fx.values()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -22,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from core.domain.metrics import Metrics
+from core.domain.metrics import LOSSLESS, RANK_CAPS, Metrics
 from core.domain.run import (
     TRANSITIONS,
     Run,
@@ -598,7 +600,7 @@ def _page(query: RunQuery, conditions: Sequence[ColumnElement[bool]]) -> Select[
     rows = select(RunRow.id).where(*conditions)
     key = _OWN_SORTS.get(query.sort_by)
     if key is None:
-        key = metrics.c[query.sort_by]
+        key = _rank_of(query.sort_by)
         rows = rows.outerjoin(
             metrics, (metrics.c.run_key == RunRow.run_key) & (metrics.c.symbol == WHOLE_RUN)
         )
@@ -609,6 +611,15 @@ def _page(query: RunQuery, conditions: Sequence[ColumnElement[bool]]) -> Select[
     return (
         rows.order_by(order, ties).limit(query.page_size).offset((query.page - 1) * query.page_size)
     )
+
+
+def _rank_of(metric: str) -> ColumnElement[Any]:
+    """Order by a metric as numbers; where one has a cap, no loss at all is the most there is."""
+    if metric not in RANK_CAPS:
+        return metrics.c[metric]
+    lossless = f'"{metric}":"{LOSSLESS}"'  # as `metrics_values` writes reasons
+    is_lossless = metrics.c.reasons.contains(lossless, autoescape=True)
+    return case((is_lossless, sys.float_info.max), else_=metrics.c[metric])
 
 
 def _utc(moment: datetime) -> datetime:

@@ -58,7 +58,7 @@ def test_sleeves_for_a_universe_are_a_problem_with_its_field(client: TestClient)
     assert answer.status_code == 400
     problem = answer.json()
     assert "weighs all symbols together" in answer.text
-    assert problem["field"] == "engine_options"
+    assert (problem["field"], problem["found"]) == ("engine_options.account", "sleeves")
 
 
 def test_an_odd_number_of_symbols_fails_the_run_with_a_sentence(client: TestClient) -> None:

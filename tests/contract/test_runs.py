@@ -662,6 +662,30 @@ QUERIES = st.builds(
 )
 
 
+class TestRanks:
+    @pytest.mark.parametrize("order", ["asc", "desc"])
+    def test_no_loss_at_all_is_the_highest_profit_factor_and_no_trade_is_none(self, store, order):
+        placed = []
+        given = (2.0, ("profit_factor", "no_losses"), None, 12.0, ("payoff", "no_losses"))
+        for number, value in enumerate(given):
+            run = submit(store)
+            factor = value if isinstance(value, float) else None
+            result = a_result(key(f"rank{number}"), run.spec, number, {"profit_factor": factor})
+            if isinstance(value, tuple):
+                metric, why = value
+                good = some_metrics(number, {"profit_factor": None, metric: None})
+                good = replace(good, reasons={**good.reasons, metric: why})
+                result = replace(result, metrics=good)
+            artifacts = store.artifacts.publish(result.run_key, result.frames)
+            store.runs.complete(run.id, result, artifacts, reused=False, now=NOW)
+            placed.append(run.id)
+
+        page = store.runs.list(RunQuery(sort_by="profit_factor", sort_order=order))
+
+        ranks = [placed.index(run.id) for run in page.runs]
+        assert ranks == ([0, 3, 1, 2, 4] if order == "asc" else [1, 3, 0, 4, 2])
+
+
 class TestLists:
     @settings(max_examples=250, deadline=None)
     @given(query=QUERIES)

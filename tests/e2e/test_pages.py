@@ -228,6 +228,63 @@ def test_the_logarithmic_scale_changes_the_axis(page: Page, workbench: Workbench
     expect(labels).not_to_have_text(linear)
 
 
+def test_a_number_out_of_its_range_runs_nothing(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, workbench.ui)
+    form = page.get_by_test_id("stSidebar")
+    capital, run = (
+        form.get_by_label("Capital").first,
+        form.get_by_role("button", name="Run backtest"),
+    )
+    expect(run).to_have_css("pointer-events", "auto")
+
+    capital.fill("-5")
+    capital.press("Enter")
+
+    expect(capital).to_have_attribute("aria-invalid", "true")
+    expect(run).to_have_css("pointer-events", "none")
+    expect(run).to_have_css("opacity", "0.45")
+    said = "(node) => getComputedStyle(node, '::before').content"
+    assert "out of its range" in page.locator(".st-key-form_run").evaluate(said)
+    capital.fill("50000")
+    capital.press("Enter")
+    expect(run).to_have_css("pointer-events", "auto")
+
+
+def test_a_button_that_cannot_be_pressed_looks_like_it(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, workbench.ui)
+    form = page.get_by_test_id("stSidebar")
+
+    form.get_by_role("button", name="Clear").first.click()
+
+    run = form.get_by_role("button", name="Run backtest")
+    expect(run).to_be_disabled()
+    expect(run).to_have_css("opacity", "0.45")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1600, 1000)])
+def test_tables_fit_into_a_window_of_usual_size(
+    page: Page, workbench: Workbench, width: int, height: int
+) -> None:
+    cautious = {"preset": "nifty_scalper", "option": {"delta": 0.5}}
+    one = workbench.post(
+        strategy="ema10_scalper", symbols=["SYNTH-NIFTY"], timeframe="1m",
+        start_date="2024-01-01", end_date="2024-02-01", costs="zero", engine_options=cautious,
+    )["id"]  # fmt: skip
+    other = workbench.post(strategy="momentum_strategy", symbols=["AAPL", "GOOG", "IBM", "MSFT"])
+    page.set_viewport_size({"width": width, "height": height})
+
+    for path in ("", f"/run?id={one}&tab=Assumptions", f"/compare?ids={one},{other['id']}"):
+        steps.visit(page, workbench.ui + path)
+        expect(page.locator(".wb-runs tbody tr, .wb-table").first).to_be_visible()
+        steps.settle(page)
+        too_wide = page.evaluate(
+            """() => [...document.querySelectorAll(".wb-runs, .wb-scroll, .wb-months-frame, html")]
+              .filter((node) => node.scrollWidth > node.clientWidth + 1)
+              .map((node) => [node.className, node.scrollWidth, node.clientWidth])"""
+        )
+        assert too_wide == [], path
+
+
 def test_a_narrow_window_keeps_the_numbers(page: Page, workbench: Workbench) -> None:
     submit(workbench)
     page.set_viewport_size({"width": 1024, "height": 768})

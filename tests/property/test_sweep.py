@@ -12,9 +12,11 @@ from core.domain.bars import Bars
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
+from core.domain.signals import ExitRule
 from core.domain.strategy import MarketView, Param, Signals, Strategy, pct
 from core.engine import sweep as sweeping
 from core.engine.dice import same_dice
+from core.engine.exits import simulate_exits
 from core.engine.measures import measure_run
 from core.engine.simulate import simulate
 from core.engine.sweep import SweepResult, sweep
@@ -165,6 +167,43 @@ def test_strategies_that_roll_the_dice_of_the_process_have_the_bits_of_a_run_alo
         with same_dice():
             signals = Dicey.build(dict(params)).generate_signals(view_of(bars))
         assert_alone(result, lane, Case(bars, signals, EngineOptions(), FREE))
+
+
+class DiceyExits(Strategy):
+    """Enters by rule and leaves by the dice of the whole process, in either of the two."""
+
+    chance: float = Param(0.3, ge=0, le=1)
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        codes = np.where(view.close.values > view.open.values, 1, -1).astype(np.int8)
+        return Signals(codes=codes, exits=ExitRule(begin=lambda: self._leave))
+
+    def _leave(self, row: int, _side: int, _entry: float) -> str | None:
+        drawn = random.random() if row % 2 else np.random.random()  # noqa: NPY002, S311
+        return "Dice" if drawn < self.chance else None
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_exit_rules_that_roll_the_dice_of_the_process_have_the_bits_of_a_run_alone(
+    threads, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "LONGEST_CHUNK", 2)
+    bars = random_bars(4, 200, sessions=20)
+    sets = [{"chance": n / 20 + 0.1} for n in range(8)]
+    strategies = [DiceyExits.build(dict(params)) for params in sets]
+    rules = [each.generate_signals(view_of(bars)) for each in strategies]
+    random.seed(99)  # whatever the caller rolled before
+    before = random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002 - the old one
+
+    result = sweep(DiceyExits, bars, sets, EngineOptions(), FREE, threads=threads)
+    alone = [simulate_exits(bars, each, EngineOptions(), FREE) for each in rules]
+    again = [simulate_exits(bars, each, EngineOptions(), FREE) for each in rules]
+
+    assert (random.getstate(), np.random.get_state()[1].tobytes()) == before  # noqa: NPY002
+    assert len({len(each.trades) for each in alone}) > 1, "the dice decided nothing"
+    for lane, (one, two) in enumerate(zip(alone, again, strict=True)):
+        assert one.equity.tobytes() == two.equity.tobytes()
+        assert result.rows.metrics[lane].tobytes() == measure_run(one).row.tobytes()
 
 
 def test_a_frame_of_bars_is_never_written_to():

@@ -57,6 +57,23 @@ EVERY_KIND = """
 """
 
 
+WISHFUL = """
+    from core.domain.strategy import MarketView, Signals, Strategy
+
+
+    class Wishful(Strategy):
+        '''Sets limits for itself, which a request may take away.'''
+
+        engine = {
+            "intraday": True, "square_off": "15:15", "daily_target": 500.0, "daily_loss": 100.0,
+            "max_trades_per_day": 1, "max_participation": 0.5,
+        }
+
+        def generate_signals(self, view: MarketView) -> Signals:
+            return Signals.side(long=view.close > view.open, exit=view.close < view.open)
+"""
+
+
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     folder = tmp_path_factory.mktemp("workbench")
@@ -66,6 +83,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     lay_prices(settings.lake_dir, "YOUNG", wave(100), first=date(2022, 1, 3))
     write_strategy(settings.strategies_dir, "crossing", CROSSING)
     write_strategy(settings.strategies_dir, "every_kind", EVERY_KIND)
+    write_strategy(settings.strategies_dir, "wishful", WISHFUL)
     write_strategy(settings.strategies_dir, "faulty", failing("[][1]"))
     write_strategy(settings.strategies_dir, "unreadable", "def broken(:\n")
     with build(settings, executor="inline") as built:

@@ -61,7 +61,7 @@ def newest(services):
 
 def test_symbols_of_one_currency_need_no_choice(open_page, services):
     page = page_of(open_page, "ABROAD")
-    assert page.selectbox(ACCOUNT).options == ["EUR, of the symbols", "CHF", "EUR", "USD"]
+    assert page.selectbox(ACCOUNT).options == ["EUR, as quoted", "CHF", "EUR", "USD"]
 
     page.button("form_run").click().run()
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.domain.metrics import METRICS, Metrics
 from ui import formats
+from ui.components import months_table
 
 NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
 
@@ -144,6 +145,29 @@ def test_csv_neutralises_what_a_spreadsheet_would_compute(start, rest):
 
     cell = next(csv.reader(io.StringIO(written.split("\n", 1)[1])))[0]
     assert cell == f"'{start}{rest}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1_234_567.0, "1,234,567"), (1_234_568.5, "1,234,568.5"), (1e12, "1,000,000,000,000"),
+     (0.1 + 0.2, "0.3"), (-0.005, "\N{MINUS SIGN}0.005"), (10.0, "10")],
+)  # fmt: skip
+def test_settings_are_written_with_all_their_digits(value, text):
+    assert formats.plain(value) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.5, "50.0"),
+        (0.9994, "99.9"),
+        (-1.6446, "\N{MINUS SIGN}164"),
+        (1.0, "100"),
+        (0.99951, "100"),
+    ],
+)
+def test_months_fit_their_cells(fraction, text):
+    assert months_table._percent(fraction) == text
 
 
 @given(

@@ -7,10 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from core.domain.run import EQUITY_SCHEMA, TRADES_SCHEMA
+from core.domain.run import EQUITY_SCHEMA, FILLS_SCHEMA, TRADES_SCHEMA
 from core.domain.timeframe import Timeframe
+from core.engine.account import simulate_account
 from core.plots import costs, equity, months, overlay, prices, theme
 from core.plots.funnel import funnel_info
+from core.services.frames import frames_of
+from tests.property.shared_cases import random_shared_case
 
 DAY_MS = 86_400_000
 
@@ -51,15 +54,29 @@ def trades_frame(**columns):
     return pl.DataFrame(full, schema=TRADES_SCHEMA)
 
 
-def bars_frame(count=3):
+def fills_of(*fills, symbol="AAPL"):
+    """Rows of (day of January 2020, quantity, price, reason)."""
+    rows = [
+        (symbol, datetime(2020, 1, day, 14, 30, tzinfo=UTC), quantity, price, 1.0, 0.0, reason)
+        for day, quantity, price, reason in fills
+    ]
+    return pl.DataFrame(rows, schema=FILLS_SCHEMA, orient="row")
+
+
+ROUND_TRIP = fills_of((2, 10.0, 100.0, "entry"), (3, -10.0, 110.0, "target"))
+
+
+def bars_frame(count=3, held=(10.0, 0.0, 0.0)):
     days = [date(2020, 1, 2 + index) for index in range(count)]
     at = [datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC) for day in days]
     bars = pl.DataFrame(
         {"timestamp": at, "open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5},
         schema_overrides={"timestamp": pl.Datetime("us", "UTC")},
     )
-    sessions = bars.select("timestamp").with_columns(session=pl.Series(days))
-    return bars, sessions
+    positions = bars.select("timestamp").with_columns(
+        session=pl.Series(days), quantity=pl.Series(held, dtype=pl.Float64)
+    )
+    return bars, positions
 
 
 class TestMonths:
@@ -156,7 +173,10 @@ class TestEquity:
         info = equity.equity_info(rising, label="", initial_cash=100.0, intraday=False)
 
         assert info.trough is None
-        assert not equity.figure(info).layout.annotations
+        chart = equity.figure(info)
+        assert not chart.layout.annotations
+        bottom, top = chart.layout.yaxis2.range
+        assert bottom < top == 0.0, "a drawdown is never above 0"
 
     def test_an_empty_curve_can_be_drawn(self):
         empty = pl.DataFrame(schema=EQUITY_SCHEMA)
@@ -215,42 +235,126 @@ class TestOverlay:
 
 
 class TestPrices:
+    def marked(self, trades=None, fills=ROUND_TRIP, held=(10.0, 0.0, 0.0), symbol="AAPL"):
+        bars, positions = bars_frame(len(held), held)
+        trades = trades_frame() if trades is None else trades
+        return prices.prices_info(bars, trades, fills, positions, symbol=symbol, intraday=False)
+
     def test_a_closed_trade_gives_an_entry_and_an_exit_with_its_reason(self):
-        bars, sessions = bars_frame()
+        entry, leave = self.marked().marks
 
-        info = prices.prices_info(bars, trades_frame(), sessions, symbol="AAPL", intraday=False)
-
-        entry, leave = info.marks
         assert (entry.kind, list(entry.price)) == ("long entry", [100.0])
         assert (leave.kind, list(leave.price)) == ("exit, gain", [110.0])
         assert "target" in leave.text[0]
         assert "+9.80%" in leave.text[0]
+        assert leave.text[0].endswith("after 1 bar")
         assert leave.x[0] - entry.x[0] == DAY_MS
 
     def test_an_open_trade_has_no_exit(self):
-        bars, sessions = bars_frame()
         still_open = trades_frame(open=[True], exit_time=[None], exit_reason=[""])
 
-        info = prices.prices_info(bars, still_open, sessions, symbol="AAPL", intraday=False)
+        info = self.marked(still_open, ROUND_TRIP[:1], held=(10.0, 10.0, 10.0))
 
         assert [mark.kind for mark in info.marks] == ["long entry"]
 
     def test_a_short_trade_that_lost_is_marked_as_such(self):
-        bars, sessions = bars_frame()
         short = trades_frame(direction=["short"], quantity=[-10.0], pnl=[-102.0])
+        fills = fills_of((2, -10.0, 100.0, "entry"), (3, 10.0, 110.0, "stop"))
 
-        info = prices.prices_info(bars, short, sessions, symbol="AAPL", intraday=False)
+        info = self.marked(short, fills, held=(-10.0, 0.0, 0.0))
 
         assert [mark.kind for mark in info.marks] == ["short entry", "exit, loss"]
         assert "Sell short" in info.marks[0].text[0]
         assert "Cover" in info.marks[1].text[0]
 
+    def test_a_trade_of_several_fills_is_marked_at_each_of_them_and_at_no_average(self):
+        # Bought at 100, sold down at 120, bought again at 90, all sold at 105.
+        fills = fills_of(
+            (2, 10.0, 100.0, "entry"),
+            (3, -4.0, 120.0, "rebalance"),
+            (4, 6.0, 90.0, "entry"),
+            (5, -12.0, 105.0, "exit_signal"),
+        )
+        whole = trades_frame(
+            quantity=[16.0],
+            entry_price=[(10 * 100 + 6 * 90) / 16],
+            exit_price=[(4 * 120 + 12 * 105) / 16],
+            exit_reason=["exit_signal"],
+            exit_time=[datetime(2020, 1, 5, 14, 30, tzinfo=UTC)],
+            bars=[3],
+        )
+
+        entry, leave = self.marked(whole, fills, held=(10.0, 6.0, 12.0, 0.0)).marks
+
+        assert (list(entry.price), list(leave.price)) == ([100.0, 90.0], [120.0, 105.0])
+        assert [at - entry.x[0] for at in (*entry.x, *leave.x)] == [
+            0,
+            2 * DAY_MS,
+            DAY_MS,
+            3 * DAY_MS,
+        ]
+        assert entry.text == ("<b>Buy</b> 10 @ 100.00", "<b>Buy</b> 6 more @ 90.00")
+        assert leave.text[0] == "<b>Sell</b> 4 @ 120.00 · rebalancing"
+        assert leave.text[1].startswith("<b>Sell</b> 12 @ 105.00 · exit signal<br>P&L +98 (+9.80%)")
+
+    def test_a_reversal_within_a_bar_ends_one_trade_and_begins_another(self):
+        fills = fills_of(
+            (2, 10.0, 100.0, "entry"), (3, -10.0, 110.0, "reverse"), (3, -5.0, 110.0, "entry")
+        )
+        both = trades_frame(
+            direction=["long", "short"],
+            entry_time=[datetime(2020, 1, day, 14, 30, tzinfo=UTC) for day in (2, 3)],
+            exit_time=[datetime(2020, 1, 3, 14, 30, tzinfo=UTC), None],
+            exit_reason=["reverse", None],
+            open=[False, True],
+        )
+
+        info = self.marked(both, fills, held=(10.0, -5.0, -5.0))
+
+        assert [(mark.kind, list(mark.price)) for mark in info.marks] == [
+            ("long entry", [100.0]),
+            ("short entry", [110.0]),
+            ("exit, gain", [110.0]),
+        ]
+
+    def test_a_split_between_the_fills_of_a_trade_does_not_end_it(self):
+        fills = fills_of((2, 10.0, 100.0, "entry"), (4, -20.0, 55.0, "exit_signal"))
+
+        entry, leave = self.marked(fills=fills, held=(10.0, 20.0, 0.0)).marks
+
+        assert (list(entry.price), list(leave.price)) == ([100.0], [55.0])
+        assert "P&L +98" in leave.text[0]
+
+    @pytest.mark.parametrize("part", range(4))
+    def test_every_fill_of_an_account_is_marked_once_at_its_price(self, part):
+        for seed in range(part * 15, part * 15 + 15):
+            case = random_shared_case(seed)
+            frames = frames_of(simulate_account(*case), case[2].initial_cash)
+            for bars in case[0]:
+                mine = {
+                    name: frames[name].filter(pl.col("symbol") == bars.symbol)
+                    for name in ("trades", "fills", "positions")
+                }
+                candles = mine["positions"].select(
+                    "timestamp",
+                    *(pl.lit(1.0).alias(name) for name in ("open", "high", "low", "close")),
+                )
+                info = prices.prices_info(
+                    candles, mine["trades"], mine["fills"], mine["positions"],
+                    symbol=bars.symbol, intraday=True,
+                )  # fmt: skip
+                found = sorted(
+                    (at, price)
+                    for mark in info.marks
+                    for at, price in zip(mark.x, mark.price, strict=True)
+                )
+                stamps = mine["fills"]["timestamp"].dt.epoch("ms").to_list()
+                assert found == sorted(zip(stamps, mine["fills"]["price"].to_list(), strict=True))
+                closed = sum("P&L" in text for mark in info.marks for text in mark.text)
+                assert closed == (~mine["trades"]["open"]).sum()
+
     def test_trades_of_other_symbols_are_left_out(self):
-        bars, sessions = bars_frame()
-
-        info = prices.prices_info(bars, trades_frame(), sessions, symbol="MSFT", intraday=False)
-
-        assert info.marks == ()
+        assert self.marked(symbol="MSFT").marks == ()
 
     def test_every_reason_the_engine_knows_has_words(self):
         from core.domain.simulation import Reason
@@ -258,19 +362,18 @@ class TestPrices:
         assert {reason.name.lower() for reason in Reason} <= set(prices.REASONS)
 
     def test_few_bars_are_candles_and_many_a_line(self):
-        bars, sessions = bars_frame()
-        few = prices.prices_info(bars, trades_frame(), sessions, symbol="AAPL", intraday=False)
+        few = self.marked()
         many = few._replace(candles=False)
 
         assert prices.figure(few).data[0].type == "candlestick"
         assert prices.figure(many).data[0].type == "scatter"
 
     def test_no_fill_is_dropped_however_many_there_are(self):
-        bars, sessions = bars_frame()
         count = theme.MANY_MARKS + 1
         many = trades_frame(symbol=["AAPL"] * count)
+        fills = pl.concat([ROUND_TRIP] * count).sort("timestamp", maintain_order=True)
 
-        info = prices.prices_info(bars, many, sessions, symbol="AAPL", intraday=False)
+        info = self.marked(many, fills)
 
         drawn = [trace for trace in prices.figure(info).data if trace.type == "scattergl"]
         assert [len(trace.x) for trace in drawn] == [count, count]

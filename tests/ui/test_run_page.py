@@ -17,11 +17,12 @@ from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
 from core.errors import Conflict, DataProblem
-from core.services import Backtests
+from core.services import COMPILING, Backtests
 from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
 from tests.ui.conftest import words
 from ui import formats, wiring
 from ui.components import markup, provenance, tiles
+from ui.views import run as run_view
 
 PROTECTED = """
 from core.domain.strategy import MarketView, Signals, Strategy, pct
@@ -228,6 +229,26 @@ def test_rest_body_of_a_plain_spec_means_the_same_through_the_api():
     assert BacktestBody.model_validate_json(body).spec() == spec
 
 
+REMOVED = {"square_off": None, "daily_loss": None, "max_trades_per_day": None}
+
+
+@pytest.mark.parametrize("options", [{}, REMOVED, {"intraday": False, "daily_target": None}])
+def test_both_calls_ask_for_the_very_run_where_a_request_takes_limits_away(
+    services, open_page, submit, options
+):
+    run = submit("wishful", options=options)
+    page = opened(open_page, run, tab="Provenance")
+
+    shell, rest = (block.value for block in page.code)
+    asked = RunSpec.model_validate_json(shlex.split(shell.split("|")[0])[1])
+    body = BacktestBody.model_validate_json(shlex.split(rest.replace("\\\n", " "))[-1])
+
+    for spec in (asked, body.spec()):
+        again = services.backtests.submit(spec)
+        assert again.spec == run.spec
+        assert (again.run_key, again.reused) == (run.run_key, True)
+
+
 def test_provenance_names_every_hash(open_page, submit):
     run = submit(symbols=("AAPL", "MSFT"))
     html = words(opened(open_page, run, tab="Provenance"))
@@ -431,3 +452,35 @@ def test_csv_of_trades_holds_every_trade_to_the_last_digit(services, submit):
 
     assert back["pnl"].equals(trades["pnl"])
     assert back.height == trades.height
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_who_opens_the_assumptions_before_the_engine_is_compiled_is_told(
+    open_page, submit, monkeypatch, tmp_path, is_compiled
+):
+    run = submit(params={"fast": 9})
+    shown = []
+    real = run_view.st.spinner
+    monkeypatch.setattr(
+        run_view.st, "spinner", lambda text, **rest: shown.append(text) or real(text, **rest)
+    )
+    monkeypatch.setattr(wiring.services().system, "_kernels", tmp_path)
+    if is_compiled:
+        (tmp_path / "portfolio.run_portfolio_python-1.py311.nbi").touch()
+
+    page = opened(open_page, run, tab="Assumptions")
+
+    assert shown == ([] if is_compiled else [COMPILING])
+    assert 'data-testid="assumptions"' in words(page)
+
+
+def test_a_run_that_waits_for_the_compiler_says_so(services, open_page, submit, monkeypatch):
+    done = submit()
+    going = replace(done, status=RunStatus.RUNNING, completed_at=None, metrics=None, run_key=None)
+    monkeypatch.setattr(Backtests, "get", lambda *_: going)
+    monkeypatch.setattr(services.backtests, "_compiling", {done.id})
+
+    page = opened(open_page, going)
+
+    assert COMPILING in text_of(words(page))
+    assert "Compiling the engine" in str([each.proto for each in page.get("progress")])

@@ -53,7 +53,7 @@ def _account(own: Sequence[str], currency: dict[str, str | None]) -> str:
     chosen: str = st.selectbox(
         "Account currency",
         ["", *known],
-        format_func=lambda code: code or (f"{own[0]}, of the symbols" if own else "Of the symbols"),
+        format_func=lambda code: code or (f"{own[0]}, as quoted" if own else "As quoted"),
         key=key,
         persist_state="session",
         help="Cash, equity and every sum are in it. Symbols in another currency are converted at "

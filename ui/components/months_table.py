@@ -9,6 +9,7 @@ from ui.components import markup
 STRONGEST = 62
 ROW_HEIGHT = 26
 MOST_HEIGHT = 434
+WIDE = 0.9995  # from here on 99.95 % would be written as 100.0
 
 
 def show(info: MonthsInfo) -> None:
@@ -32,7 +33,7 @@ def _row(row: YearRow, scale: float) -> str:
     cells = "".join(_cell(value, scale) for value in row.months)
     return (
         f'<tr><th scope="row">{row.year}</th>{cells}'
-        f'<td class="wb-year">{formats.number(row.total * 100, 1)}</td></tr>'
+        f'<td class="wb-year">{_percent(row.total)}</td></tr>'
     )
 
 
@@ -45,4 +46,9 @@ def _cell(value: float | None, scale: float) -> str:
         f"background: color-mix(in srgb, var(--wb-heat-{color}) {strength * STRONGEST:.0f}%, "
         "transparent)"
     )
-    return f'<td style="{shade}">{formats.number(value * 100, 1)}</td>'
+    return f'<td style="{shade}">{_percent(value)}</td>'
+
+
+def _percent(fraction: float) -> str:
+    """Write a month in the width of a cell, which three digits and a decimal would leave."""
+    return formats.number(fraction * 100, 1 if abs(fraction) < WIDE else 0)

@@ -75,14 +75,17 @@ def rest_call(spec: RunSpec, api_url: str) -> str:
 
 
 def rest_body(spec: RunSpec) -> dict[str, object]:
-    """Give the body of `POST /api/backtests/run` for this spec, every choice spelled out."""
+    """Give the body of `POST /api/backtests/run` for this spec, every choice spelled out.
+
+    An option that is null is said to be: it takes away what the strategy sets for itself.
+    """
     body: dict[str, object] = {
         "strategy": spec.strategy,
         "symbols": list(spec.symbols),
         "parameters": dict(spec.params),
         "timeframe": str(spec.timeframe),
         "costs": _costs(spec.costs),
-        "engine_options": spec.options.model_dump(mode="json", exclude_none=True),
+        "engine_options": spec.options.model_dump(mode="json"),
     }
     if spec.benchmark:
         body["benchmark"] = spec.benchmark

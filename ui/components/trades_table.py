@@ -36,7 +36,11 @@ def show(
         st.caption("Nothing was traded.")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<span class="wb-muted" data-testid="trade-count">{len(trades):,} trades</span>')
+        noun = "trade" if len(trades) == 1 else "trades"
+        st.html(
+            f'<span class="wb-muted" data-testid="trade-count">{len(trades):,} {noun}</span>',
+            width="content",  # on the right the tools of the table would lie over the buttons
+        )
         st.download_button(
             "CSV",
             csv,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from core.domain.run import Run, RunStatus
 from core.errors import DataProblem, NotFound, WorkbenchError
 from core.plots import equity, prices, weights
 from core.plots.funnel import funnel_info
-from core.services import Services
+from core.services import COMPILING, Services
 from ui import formats, navigation, state, wiring
 from ui.components import (
     assumptions_table,
@@ -74,6 +75,8 @@ def _watch(services: Services, run_id: int) -> None:
         st.rerun()
     _headline(services, run)
     words = "Waiting for its turn" if run.status is RunStatus.PENDING else "Running"
+    if services.backtests.is_compiling(run):
+        words = "Compiling the engine"
     st.progress(min(max(run.progress, 0.0), 1.0), text=words)
 
 
@@ -227,12 +230,19 @@ def _costs(services: Services, run: Run) -> None:
 
 def _assumptions(services: Services, run: Run) -> None:
     try:
-        with st.skeleton(height=LEAST_HEIGHT // 2):
+        with _patience(services):
             found = wiring.assumptions(services, run, services.market.change_token())
     except WorkbenchError as reason:  # the result stands, whatever has become of its inputs
         problem.show(reason)
         return
     assumptions_table.show(found)
+
+
+def _patience(services: Services) -> AbstractContextManager[object]:
+    """Show that a table comes, or why it will take its time."""
+    if services.system.is_compiled():
+        return st.skeleton(height=LEAST_HEIGHT // 2)
+    return st.spinner(COMPILING, show_time=True)
 
 
 def _symbols(services: Services, run: Run) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -290,6 +292,34 @@ def test_a_strategy_that_forgot_its_seed_gives_the_same_bits_again(lab):
     first, second = lab.submit(strategy="dice"), lab.submit(strategy="dice", reuse=False)
 
     assert hashes(first) == hashes(second)
+
+
+def test_an_exit_rule_of_an_earlier_system_that_forgot_its_seed_gives_the_same_bits_again(lab):
+    write_strategy(
+        lab.strategies,
+        "leaver",
+        """
+        import random
+        import numpy as np
+
+        class Leaver:
+            def generate_signals(self, df):
+                df["signal"] = 1
+                return df
+
+            def should_exit(self, position, row, entry_price):
+                return random.random() + np.random.random() < 0.8, "Dice"
+        """,
+    )
+    random.seed(1)
+    np.random.seed(2)  # noqa: NPY002, TID251 - those of the caller
+    before = random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002 - likewise
+
+    first, second = lab.submit(strategy="leaver"), lab.submit(strategy="leaver", reuse=False)
+
+    assert first.metrics["trades"] > 2
+    assert hashes(first) == hashes(second)
+    assert (random.getstate(), np.random.get_state()[1].tobytes()) == before  # noqa: NPY002
 
 
 # --- several symbols ------------------------------------------------------------------------------

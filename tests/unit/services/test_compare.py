@@ -13,7 +13,7 @@ from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import EQUITY_SCHEMA
 from core.domain.timeframe import Timeframe
-from core.services.compare import _align, _metric_row, _rebase
+from core.services.compare import _align, _brief, _metric_row, _rebase
 
 
 def run(number: int, timeframe: str = "1d", badges: tuple[str, ...] = (), **values: float) -> Any:
@@ -102,6 +102,48 @@ def test_idle_and_ruined_runs_are_not_the_best() -> None:
 
     assert found.values == (0.0, -0.05, -0.2, -0.1)
     assert found.best == (3,)
+
+
+def test_a_difference_of_many_parts_is_said_in_a_few_words() -> None:
+    fees = [{"since": f"20{year:02}-01-01", "bps": year} for year in range(40)]
+
+    assert _brief(fees) == _brief([{"bps": each["bps"], "since": each["since"]} for each in fees])
+    assert _brief(fees).startswith("40 entries, ")
+    assert len(_brief(fees)) < 30
+    assert _brief(fees) != _brief(fees[::-1])
+    assert _brief(fees[:1]).startswith("1 entry, ")
+    assert _brief({"EUR": "EURUSD", "INR": "USDINR"}) == "EUR EURUSD, INR USDINR"
+    assert _brief(["AAPL", "MSFT"]) == "AAPL, MSFT"
+    assert (_brief([]), _brief({}), _brief(0.5), _brief(None)) == (None, None, 0.5, None)
+
+
+def without_a_loss(number: int, why: str = "no_losses") -> Any:
+    found = run(number)
+    object.__setattr__(found.metrics, "reasons", {"profit_factor": why, "payoff": why})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("factors", "best"),
+    [
+        ((9.0, "no_losses", 2.0), (1,)),
+        ((9.0, "no_losses", 12.0), (1, 2)),  # above 10 counts as 10, and so does no loss at all
+        ((9.0, "no_closed_trades", 2.0), (0,)),
+        ((12.0, "no_losses", 25.0), ()),
+        ((10.0, 25.0, 3.0), (0, 1)),
+    ],
+)
+def test_no_loss_at_all_competes_as_a_profit_factor_of_ten(factors, best) -> None:
+    runs = [
+        without_a_loss(number, each) if isinstance(each, str) else run(number, profit_factor=each)
+        for number, each in enumerate(factors)
+    ]
+
+    found = _metric_row("profit_factor", runs)
+
+    assert found.best == best
+    assert found.values == tuple(None if isinstance(each, str) else each for each in factors)
+    assert _metric_row("payoff", runs).best == ()
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def test_sleeves_for_a_universe_are_refused_with_what_to_do(shop):
             strategy="equal", symbols=("AAA", "BBB"), options=EngineOptions(account="sleeves")
         )
 
-    assert refused.value.field == "options"
+    assert refused.value.field == "options.account"
     assert "shared" in str(refused.value.expected)
 
 
