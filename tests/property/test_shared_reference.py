@@ -52,6 +52,7 @@ def as_one_symbol(shared: SharedOutcome) -> naive.Outcome:
         max_drawdown=shared.max_drawdown,
         gross_exposure=shared.gross_exposure,
         ruined=shared.ruined,
+        stopped=shared.stopped,
     )
 
 
