@@ -36,7 +36,8 @@ def check_sizes(signals: Signals, options: EngineOptions, total: int) -> None:
         InvalidInput: size is share of equity at risk, and the signals have neither stop nor trail.
         StrategyFailed: sizes of the wrong kind or shape, negative or infinite.
     """
-    if options.sizing == "risk" and signals.stop is None and signals.trail is None:
+    is_open = options.sizing == "risk" and signals.stop is None and signals.trail is None
+    if is_open and bool(np.any(np.abs(signals.codes) == 1)):
         raise InvalidInput(
             "sizing is risk, and the strategy gives neither a stop nor a trail",
             expected="signals with stop or trail, which end what is risked, or another sizing",

@@ -70,7 +70,7 @@ _REFUSALS = {
     "expired": "expired unfilled, or with their session",
     "blocked": "outside the hours allowed",
     "limited": "stopped by a day limit or a cooldown",
-    "unsized": "without a stop or a volatility to take their size from",
+    "unsized": "without a stop or volatility to be sized by",
     "volume_capped": "cut to the volume allowed",
     "missed_limits": "reached at their limit without a fill",
     "conflicts": "long and short at once",
