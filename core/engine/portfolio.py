@@ -387,7 +387,6 @@ def run_portfolio_python(
             if not ending and marked <= peak * (1.0 - extra.drawdown):
                 ending = True
                 for s in range(symbols):
-                    book[s].pending = -1
                     book[s].weight = nan
         equity[t] = marked
         cash_out[t] = account[CASH]

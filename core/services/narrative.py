@@ -83,6 +83,9 @@ _PERIODS = {Timeframe.W1: "week", Timeframe.MN1: "month"}
 _BARS = {Timeframe.D1: "daily", Timeframe.W1: "weekly", Timeframe.MN1: "monthly"}
 
 
+_SURELY = 1e-12  # what the rounding of a drawdown may take
+
+
 class Comparison(NamedTuple):
     """A run beside its benchmark.
 
@@ -192,7 +195,7 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
     if "ruined" in metrics.badges:
         main = f"{_ruin(run, float(equity['equity'][-1]))}. {main}"
     elif "drawdown_limit" in metrics.badges:
-        main = f"{_end(run)}. {main}"
+        main = f"{_end(run, equity)}. {main}"
     elif not cautions:
         cautions = [_fair(metrics, needs)]
     return f"{main}; {_listed(cautions)}." if cautions else f"{main}."
@@ -240,13 +243,16 @@ def _ruin(run: Run, final_equity: float) -> str:
     return f"{ruined} of {symbols} {noun} {'was' if ruined == 1 else 'were'} ruined"
 
 
-def _end(run: Run) -> str:
-    limit = _percent(run.spec.options.max_dd_limit)
+def _end(run: Run, equity: pl.DataFrame) -> str:
+    share = run.spec.options.max_dd_limit or 0.0
+    limit = _percent(share)
     stopped = sum("drawdown_limit" in each.badges for each in run.by_symbol.values())
     symbols = len(run.spec.symbols)
     if stopped and symbols > 1:
-        return f"{stopped} of {symbols} symbols ended early, {limit} below their peaks"
-    return f"Ended early, {limit} below its peak"
+        return f"{stopped} of {symbols} symbols ended early, at a drawdown of {limit}"
+    fallen = equity.filter(pl.col("drawdown") <= _SURELY - share)["timestamp"]
+    when = f" on {fallen[0]:%d %b %Y}" if len(fallen) else ""
+    return f"Ended early{when}, at its drawdown limit of {limit}"
 
 
 def _fills(options: EngineOptions) -> str:

@@ -186,7 +186,6 @@ def _margin() -> dict[str, Any]:
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
-        chosen["funding"] = _toggle("funding", "Pay funding")
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
@@ -196,12 +195,13 @@ def _margin() -> dict[str, Any]:
         )
         chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
         chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
-        chosen["intrabar_margin"] = _toggle(
-            "intrabar_margin",
-            "Calls inside bars",
-            disabled=chosen["maintenance_margin"] == 0,
-            help="A bar's worst price calls for margin too, not its close alone. For one symbol.",
-        )
+    chosen["intrabar_margin"] = _toggle(
+        "intrabar_margin",
+        "Margin calls inside bars",
+        disabled=chosen["maintenance_margin"] == 0,
+        help="A bar's worst price calls for margin too, not its close alone. For one symbol.",
+    )
+    chosen["funding"] = _toggle("funding", "Pay funding")
     chosen["option"] = _option()
     return chosen
 
@@ -237,7 +237,9 @@ def _fit_size() -> None:
 def _volatility_bars(*, shown: bool) -> int:
     """Ask for the look-back where it counts; elsewhere keep what was asked before."""
     if shown:
-        return int(_number("volatility_bars", "Volatility over (bars)", step=1))
+        left, _ = st.columns(2, gap="xsmall")
+        with left:
+            return int(_number("volatility_bars", "Volatility over (bars)", step=1))
     return int(st.session_state.get(state.option("volatility_bars"), DEFAULTS.volatility_bars))
 
 

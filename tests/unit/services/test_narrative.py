@@ -268,9 +268,10 @@ def test_a_ruined_symbol_is_not_the_whole_account():
 def test_an_early_end_comes_first():
     run = run_of(badges=("drawdown_limit",), spec=spec(max_dd_limit=0.2))
 
-    verdict = narrative.verdict(run, curve(1.4, 1.1))
+    verdict = narrative.verdict(run, curve(1.4, 1.1, low=-0.2))
 
-    assert verdict.startswith("Ended early, 20 % below its peak. Beat buy and hold")
+    said = "Ended early on 30 Dec 2020, at its drawdown limit of 20 %. Beat buy and hold"
+    assert verdict.startswith(said)
 
 
 def test_a_sleeve_that_ended_early_is_not_the_whole_account():
@@ -283,7 +284,7 @@ def test_a_sleeve_that_ended_early_is_not_the_whole_account():
 
     verdict = narrative.verdict(run, curve(1.4, 1.1))
 
-    assert verdict.startswith("1 of 2 symbols ended early, 20 % below their peaks. Beat")
+    assert verdict.startswith("1 of 2 symbols ended early, at a drawdown of 20 %. Beat")
 
 
 @pytest.mark.parametrize(
