@@ -16,7 +16,16 @@ from core.engine.sleeves import simulate_sleeves
 from core.errors import InvalidInput
 from tests.factories import ZERO, codes
 from tests.reference.compare_shared import SHARED_ENGINES
-from tests.reference.test_shared_rules import counted, days, deals, silent, units, wants, weigh
+from tests.reference.test_shared_rules import (
+    counted,
+    days,
+    deals,
+    dollars,
+    silent,
+    units,
+    wants,
+    weigh,
+)
 
 LONG, SHORT, FLAT, HOLD = Code.LONG, Code.SHORT, Code.FLAT, Code.HOLD
 ENTRY, DRAWDOWN, MARGIN = Reason.ENTRY, Reason.DRAWDOWN, Reason.MARGIN
@@ -135,6 +144,30 @@ def test_r12_weights_ask_no_more_after_the_end(engine):
     run = engine([days(100, 100, 89, 90, 91)], wanted, tenth(), ZERO)
 
     assert deals(run) == [(1, 0, 10, 100, ENTRY), (3, 0, -10, 90, DRAWDOWN)]
+
+
+def test_r12_a_weight_that_waits_for_its_symbol_ends_with_the_run(engine):
+    """Row 1 wants the second too, which has no bar in row 2, where the first falls."""
+    first, second = days(100, 100, 80, 80, 80), days(50, 50, 50, 50, on=[0, 1, 3, 4])
+    hold = [np.nan, np.nan]
+
+    run = engine([first, second], weigh([1.0, 0.0], [np.nan, 0.5], hold, hold, hold), tenth(), ZERO)
+
+    assert deals(run) == [(1, 0, 10, 100, ENTRY), (3, 0, -10, 80, DRAWDOWN)]
+
+
+def test_r12_weights_that_act_at_closes_ask_no_more_after_the_end(engine):
+    wanted = weigh([1.0], [np.nan], [np.nan], [0.5], [0.5])
+
+    run = engine([days(100, 100, 89, 90, 91)], wanted, tenth(fill="close"), ZERO)
+
+    assert deals(run) == [(0, 0, 10, 100, ENTRY), (3, 0, -10, 90, DRAWDOWN)]
+
+
+def test_r12_codes_that_act_at_closes_ask_no_more_after_the_end(engine):
+    run = engine([days(100, 100, 89, 90, 91)], [wants(*[LONG] * 5)], tenth(fill="close"), ZERO)
+
+    assert deals(run) == [(0, 0, 10, 100, ENTRY), (3, 0, -10, 90, DRAWDOWN)]
 
 
 def test_r12_a_limit_reached_at_the_last_close_leaves_the_position_open(engine):
@@ -288,6 +321,20 @@ def test_r12_a_position_sold_at_the_close_takes_its_call_with_it(engine):
         (-40, 100, Reason.REVERSE),
         (-40, 100, ENTRY),
     ]
+    assert counted(run) == {"margin_calls": 1}
+
+
+def test_r12_inside_a_bar_the_rate_of_its_opening_holds(engine):
+    """Two dollars a euro at the opening: 1,440 against a fifth of 7,440, and 30.97 of 40 are kept.
+
+    At the close it is 2.5, and there is 4,000 of equity.
+    """
+    bars = days(100, 100, (100, 101, 93, 100), 100, fx=dollars(2.0, 2.0, 2.0, 2.5, 2.5))
+    options = on_margin().model_copy(update={"initial_cash": 2000.0})
+
+    run = engine([bars], [wants(LONG, *[HOLD] * 3)], options, ZERO)
+
+    assert deals(run) == [(1, 0, 40, 100, ENTRY), (3, 0, -10, 100, MARGIN)]
     assert counted(run) == {"margin_calls": 1}
 
 
