@@ -295,7 +295,7 @@ def run_portfolio_python(
             for s in range(symbols):
                 book[s].fx = rows.fx_close.value[t, s]
         if cfg.fill_at_close:
-            if by_weight and not ending and t - cfg.delay >= 0:
+            if by_weight and t - cfg.delay >= 0:
                 take_weights(desk, t - cfg.delay)
             for place in range(count):
                 s = active[place]
