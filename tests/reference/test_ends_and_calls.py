@@ -146,14 +146,18 @@ def test_r12_weights_ask_no_more_after_the_end(engine):
     assert deals(run) == [(1, 0, 10, 100, ENTRY), (3, 0, -10, 90, DRAWDOWN)]
 
 
-def test_r12_a_weight_that_waits_for_its_symbol_ends_with_the_run(engine):
-    """Row 1 wants the second too, which has no bar in row 2, where the first falls."""
-    first, second = days(100, 100, 80, 80, 80), days(50, 50, 50, 50, on=[0, 1, 3, 4])
+@pytest.mark.parametrize("before", [0.0, 0.5])
+def test_r12_a_weight_that_waits_for_its_symbol_ends_with_the_run(engine, before):
+    """Row 1 wants less or more of the second, which has no bar in row 2, where the first falls."""
+    first, second = days(100, 100, 70, 80, 80), days(50, 50, 50, 50, on=[0, 1, 3, 4])
     hold = [np.nan, np.nan]
+    wanted = weigh([0.5, before], [np.nan, 0.4], hold, hold, hold)
 
-    run = engine([first, second], weigh([1.0, 0.0], [np.nan, 0.5], hold, hold, hold), tenth(), ZERO)
+    run = engine([first, second], wanted, tenth(), ZERO)
 
-    assert deals(run) == [(1, 0, 10, 100, ENTRY), (3, 0, -10, 80, DRAWDOWN)]
+    leaves = [(3, 0, -5, 80, DRAWDOWN), (3, 1, -10, 50, DRAWDOWN)]
+    assert deals(run)[-len(leaves) if before else -1 :] == leaves[: 2 if before else 1]
+    assert len(run.fills) == (4 if before else 2)
 
 
 def test_r12_weights_that_act_at_closes_ask_no_more_after_the_end(engine):
