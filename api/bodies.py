@@ -35,7 +35,7 @@ from core.domain.bars import Adjust
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.engine_words import EngineRequest, read_engine
-from core.domain.options import MOST_SEED, EngineOptions
+from core.domain.options import MOST_SEED, EngineOptions, Sizing
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
 
@@ -62,8 +62,8 @@ class EngineOptionsBody(Body):
     """Account and fill rules. What is left out is the strategy's own wish, else the default.
 
     null says the same as leaving out, but of `square_off`, `no_entry_after`, `daily_target`,
-    `daily_loss`, `max_trades_per_day`, `max_participation`, `detail` and `option` it says
-    that there shall be none, whatever the strategy wishes.
+    `daily_loss`, `max_trades_per_day`, `max_participation`, `detail`, `max_dd_limit` and
+    `option` it says that there shall be none, whatever the strategy wishes.
 
     `preset` lays one of the files of `config/engine` under what is said here. `lots` sizes by
     contracts: `lot_size` units each (75 unless given), held on margin, so that cash does not limit
@@ -120,12 +120,23 @@ class EngineOptionsBody(Body):
     )
     fill: Literal["next_open", "close"] | None = None
     delay: int | None = Field(None, ge=0, le=100)
-    sizing: Literal["percent_of_equity", "units", "lots"] | None = None
+    sizing: Sizing | None = Field(
+        None,
+        description="What `size` counts: percent of equity, units, lots, money (`value`), percent "
+        "of equity that a stop would lose (`risk`), or percent a year that the position shall "
+        "fluctuate by (`vol_target`).",
+    )
     size: float | None = Field(None, gt=0, le=1e9)
+    volatility_bars: int | None = Field(
+        None, ge=2, le=1000, description="Returns that `vol_target` measures fluctuation by."
+    )
     size_ref: Literal["decision", "fill"] | None = None
     multiplier: float | None = Field(None, gt=0, le=1e9)
     initial_margin: float | None = Field(None, ge=0, le=1)
     maintenance_margin: float | None = Field(None, ge=0, le=1)
+    intrabar_margin: bool | None = Field(
+        None, description="Whether a bar's worst price calls for margin too; for one symbol."
+    )
     on_insufficient: Literal["scale", "reject"] | None = None
     allow_short: bool | None = None
     borrow_rate: float | None = Field(None, ge=0, le=10)
@@ -149,6 +160,9 @@ class EngineOptionsBody(Body):
     max_trades_per_day: int | None = Field(None, ge=1, le=1_000_000)
     cooldown_bars: int | None = Field(None, ge=0, le=1_000_000)
     cooldown_losses: int | None = Field(None, ge=1, le=1000)
+    max_dd_limit: float | None = Field(
+        None, gt=0, le=1, description="Share of its peak that equity may lose until the run ends."
+    )
     option: OptionProxyBody | None = Field(
         None, description="Trade options by their delta on the prices of the underlying."
     )

@@ -347,7 +347,45 @@ def random_case(seed: int, count: int = 120) -> Case:
         wildness=int(rng.choice([1, 3, 8])),
     )
     case = Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
-    return with_limits(case, np.random.default_rng([seed, 14]))
+    return with_sizes(with_limits(case, np.random.default_rng([seed, 14])), seed)
+
+
+def with_sizes(case: Case, seed: int) -> Case:
+    """Other kinds of size and sizes by row, now and then; drawn apart from the rest."""
+    rng = np.random.default_rng([seed, 3])
+    signals, options = case.signals, case.options
+    if rng.random() < 0.35:
+        options = with_kind_of_size(options, rng)
+    if options.sizing == "risk" and signals.stop is None and signals.trail is None:
+        signals = replace(signals, stop=_random_level(rng, case.bars, GRID, down=True, odds=1.0))
+    if rng.random() < 0.3:
+        signals = replace(signals, size=sizes_by_row(rng, options, len(case.bars)))
+    return replace(case, signals=signals, options=options)
+
+
+def with_kind_of_size(options: EngineOptions, rng: np.random.Generator) -> EngineOptions:
+    """Money, risk or volatility, of a size that buys something and often more than cash covers."""
+    sizing = str(rng.choice(["value", "risk", "vol_target"]))
+    sizes = {
+        "value": options.initial_cash * float(rng.choice([0.1, 0.5, 2.0])),
+        "risk": float(rng.choice([0.25, 1.0, 20.0])),
+        "vol_target": float(rng.choice([1.0, 15.0, 80.0])) / (options.initial_margin or 1.0),
+    }
+    drawn = {"sizing": sizing, "size": sizes[sizing]}
+    if rng.random() < 0.8:
+        drawn["volatility_bars"] = int(rng.choice([2, 3, 8, 19]))
+    return EngineOptions(**{**dict(options), **drawn})
+
+
+def sizes_by_row(
+    rng: np.random.Generator, options: EngineOptions, count: int
+) -> float | np.ndarray:
+    """Multiples of the run's size, for all rows or for some, nothing now and then."""
+    values = options.size * rng.choice([0.0, 0.2, 0.7, 1.0, 3.0], size=count)
+    if rng.random() < 0.2:
+        return float(values[0])
+    values[rng.random(count) < rng.choice([0.0, 0.3, 0.9])] = np.nan
+    return values
 
 
 def with_limits(case: Case, rng: np.random.Generator) -> Case:

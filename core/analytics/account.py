@@ -79,6 +79,7 @@ class Account:
         open_trades: Number of positions still open.
         ambiguous_bars: Bars that cannot say what came first.
         is_ruined: Whether the account, or a sleeve of it, was ruined.
+        is_stopped: Whether the account, or a sleeve of it, ended at its drawdown limit.
     """
 
     initial_cash: float
@@ -112,6 +113,7 @@ class Account:
     open_trades: int
     ambiguous_bars: int
     is_ruined: bool
+    is_stopped: bool
 
     @property
     def net_profit(self) -> float:
@@ -201,6 +203,7 @@ def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float =
         open_trades=sum(_open_trades(simulation) for simulation in simulations),
         ambiguous_bars=sum(each.counters.ambiguous_bars for each in simulations),
         is_ruined=any(each.ruined for each in simulations),
+        is_stopped=any(each.stopped for each in simulations),
     )
 
 

@@ -61,6 +61,7 @@ def summarise(
             values,
             is_short=account is not None and account.years < 1.0,
             is_ruined=account is not None and account.is_ruined,
+            is_stopped=account is not None and account.is_stopped,
             is_stale=is_stale,
             options=options,
             costs=costs,
@@ -92,6 +93,7 @@ def badges(
     *,
     is_short: bool,
     is_ruined: bool,
+    is_stopped: bool = False,
     is_stale: bool = False,
     options: EngineOptions,
     costs: CostModel,
@@ -103,6 +105,7 @@ def badges(
         values: Of every metric.
         is_short: Whether the history is shorter than a year.
         is_ruined: Whether the account, or a sleeve of it, was ruined.
+        is_stopped: Whether the account, or a sleeve of it, ended at its drawdown limit.
         is_stale: Whether a position was marked at a price more than five sessions old.
         options: As the engine was given.
         costs: Likewise.
@@ -116,6 +119,7 @@ def badges(
         "coarse_bars": ambiguous is not None and ambiguous > COARSE_ABOVE,
         "stale_prices": is_stale,
         "ruined": is_ruined,
+        "drawdown_limit": is_stopped,
         "total_return": options.adjust == "total_return",
         "delta_approximation": options.option is not None,
         "synthetic_data": synthetic,

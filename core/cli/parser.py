@@ -163,8 +163,17 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument("--adjust", metavar="TERMS", help="prices: split, raw or total_return (split)")
     how.add_argument("--fill", metavar="RULE", help="next_open, or close (optimistic)")
     how.add_argument("--delay", type=_whole, metavar="BARS", help="extra bars before the fill (0)")
-    how.add_argument("--sizing", metavar="KIND", help="percent_of_equity, units or lots")
-    how.add_argument("--size", type=_number, metavar="N", help="percent, units or lots (100)")
+    how.add_argument(
+        "--sizing",
+        metavar="KIND",
+        help="percent_of_equity, units, lots, value (money), risk or vol_target (percent)",
+    )
+    how.add_argument(
+        "--size", type=_number, metavar="N", help="percent, units, lots or money (100)"
+    )
+    how.add_argument(
+        "--volatility-bars", type=_whole, metavar="BARS", help="returns vol_target goes by (20)"
+    )
     how.add_argument("--size-ref", metavar="REF", help="size from the decision bar or the fill")
     how.add_argument(
         "--lot-size", type=_number, metavar="N", help="units in a lot, 0: fractions (1)"
@@ -173,6 +182,17 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument("--margin", type=_number, metavar="FRACTION", help="initial margin (1)")
     how.add_argument(
         "--maintenance-margin", type=_number, metavar="FRACTION", help="cut positions below it (0)"
+    )
+    how.add_argument(
+        "--intrabar-margin",
+        action=BooleanOptionalAction,
+        help="a bar's worst price calls for margin too, one symbol (no)",
+    )
+    how.add_argument(
+        "--max-dd-limit",
+        type=_number_or_none,
+        metavar="SHARE",
+        help="of its peak that equity may lose until the run ends (none)",
     )
     how.add_argument("--on-insufficient", metavar="RULE", help="scale or reject (scale)")
     how.add_argument("--short", action=BooleanOptionalAction, help="take short entries (yes)")

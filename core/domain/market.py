@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import time
+from math import ceil
 
+from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,27 @@ class Market:
     def has_sessions(self) -> bool:
         """Whether bars are aligned to a session's opening, not to the roll or UTC midnight."""
         return self.opens is not None
+
+    def bars_per_year(self, timeframe: Timeframe) -> float:
+        """Nominal number of bars a year: sessions times the bars a whole session has.
+
+        A session that is no multiple of the bar ends with a shorter one, which counts. Weeks are 52
+        and months 12, as for `metrics`.
+        """
+        if timeframe is Timeframe.W1:
+            return 52.0
+        if timeframe is Timeframe.MN1 or timeframe.seconds is None:
+            return 12.0
+        if timeframe is Timeframe.D1:
+            return self.sessions_per_year
+        length = _DAY
+        if self.opens is not None and self.closes is not None:
+            length = _seconds(self.closes) - _seconds(self.opens)
+        return self.sessions_per_year * ceil(length / timeframe.seconds)
+
+
+def _seconds(clock: time) -> int:
+    return clock.hour * 3600 + clock.minute * 60
 
 
 MARKETS: dict[str, Market] = {

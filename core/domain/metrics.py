@@ -219,6 +219,7 @@ COUNTER_NAMES = (
     "missed_limits",
     "detail_missing",
     "detail_conflicts",
+    "unsized",
 )
 
 
@@ -232,7 +233,7 @@ class Metrics:
         counters: Every name of `COUNTER_NAMES`.
         badges: Cautions that must travel with the numbers: `optimistic_fill`, `zero_cost`,
             `short_history` (CAGR over less than a year), `coarse_bars` (ambiguous > 5 %),
-            `stale_prices`, `ruined`, `delta_approximation`, `synthetic_data`.
+            `stale_prices`, `ruined`, `drawdown_limit`, `delta_approximation`, `synthetic_data`.
     """
 
     values: Mapping[str, float | None]
@@ -261,6 +262,7 @@ BADGES: dict[str, str] = {
     "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
     "stale_prices": "Stale prices: a position was held at a close more than five sessions old",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
+    "drawdown_limit": "Ended early: equity fell from its peak by as much as the run allows",
     "total_return": "Total return prices: dividends are in the prices, which nobody ever quoted",
     "delta_approximation": "Delta approximation: option prices are derived from the underlying, "
     "and a loss may exceed the premium paid",

@@ -11,7 +11,9 @@ from core.domain.bars import Adjust
 from core.domain.fx import CURRENCY
 from core.domain.timeframe import Timeframe
 
+Sizing = Literal["percent_of_equity", "units", "lots", "value", "risk", "vol_target"]
 MIN_LOT = 1e-9
+WHOLE = 100.0  # percent
 MOST_SEED = 2**32 - 1
 
 
@@ -51,14 +53,18 @@ class EngineOptions(BaseModel):
         fill: `next_open`: decided at close t, filled at open t+1. `close`: filled at close t,
             which no one can trade; results are badged optimistic (R2).
         delay: Extra bars between decision and fill (R2).
-        sizing: What `size` means: percent of equity, units, or lots of `lot_size` units (R3).
-        size: Percent (100 = all), units or lots.
+        sizing: What `size` means: percent of equity, units, lots of `lot_size` units, money
+            (`value`), percent of equity that a stop would lose (`risk`), or percent of equity that
+            the position shall fluctuate by a year (`vol_target`) (R3).
+        size: Percent (100 = all), units, lots or money; `Signals.size` may say another for a row.
+        volatility_bars: Returns from close to close that `vol_target` measures fluctuation by (R3).
         size_ref: Price and equity the size is taken from: `decision` close, or the `fill` (R3).
         lot_size: Quantities are whole multiples of this; 0 allows fractions (R3).
         multiplier: Money per price point of one unit.
         initial_margin: Share of a position's value that equity must cover; 1: cash account, 0: no
             check at all (R9).
         maintenance_margin: Share below which positions are cut; 0: no margin calls (R12).
+        intrabar_margin: Whether a bar's worst price calls for margin too, for one symbol (R12).
         on_insufficient: Shrink an order that cash cannot cover, or reject it (R9).
         allow_short: Whether short entries are taken (R9).
         borrow_rate: Paid on short positions, a year of 360 days (R11).
@@ -79,6 +85,7 @@ class EngineOptions(BaseModel):
         max_trades_per_day: Entries in a session; None for any number (R14).
         cooldown_bars: Bars without entries after losses (R14).
         cooldown_losses: Losing trades in a row that begin them.
+        max_dd_limit: Share of its peak that equity may lose until the run ends; None: all (R12).
         option: Trade options by their delta; None trades the symbol itself (R18).
         close_at_end: Liquidate at the last close instead of marking open positions (R19).
         risk_free: Effective rate a year that ratios are in excess of, a fraction; it moves no cash.
@@ -94,13 +101,15 @@ class EngineOptions(BaseModel):
     adjust: Adjust = "split"
     fill: Literal["next_open", "close"] = "next_open"
     delay: int = Field(0, ge=0, le=100)
-    sizing: Literal["percent_of_equity", "units", "lots"] = "percent_of_equity"
+    sizing: Sizing = "percent_of_equity"
     size: float = Field(100.0, gt=0, le=1e9)
+    volatility_bars: int = Field(20, ge=2, le=1000)
     size_ref: Literal["decision", "fill"] = "decision"
     lot_size: float = Field(1.0, ge=0, le=1e9)
     multiplier: float = Field(1.0, gt=0, le=1e9)
     initial_margin: float = Field(1.0, ge=0, le=1)
     maintenance_margin: float = Field(0.0, ge=0, le=1)
+    intrabar_margin: bool = False
     on_insufficient: Literal["scale", "reject"] = "scale"
     allow_short: bool = True
     borrow_rate: float = Field(0.0, ge=0, le=10)
@@ -122,6 +131,7 @@ class EngineOptions(BaseModel):
     max_trades_per_day: int | None = Field(None, ge=1, le=1_000_000)
     cooldown_bars: int = Field(0, ge=0, le=1_000_000)
     cooldown_losses: int = Field(1, ge=1, le=1000)
+    max_dd_limit: float | None = Field(None, gt=0, le=1)
     option: OptionProxy | None = None
     close_at_end: bool = False
     risk_free: float = Field(0.0, ge=-0.1, le=1)
@@ -130,6 +140,13 @@ class EngineOptions(BaseModel):
     def _sensible(self) -> Self:
         if self.sizing == "lots" and self.lot_size == 0:
             raise ValueError("sizing in lots needs a lot_size above 0")
+        if self.sizing == "risk" and self.size >= WHOLE:
+            raise ValueError(
+                f"size is {self.size:g} percent of equity, all of which one stop would lose; "
+                "expected less than 100, such as 1"
+            )
+        if self.intrabar_margin and self.maintenance_margin == 0:
+            raise ValueError("intrabar_margin needs a maintenance_margin above 0")
         if wrong := [code for code in self.fx if not CURRENCY.fullmatch(code)]:
             raise ValueError(
                 f"fx names {wrong[0]!r}, expected currencies and their series, such as EUR: EURUSD"

@@ -104,6 +104,12 @@ class RunSpec(BaseModel):
     def _ordered(self) -> Self:
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
+        shares = self.options.account == "shared" and len(self.symbols) > 1
+        if shares and self.options.intrabar_margin:
+            raise ValueError(
+                f"intrabar_margin is for one symbol, and {len(self.symbols)} share an account; "
+                "expected one symbol, account=sleeves, or intrabar_margin=false"
+            )
         return self
 
     def canonical(self) -> str:

@@ -89,6 +89,8 @@ class Signals:
         entry_kind: What `entry_price` means.
         ttl: Bars a resting entry lives (R20).
         priority: Shape (T,): with shared cash, entries of lower numbers come first; None: equal.
+        size: How big a position is, in what `sizing` of the run counts: one number, or one per row
+            with NaN for the run's own; None for that throughout (R3).
         conflicts: Rows that asked for long and short at once and became HOLD.
         exits: Leaves positions by their entry price; None for what codes and levels say.
     """
@@ -104,6 +106,7 @@ class Signals:
     priority: FloatArray | None = None
     conflicts: int = 0
     exits: ExitRule | None = None
+    size: float | FloatArray | None = None
 
     @classmethod
     def side(
@@ -122,6 +125,7 @@ class Signals:
         entry_kind: Literal["limit", "stop"] = "limit",
         ttl: int = 1,
         priority: Any = None,
+        size: Any = None,
     ) -> Self:
         """Build signals from conditions, each of shape (T,) and true where it wants something.
 
@@ -163,6 +167,7 @@ class Signals:
             ttl=ttl,
             priority=None if priority is None else np.asarray(priority, dtype=np.float64),
             conflicts=conflicts,
+            size=None if size is None else _numbers(size),
         )
 
 

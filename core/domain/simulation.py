@@ -36,6 +36,7 @@ class Reason(IntEnum):
     END = 16
     REBALANCE = 17
     SPLIT = 18
+    DRAWDOWN = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Counters:
         missed_limits: Limits that prices reached inside a bar and that did not fill (R5).
         detail_missing: Bars for finer ones to decide that had none, or not all (R6).
         detail_conflicts: The same where finer bars reach beyond their bar (R6).
+        unsized: Entries whose size could not be told: no stop to risk up to, or no volatility (R3).
     """
 
     entries: int = 0
@@ -73,6 +75,7 @@ class Counters:
     missed_limits: int = 0
     detail_missing: int = 0
     detail_conflicts: int = 0
+    unsized: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -183,6 +186,7 @@ class Simulation:
         max_drawdown: min over bars of equity / running peak - 1, initial cash included; <= 0.
         gross_exposure: Mean over bars of |quantity| * close * multiplier / equity.
         ruined: Equity reached 0 or less; the run was stopped there (R12).
+        stopped: Equity fell from its peak by `max_dd_limit`, which ended the run (R12).
         borrow: Paid on short positions, money (R11).
         carry: What options gained by gamma less what they lost by theta, money (R18).
         labels: Why an exit rule left, by number of the trade.
@@ -209,6 +213,7 @@ class Simulation:
     labels: Mapping[int, str] = field(default_factory=dict)
     funding: float = 0.0
     fx: FloatArray | None = None
+    stopped: bool = False
 
     @property
     def cash(self) -> FloatArray:
@@ -238,7 +243,8 @@ class PortfolioSimulation:
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
-        max_drawdown, gross_exposure, ruined, borrow, carry, dividends, funding: As in `Simulation`.
+        max_drawdown, gross_exposure, ruined, borrow, carry, dividends, funding, stopped: As in
+            `Simulation`.
         borrow_of, carry_of, dividends_of, funding_of: The same of each symbol, shape (S,).
         fx: Rates into the account's currency at the close of each row, NaN before a symbol's first
             bar, shape (T, S); None where all symbols are in that currency.
@@ -272,6 +278,7 @@ class PortfolioSimulation:
     funding: float
     funding_of: FloatArray
     fx: FloatArray | None = None
+    stopped: bool = False
 
     def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
         """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""
@@ -302,6 +309,7 @@ class PortfolioSimulation:
             dividends=self.dividends,
             funding=self.funding,
             fx=None if self.fx is None else self.fx[:, 0].copy(),
+            stopped=self.stopped,
         )
 
 

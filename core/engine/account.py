@@ -13,7 +13,7 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals, Weights
 from core.domain.simulation import Fills, PortfolioSimulation, Trades
-from core.engine import convert, curve, desk, kernels, portfolio
+from core.engine import convert, curve, desk, kernels, portfolio, sizes
 from core.engine.chance import misses_of
 from core.engine.detail import fine_of
 from core.engine.grid import lay, lay_bars, mark
@@ -94,42 +94,16 @@ def simulate_account(
         DataProblem: a symbol has no bars, no volume where a rule needs it, no finer bars that fit
             where `detail` asks for some, prices on other terms than `adjust` says, or no rate into
             the account's currency.
-        InvalidInput: options are traded by their delta in another currency.
+        InvalidInput: options are traded by their delta in another currency, margin is to be tested
+            inside bars of several symbols, or size is share of equity at risk without any stop.
         StrategyFailed: signals or weights have the wrong shape or impossible values.
     """
-    for each in bars:
-        if not len(each):
-            raise DataProblem(f"there are no bars of {each.symbol} in the range asked for")
-        needs_volume = options.max_participation is not None or costs.impact or costs.volume_share
-        if needs_volume and bool(np.isnan(each.volume).any()):
-            raise DataProblem(
-                f"{each.symbol} has bars without volume",
-                expected="volume, which a cap on participation and price impact are measured by",
-                hint="drop max_participation, impact and volume_share, or use prices with volume",
-            )
-        if each.has_splits and options.adjust != "raw":
-            raise DataProblem(
-                f"prices of {each.symbol} jump by splits, and adjust is {options.adjust}",
-                expected="split-adjusted prices, or adjust=raw",
-                hint="read the prices with the same adjust as the run",
-            )
-        if each.has_dividends and options.adjust == "total_return":
-            raise DataProblem(
-                f"{each.symbol} comes with dividends, and adjust is total_return",
-                expected="prices adjusted for dividends, without their cash",
-                hint="read the prices with the same adjust as the run",
-            )
-        if each.fx is not None and options.option is not None:
-            raise InvalidInput(
-                f"options on {each.symbol} would be paid in {each.fx.currency}, and the account "
-                f"is in {each.fx.account}",
-                expected="option=null, or an account in the currency of the symbol",
-                field="options.option",
-            )
+    _check(bars, options, costs)
     timeline = timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
     book = desk.new_book(len(bars))
     asked, guards = _asked(wanted, bars, timeline, book)
+    how_big = _sizes(wanted, bars, timeline, options)
     first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
     charges = convert.charges_of(options, costs, timeline.day)
     levy = charges
@@ -149,10 +123,11 @@ def simulate_account(
             np.zeros(2, dtype=np.int64),
             np.zeros(desk.COUNTERS, dtype=np.int64),
         )
-        done, ruined = run(
+        done, ruined, stopped = run(
             rows,
             asked,
             guards,
+            how_big,
             convert.limits_of(options, symbols),
             convert.config_of(options, first),
             _extra(options, costs),
@@ -203,7 +178,47 @@ def simulate_account(
         funding=float(account[desk.FUNDING]),
         funding_of=last.funding.copy(),
         fx=rows.fx_close.value if rows.fx_close.step else None,
+        stopped=bool(stopped),
     )
+
+
+def _check(bars: Sequence[Bars], options: EngineOptions, costs: CostModel) -> None:
+    """Refuse what an account cannot be run with."""
+    for each in bars:
+        if not len(each):
+            raise DataProblem(f"there are no bars of {each.symbol} in the range asked for")
+        needs_volume = options.max_participation is not None or costs.impact or costs.volume_share
+        if needs_volume and bool(np.isnan(each.volume).any()):
+            raise DataProblem(
+                f"{each.symbol} has bars without volume",
+                expected="volume, which a cap on participation and price impact are measured by",
+                hint="drop max_participation, impact and volume_share, or use prices with volume",
+            )
+        if each.has_splits and options.adjust != "raw":
+            raise DataProblem(
+                f"prices of {each.symbol} jump by splits, and adjust is {options.adjust}",
+                expected="split-adjusted prices, or adjust=raw",
+                hint="read the prices with the same adjust as the run",
+            )
+        if each.has_dividends and options.adjust == "total_return":
+            raise DataProblem(
+                f"{each.symbol} comes with dividends, and adjust is total_return",
+                expected="prices adjusted for dividends, without their cash",
+                hint="read the prices with the same adjust as the run",
+            )
+        if each.fx is not None and options.option is not None:
+            raise InvalidInput(
+                f"options on {each.symbol} would be paid in {each.fx.currency}, and the account "
+                f"is in {each.fx.account}",
+                expected="option=null, or an account in the currency of the symbol",
+                field="options.option",
+            )
+    if options.intrabar_margin and len(bars) > 1:
+        raise InvalidInput(
+            f"margin is tested inside bars of one symbol only, and {len(bars)} share this account",
+            expected="intrabar_margin=false, account=sleeves, or one symbol",
+            field="options.intrabar_margin",
+        )
 
 
 def _rows(
@@ -384,6 +399,30 @@ def _asked(
     return asked, guards
 
 
+def _sizes(
+    wanted: Sequence[Signals] | Weights,
+    bars: Sequence[Bars],
+    timeline: Timeline,
+    options: EngineOptions,
+) -> desk.SizeTable:
+    """Lay out how big entries are; weights say it themselves."""
+    by_row = known = _NO_LEVELS
+    if not isinstance(wanted, Weights):
+        for signals, each in zip(wanted, bars, strict=True):
+            sizes.check_sizes(signals, options, len(each))
+        if any(signals.size is not None for signals in wanted):
+            scale = sizes.scale_of(options)
+            given = [
+                np.full(len(each), np.nan if signals.size is None else signals.size, np.float64)
+                for signals, each in zip(wanted, bars, strict=True)
+            ]
+            by_row = desk.Levels(spread(timeline, [each * scale for each in given], np.nan), 1)
+        if options.sizing == "vol_target":
+            found = [sizes.volatility_of(each, options) for each in bars]
+            known = desk.Levels(spread(timeline, found, np.nan), 1)
+    return desk.SizeTable(sizes.KINDS[options.sizing], sizes.own_size(options), by_row, known)
+
+
 def _columns(wanted: Sequence[Signals], name: str, missing: float) -> list[FloatArray]:
     return [
         np.full(len(each.codes), missing) if (given := getattr(each, name)) is None else given
@@ -437,6 +476,8 @@ def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
     option = options.option
     return desk.Extra(
         maintenance=float(options.maintenance_margin),
+        margin_inside=options.intrabar_margin,
+        drawdown=float(options.max_dd_limit or 0.0),
         borrow=float(options.borrow_rate),
         pyramid=options.pyramid,
         participation=float(options.max_participation or 0.0),

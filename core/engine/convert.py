@@ -34,6 +34,7 @@ SLOTS = {
     "volume_capped": kernels.VOLUME_CAPPED,
     "margin_calls": kernels.MARGIN_CALLS,
     "ambiguous_bars": kernels.AMBIGUOUS,
+    "unsized": kernels.UNSIZED,
     "missed_limits": kernels.COUNTERS,
     "detail_missing": kernels.COUNTERS + 1,
     "detail_conflicts": kernels.COUNTERS + 2,

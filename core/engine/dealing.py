@@ -15,20 +15,23 @@ from core.engine.kernels import (
     DROPPED_LOT,
     ENTRIES,
     LIMITED,
+    MONEY,
     NO_ENTRY,
     PERCENT,
     REJECTED,
     REJECTIONS,
+    RISK_SHARE,
     SCALED,
     SCALED_CASH,
     SESSION_LAST,
+    UNSIZED,
     VOLUME_CAPPED,
-    asked_size,
     down,
     fee_of,
     fitted,
     is_limited,
     level_of,
+    raw_size,
     remember,
     worse,
 )
@@ -346,12 +349,10 @@ def enter(
     if held == 0.0 and not (px > 0.0 and stop < side * px and target > side * px):
         counters[REJECTIONS] += 1
         return False
-    if cfg.size_at_fill:
-        raw = asked_size(equity_at(desk, t, closing) / book[s].fx, px, charges.multiplier, cfg)
-    else:
-        close = desk.rows.grid[row, s].c / splits_since(desk, row, t, s)
-        equity = equity_at(desk, t, True) if closing and row == t else desk.equity[row]
-        raw = asked_size(equity / fx_at_close(desk, row, s), close, charges.multiplier, cfg)
+    raw = asked(desk, t, s, row, side, px, closing)
+    if raw != raw:
+        counters[UNSIZED] += 1
+        return False
     raw = whole(raw, cfg.lot)
     if not raw > 0.0:
         counters[DROPPED_LOT] += 1
@@ -376,6 +377,40 @@ def enter(
     if outcome == SCALED:
         counters[SCALED_CASH] += 1
     return True
+
+
+@register_jitable
+def asked(desk: Desk, t: int, s: int, row: int, side: float, px: float, closing: bool) -> float:
+    """Quantity an entry asks for, before lots and cash (R3); NaN where it cannot be told."""
+    sizes, at = desk.sizes, px
+    aim = at
+    if desk.cfg.size_at_fill:
+        fx = desk.book[s].fx
+        equity = equity_at(desk, t, closing)
+    else:
+        fx = fx_at_close(desk, row, s)
+        equity = equity_at(desk, t, True) if closing and row == t else desk.equity[row]
+        ratio = splits_since(desk, row, t, s)
+        at = desk.rows.grid[row, s].c / ratio
+        aim = at
+        if len(desk.wanted.entry_px) > 0:
+            level = desk.wanted.entry_px[row, s]
+            if level == level:
+                aim = level / ratio
+    size = sizes.value.value[row * sizes.value.step, s * sizes.value.step]
+    if size != size:
+        size = sizes.own
+    if sizes.kind == MONEY:
+        size = size / fx
+    distance = nan
+    if sizes.kind == RISK_SHARE:
+        stop, _, _ = guard(desk, t, row, s, aim, side)
+        distance = side * aim - stop
+    step = sizes.volatility.step
+    volatility = sizes.volatility.value[row * step, s * step]
+    return float(
+        raw_size(sizes.kind, size, equity / fx, at, distance, volatility, desk.charges.multiplier)
+    )
 
 
 @register_jitable

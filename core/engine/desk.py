@@ -124,10 +124,24 @@ class Guards(NamedTuple):
     trail: Levels
 
 
+class SizeTable(NamedTuple):
+    """How big entries are (R3): as `kernels.Sizes`, for each row and symbol."""
+
+    kind: int
+    own: float
+    value: Levels
+    volatility: Levels
+
+
 class Extra(NamedTuple):
-    """Rules only this driver knows; see `EngineOptions`. `delta` is 0 without R18."""
+    """Rules only this driver knows; see `EngineOptions`.
+
+    `drawdown` is 0 without a limit, `delta` without R18; `margin_inside` is for one symbol.
+    """
 
     maintenance: float
+    margin_inside: bool
+    drawdown: float
     borrow: float
     pyramid: int
     participation: float
@@ -191,6 +205,7 @@ class Desk(NamedTuple):
     rows: Rows
     wanted: Wanted
     guards: Guards
+    sizes: SizeTable
     cfg: Config
     extra: Extra
     charges: Charges

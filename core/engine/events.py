@@ -61,6 +61,7 @@ from core.engine.measures import (
     Workspace,
     measure,
 )
+from core.engine.sizes import PLAIN
 
 # The rules this way knows. Whatever else may be switched must stand as it does by default, so that
 # a rule added to the engine sends its lanes through the general kernel until somebody adds it here.
@@ -73,6 +74,7 @@ _OPTIONS = frozenset(
         "sizing",
         "size",
         "size_ref",
+        "volatility_bars",
         "lot_size",
         "multiplier",
         "initial_margin",
@@ -229,7 +231,8 @@ class Results(NamedTuple):
 
 def rules_allow(options: EngineOptions, costs: CostModel) -> bool:
     """Say whether decisions and fills are all that can happen under these rules."""
-    return _as_by_default(options, _OPTIONS) and _as_by_default(costs, _COSTS)
+    is_plain = options.sizing in PLAIN  # other sizes are the general kernel's
+    return is_plain and _as_by_default(options, _OPTIONS) and _as_by_default(costs, _COSTS)
 
 
 def signals_allow(signals: Signals) -> bool:

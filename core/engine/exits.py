@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from core.domain.bars import Bars
+from core.domain.bars import Bars, FloatArray
 from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, CodeArray, Judge, Signals
@@ -22,6 +22,7 @@ from core.domain.simulation import Reason, Simulation
 from core.engine.convert import check_signals
 from core.engine.dice import same_dice
 from core.engine.simulate import simulate
+from core.engine.sizes import check_sizes
 from core.errors import InvalidInput
 
 SAME_BAR = "exit"
@@ -89,9 +90,10 @@ def decide_exits(
             field="options.max_participation",
         )
     check_signals(plain, len(bars))
+    check_sizes(plain, options, len(bars))
     # Levels and resting orders are what finer bars decide, and there are none.
     options = options.model_copy(update={"detail": None})
-    asked = _Asked(rule.begin(), options, costs)
+    asked = _Asked(rule.begin(), options, costs, plain.size)
     codes = np.where(np.abs(signals.codes) == 1, signals.codes, Code.HOLD).astype(np.int8)
     for first, part in _parts(bars, options, costs):
         asked.decide(part, codes[first : first + len(part)], first)
@@ -101,7 +103,8 @@ def decide_exits(
 
 def _parts(bars: Bars, options: EngineOptions, costs: CostModel) -> Iterator[tuple[int, Bars]]:
     """Give stretches of bars that share nothing but cash, each with its first row."""
-    if not options.intraday or options.cooldown_bars or costs.impact:
+    goes_on = options.max_dd_limit is not None or options.sizing == "vol_target"
+    if not options.intraday or options.cooldown_bars or costs.impact or goes_on:
         yield 0, bars
         return
     edges = np.flatnonzero(np.diff(bars.session)) + 1
@@ -118,12 +121,19 @@ class _Asked:
         repeated: Re-entries left out.
     """
 
-    def __init__(self, judge: Judge, options: EngineOptions, costs: CostModel) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        options: EngineOptions,
+        costs: CostModel,
+        size: float | FloatArray | None,
+    ) -> None:
         self.labels: dict[int, str] = {}
         self.repeated = 0
         self._judge = judge
         self._options = options
         self._costs = costs
+        self._size = size
         self._trades = 0
 
     def decide(self, bars: Bars, codes: CodeArray, first: int) -> None:
@@ -134,14 +144,14 @@ class _Asked:
         number = 0
         while True:
             # Every later signal is offered: one run finds the first that is not refused.
-            found = self._run(bars, codes)
+            found = self._run(bars, codes, first)
             if len(found.trades) <= number:
                 break
             opened = int(found.trades.entry_bar[number])
             side = 1 if found.trades.quantity[number] > 0 else -1
             entry = float(found.trades.entry_price[number])
             codes[opened - lag + 1 :] = Code.HOLD
-            ended = int(self._run(bars, codes).trades.exit_bar[number])
+            ended = int(self._run(bars, codes, first).trades.exit_bar[number])
             row, end, why = opened + at_close, ended if ended >= 0 else len(bars), None
             while row < end and (why := self._judge(first + row, side, entry)) is None:
                 row += 1
@@ -156,5 +166,8 @@ class _Asked:
         self._trades += number
         self._options = self._options.model_copy(update={"initial_cash": float(found.cash[-1])})
 
-    def _run(self, bars: Bars, codes: CodeArray) -> Simulation:
-        return simulate(bars, Signals(codes=codes), self._options, self._costs)
+    def _run(self, bars: Bars, codes: CodeArray, first: int) -> Simulation:
+        size = self._size
+        if isinstance(size, np.ndarray) and size.ndim:
+            size = size[first : first + len(bars)]
+        return simulate(bars, Signals(codes=codes, size=size), self._options, self._costs)

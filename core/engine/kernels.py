@@ -31,13 +31,16 @@ NEVER = -(2**31)  # no session
 # How a position was opened in this bar: what its high and low may prove (rules R5 and R6).
 BEFORE, AT_OPEN, BY_LIMIT, BY_STOP, AT_CLOSE = 0, 1, 2, 3, 4
 # Outcomes of an attempt to open.
-OPENED, SCALED, REJECTED, DROPPED = 0, 1, 2, 3
+OPENED, SCALED, REJECTED, DROPPED, SIZELESS = 0, 1, 2, 3, 4
 # Intent codes, as in core.domain.signals.Code.
 LONG, SHORT, FLAT, HOLD, CLOSE_LONG, CLOSE_SHORT = 1, -1, 0, 2, 3, -3
 # Reasons, as in core.domain.simulation.Reason.
 EXIT_SIGNAL, REVERSE, STOP, STOP_GAP, TARGET, TARGET_GAP = 2, 3, 4, 5, 6, 7
 TRAIL, MAX_BARS, SQUARE_OFF, DAILY_TARGET, DAILY_LOSS = 8, 9, 10, 11, 12
 MARGIN, RUIN, DELIST, END, REBALANCE = 13, 14, 15, 16, 17
+DRAWDOWN = 19
+# What a size counts (R3); lots are units by now.
+EQUITY_SHARE, UNITS, MONEY, RISK_SHARE, VOLATILITY = range(5)
 # Columns of the trade table.
 QUANTITY, ENTRY, EXIT, PNL, FEES_IN, FEES_OUT, SLIP_IN, SLIP_OUT, MAE, MFE, RISK = range(11)
 ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
@@ -47,8 +50,8 @@ FIXED, PER_UNIT, RATE, MINIMUM, CAP_RATE, CAP, TAXED = range(7)
 CHARGE_RATE, CHARGE_UNIT, SIDE_UNIT, SIDE_CAP = 7, 8, 9, 10
 # Slots of the counter array.
 ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
-LIMITED, VOLUME_CAPPED, MARGIN_CALLS = 7, 8, 9
-COUNTERS = 10
+LIMITED, VOLUME_CAPPED, MARGIN_CALLS, UNSIZED = 7, 8, 9, 10
+COUNTERS = 11
 # Slots of what a session, and a row of losses, remember (R14).
 DAY_PNL, DAY_POINTS, DAY_ENTRIES = range(3)
 LOSSES, COOL_UNTIL = range(2)
@@ -114,6 +117,21 @@ class Config(NamedTuple):
     at_close: bool
 
 
+class Sizes(NamedTuple):
+    """How big entries are, where `Config` does not say it all (R3).
+
+    `value[row * step]` counts in `kind`, NaN for `own`; `volatility[row * volatility_step]` is
+    annual, NaN where it is not known.
+    """
+
+    kind: int
+    own: float
+    value: FloatArray
+    step: int
+    volatility: FloatArray
+    volatility_step: int
+
+
 class Protection(NamedTuple):
     """One protective level per row: `value[row * step]`, step 0 for a constant."""
 
@@ -172,6 +190,31 @@ def need_of(
 def asked_size(equity: float, ref: float, multiplier: float, cfg: Config) -> float:
     """Quantity an entry asks for, before lots and cash (R3)."""
     return (cfg.size / 100.0) * equity / (ref * multiplier) if cfg.percent else cfg.size
+
+
+@register_jitable
+def raw_size(
+    kind: int,
+    size: float,
+    equity: float,
+    ref: float,
+    distance: float,
+    volatility: float,
+    multiplier: float,
+) -> float:
+    """Quantity a size asks for, before lots and cash (R3); NaN where it cannot be told.
+
+    `distance` is that from the entry to its stop, above 0 where the stop is on the right side.
+    """
+    if kind == UNITS:
+        return size
+    if kind == MONEY:
+        return size / (ref * multiplier)
+    if kind == RISK_SHARE:
+        return (size / 100.0) * equity / (distance * multiplier) if 0.0 < distance < inf else nan
+    if kind == VOLATILITY:
+        return (size / 100.0) * equity / (volatility * ref * multiplier) if volatility > 0 else nan
+    return (size / 100.0) * equity / (ref * multiplier)
 
 
 @register_jitable
@@ -306,6 +349,7 @@ def run_scalar_python(
     targets: Protection,
     trails: Protection,
     limits: Limits | None,
+    sizes: Sizes | None,
     cfg: Config,
     charges: Charges,
     equity: FloatArray,
@@ -327,6 +371,7 @@ def run_scalar_python(
             and the quantity `steps[1, i]`, from the first on, which is the beginning.
         trade_f, trade_i: Shape (N, 11) and (N, 4), N of at least 2 T + 1.
         limits: None where no rule of R14 is in use, which leaves its code out.
+        sizes: None where `cfg` says how big entries are, likewise.
 
     Returns:
         Number of trades, number of fills, how often cash or quantity changed, ruined.
@@ -498,9 +543,10 @@ def run_scalar_python(
                 else:
                     px = ref if at_limit else worse(ref, s, charges)
                     base, at = (cash, px) if cfg.size_at_fill else (equity[row], c[row])
+                    aim = entry_px[row] if rests and not cfg.size_at_fill else at
                     q, cash, stop, target, trail = _enter(
-                        row, s, px, ref, base, at, cash, t, fills, trades, stops, targets,
-                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                        row, s, px, ref, base, at, aim, cash, t, fills, trades, stops, targets,
+                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, sizes, cfg,
                         charges,
                     )  # fmt: skip
                     if q == 0.0:
@@ -611,8 +657,8 @@ def run_scalar_python(
                     if not cfg.size_at_fill:
                         base, at = (equity[row] if row < t else cash), c[row]
                     q, cash, stop, target, trail = _enter(
-                        row, s, px, cl, base, at, cash, t, fills, trades, stops, targets,
-                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, cfg,
+                        row, s, px, cl, base, at, at, cash, t, fills, trades, stops, targets,
+                        trails, trade_f, trade_i, trade_ambiguous, counters, limits, sizes, cfg,
                         charges,
                     )  # fmt: skip
                     if q != 0.0:
@@ -766,6 +812,31 @@ def _levels(
     return stop, target, trail
 
 
+@register_jitable
+def _sized(
+    row: int,
+    s: float,
+    base: float,
+    at: float,
+    aim: float,
+    stops: Protection,
+    targets: Protection,
+    trails: Protection,
+    sizes: Sizes,
+    multiplier: float,
+) -> float:
+    """Quantity a row asks for by its own size or that of the run; NaN where it cannot be told."""
+    size = sizes.value[row * sizes.step]
+    if size != size:
+        size = sizes.own
+    distance = nan
+    if sizes.kind == RISK_SHARE:
+        stop, _, _ = _levels(row, aim, s, stops, targets, trails)
+        distance = s * aim - stop
+    volatility = sizes.volatility[row * sizes.volatility_step]
+    return raw_size(sizes.kind, size, base, at, distance, volatility, multiplier)
+
+
 @register_jitable(forceinline=True)  # two places call it; LLVM alone would not, at 3 ns a bar
 def _enter(
     row: int,
@@ -774,6 +845,7 @@ def _enter(
     ref: float,
     base: float,
     at: float,
+    aim: float,
     cash: float,
     t: int,
     fill: int,
@@ -786,10 +858,13 @@ def _enter(
     trade_ambiguous: BoolArray,
     counters: IntArray,
     limits: Limits | None,
+    sizes: Sizes | None,
     cfg: Config,
     charges: Charges,
 ) -> tuple[float, float, float, float, float]:
     """Open a position at `px`, of the size that `base` money gives at the price `at`.
+
+    `aim` is the entry from which a stop is so far away as the size counts on.
 
     Returns:
         Signed quantity, 0 if the order was dropped or rejected; cash; signed stop and target;
@@ -798,12 +873,17 @@ def _enter(
     stop, target, trail = _levels(row, px, s, stops, targets, trails)
     size, outcome = 0.0, REJECTED
     if px > 0.0 and stop < s * px and target > s * px:
-        size, outcome = fitted(
-            asked_size(base, at, charges.multiplier, cfg), px, cfg.margin, cash, t, s,
-            cfg, charges,
-        )  # fmt: skip
+        if sizes is None:
+            raw = asked_size(base, at, charges.multiplier, cfg)
+        else:
+            raw = _sized(row, s, base, at, aim, stops, targets, trails, sizes, charges.multiplier)
+        if raw == raw:
+            size, outcome = fitted(raw, px, cfg.margin, cash, t, s, cfg, charges)
+        else:
+            outcome = SIZELESS
     if outcome >= REJECTED:
-        counters[REJECTIONS if outcome == REJECTED else DROPPED_LOT] += 1
+        refused = REJECTIONS if outcome == REJECTED else DROPPED_LOT
+        counters[UNSIZED if outcome == SIZELESS else refused] += 1
         return 0.0, cash, stop, target, trail
     counters[ENTRIES] += 1
     if limits is not None:

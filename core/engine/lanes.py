@@ -18,7 +18,7 @@ from core.domain.metrics import COUNTER_NAMES
 from core.domain.options import EngineOptions
 from core.domain.signals import CodeArray, Level, Signals
 from core.domain.simulation import BoolArray, ReasonArray
-from core.engine import convert, curve, events, kernels, measures, simulate
+from core.engine import convert, curve, events, kernels, measures, simulate, sizes
 from core.engine.compiled import loop
 from core.engine.measures import Calendar, Figures, ReasonRow, Workspace
 from core.errors import DataProblem
@@ -39,6 +39,7 @@ class Track:
 
     Attributes:
         prices: For lanes of market orders, where the rules allow the quicker way.
+        volatility: Known at each close, where sizes aim at one.
     """
 
     bars: Bars
@@ -49,6 +50,7 @@ class Track:
     config: kernels.Config
     charges: kernels.Charges
     prices: events.Prices | None
+    volatility: FloatArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,6 +138,7 @@ def track_of(
         convert.config_of(options, _NOTHING),
         convert.charges_of(options, costs, bars.session),
         events.prices_of(bars) if is_quick else None,
+        sizes.volatility_of(bars, options),
     )
 
 
@@ -322,6 +325,7 @@ def _arguments(track: Track, signals: Signals, scratch: Scratch) -> tuple[Any, .
         convert.protection_of(signals.target),
         convert.protection_of(signals.trail),
         convert.limits_of(track.options, 1) if convert.has_limits(track.options) else None,
+        sizes.sizes_for(signals, track.options, track.volatility, len(bars)),
         track.config._replace(max_bars=signals.max_bars, ttl=signals.ttl),
         track.charges,
         scratch.equity,

@@ -1029,6 +1029,7 @@ def summarise_run(
             values,
             is_short=calendar.years < 1.0,
             is_ruined=simulation.ruined,
+            is_stopped=simulation.stopped,
             options=options,
             costs=costs,
             synthetic=synthetic,

@@ -23,16 +23,19 @@ from core.engine.desk import (
     Guards,
     Out,
     Rows,
+    SizeTable,
     Wanted,
 )
 from core.engine.kernels import (
     BEFORE,
+    BY_STOP,
     DAILY_LOSS,
     DAILY_TARGET,
     DAY_ENTRIES,
     DAY_PNL,
     DAY_POINTS,
     DELIST,
+    DRAWDOWN,
     END,
     HOLD,
     LONG,
@@ -104,10 +107,36 @@ def needed(desk: Desk, t: int) -> float:
     return total
 
 
+@register_jitable
+def is_called_inside(desk: Desk, t: int) -> bool:
+    """Whether a bar's worst price calls for margin, for one symbol; counts it (R12)."""
+    book, cell = desk.book, desk.rows.grid[t, 0]
+    q, opened = book[0].q, book[0].opened
+    worst = cell.c if opened == BY_STOP else (cell.l if q > 0.0 else cell.h)
+    rate, multiplier = book[0].fx, desk.charges.multiplier
+    marked = desk.account[CASH] + q * worst * multiplier * rate
+    value = abs(q) * worst * multiplier * rate
+    if not marked < value * desk.extra.maintenance:
+        return False
+    book[0].cut = marked / (value * desk.cfg.margin)
+    desk.out.counters[MARGIN_CALLS] += 1
+    return True
+
+
+@register_jitable
+def holds_any(desk: Desk) -> bool:
+    """Whether any position is held."""
+    held = False
+    for s in range(len(desk.book)):
+        held = held or desk.book[s].q != 0.0
+    return held
+
+
 def run_portfolio_python(
     rows: Rows,
     wanted: Wanted,
     guards: Guards,
+    sizes: SizeTable,
     limits: Limits,
     cfg: Config,
     extra: Extra,
@@ -123,7 +152,7 @@ def run_portfolio_python(
     share: FloatArray,
     account: FloatArray,
     active: IntArray,
-) -> tuple[int, bool]:
+) -> tuple[int, bool, bool]:
     """Run an account; fill the output arrays in place.
 
     Args:
@@ -136,14 +165,18 @@ def run_portfolio_python(
         active: Shape (S,), scratch.
 
     Returns:
-        Rows done (fewer than T: the tables were full and nothing counts), ruined.
+        Rows done (fewer than T: the tables were full and nothing counts), ruined, ended at the
+        drawdown limit.
     """
     total, symbols = rows.grid.shape
     account[CASH] = cfg.cash
-    desk = Desk(rows, wanted, guards, cfg, extra, charges, levy, limits, book, out, account, equity)
+    desk = Desk(
+        rows, wanted, guards, sizes, cfg, extra, charges, levy, limits, book, out, account, equity
+    )
     by_weight = len(wanted.weights) > 0
     mult = charges.multiplier
     ruined = False
+    peak, ending = cfg.cash, False  # what the drawdown limit goes by, and that it was reached
     day_start = cfg.cash
     halted_day, halt_reason = NEVER, 0
     actions, acted = rows.actions, 0
@@ -154,14 +187,14 @@ def run_portfolio_python(
 
     for t in range(total):
         if out.counts[0] + most > len(out.trades) or out.counts[1] + most > len(out.fills):
-            return t, False
+            return t, False, False
         if t == 0 or rows.day[t] != rows.day[t - 1]:
             day_start = equity[t - 1] if t > 0 else cfg.cash
             limits.day[DAY_PNL] = limits.day[DAY_POINTS] = limits.day[DAY_ENTRIES] = 0.0
         halted = halted_day == rows.day[t]
         was_held = False
         entries = 0
-        if by_weight and not cfg.fill_at_close and t - 1 - cfg.delay >= 0:
+        if by_weight and not cfg.fill_at_close and not ending and t - 1 - cfg.delay >= 0:
             take_weights(desk, t - 1 - cfg.delay)
 
         if converts:
@@ -187,10 +220,12 @@ def run_portfolio_python(
             was_held = was_held or is_held
             is_here = rows.grid[t, s].number >= 0
             if by_weight:
-                wants = book[s].weight == book[s].weight or takes_at_close
+                wants = not ending and (book[s].weight == book[s].weight or takes_at_close)
             else:
-                wants = is_here and (
-                    cfg.fill_at_close or book[s].pending >= 0 or has_intent(desk, t, s)
+                wants = (
+                    is_here
+                    and not ending
+                    and (cfg.fill_at_close or book[s].pending >= 0 or has_intent(desk, t, s))
                 )
             if not (is_held or wants):
                 continue
@@ -203,7 +238,7 @@ def run_portfolio_python(
             book[s].room = inf
             if extra.participation > 0.0:
                 book[s].room = whole(extra.participation * rows.grid[t, s].v, cfg.lot)
-            if not by_weight and (book[s].pending >= 0 or has_intent(desk, t, s)):
+            if not by_weight and wants and (book[s].pending >= 0 or has_intent(desk, t, s)):
                 choose_row(desk, t, s)
                 entries += book[s].code == LONG or book[s].code == SHORT
             if extra.borrow > 0.0 and is_held:
@@ -220,8 +255,9 @@ def run_portfolio_python(
             s = active[place]
             if rows.grid[t, s].number < 0:
                 continue
-            if book[s].q != 0.0 and (halted or must_look(desk, s)):
-                exit_at_open(desk, t, s, halt_reason if halted else 0)
+            if book[s].q != 0.0 and (ending or halted or must_look(desk, s)):
+                reason = halt_reason if halted else 0
+                exit_at_open(desk, t, s, DRAWDOWN if ending else reason)
             if by_weight and not cfg.fill_at_close and book[s].weight == book[s].weight:
                 lower_to_weight(desk, t, s, False)
                 rises += book[s].rises
@@ -252,6 +288,8 @@ def run_portfolio_python(
                 continue
             protect(desk, t, s)
 
+        is_called = extra.margin_inside and book[0].q != 0.0 and is_called_inside(desk, t)
+
         # Step 6.
         if converts:
             for s in range(symbols):
@@ -265,6 +303,8 @@ def run_portfolio_python(
                     continue
                 if book[s].q != 0.0 and is_square_off_time(desk, t, s):
                     leave(desk, t, s, rows.grid[t, s].c, False, SQUARE_OFF, True)
+                if ending:
+                    continue
                 if not by_weight:
                     act_at_close(desk, t, s)
                 elif book[s].weight == book[s].weight:
@@ -320,10 +360,15 @@ def run_portfolio_python(
             share[t] = value / marked
             if extra.maintenance > 0.0:
                 called = marked < needed(desk, t)
-                desk.out.counters[MARGIN_CALLS] += called
+                desk.out.counters[MARGIN_CALLS] += called and not is_called
                 for place in range(count):
                     s = active[place]
-                    book[s].cut = marked / charged if called and book[s].q != 0.0 else nan
+                    cut = marked / charged if called and book[s].q != 0.0 else nan
+                    if (
+                        is_called and book[s].cut == book[s].cut
+                    ):  # the position it was is still held
+                        cut = min(cut, book[s].cut) if called else book[s].cut
+                    book[s].cut = cut
         if limits.flatten and not halted and not ruined:
             result = marked - day_start
             if limits.in_points:
@@ -337,10 +382,16 @@ def run_portfolio_python(
                 halted_day, halt_reason = rows.day[t], DAILY_TARGET
             elif result <= -limits.loss:
                 halted_day, halt_reason = rows.day[t], DAILY_LOSS
+        if extra.drawdown > 0.0 and not ruined:
+            peak = max(peak, marked)
+            if not ending and marked <= peak * (1.0 - extra.drawdown):
+                ending = True
+                for s in range(symbols):
+                    book[s].weight = nan
         equity[t] = marked
         cash_out[t] = account[CASH]
         held[t] = is_held
-        if ruined:
+        if ruined or (ending and not holds_any(desk)):
             for rest in range(t + 1, total):
                 equity[rest] = account[CASH]
                 cash_out[rest] = account[CASH]
@@ -361,7 +412,7 @@ def run_portfolio_python(
             trade.pnl = left - trade.fees_in - trade.fees_out
             trade.mae = min((book[s].worst_seen - signed) / entry, 0.0)
             trade.mfe = max((book[s].best_seen - signed) / entry, 0.0)
-    return total, ruined
+    return total, ruined, ending
 
 
 run_portfolio = loop(run_portfolio_python)

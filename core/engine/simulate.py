@@ -17,7 +17,7 @@ from core.domain.simulation import (
     Simulation,
     Trades,
 )
-from core.engine import convert, curve, kernels
+from core.engine import convert, curve, kernels, sizes
 from core.engine.account import simulate_account
 from core.errors import DataProblem
 
@@ -47,6 +47,7 @@ def simulate(
 
     Raises:
         DataProblem: there are no bars.
+        InvalidInput: size is share of equity at risk, and the signals have neither stop nor trail.
         StrategyFailed: the signals have the wrong shape, unknown codes or impossible levels.
     """
     total = len(bars)
@@ -78,6 +79,7 @@ def simulate(
         convert.protection_of(signals.target),
         convert.protection_of(signals.trail),
         convert.limits_of(options, 1) if convert.has_limits(options) else None,
+        sizes.sizes_for(signals, options, sizes.volatility_of(bars, options), total),
         convert.config_of(options, signals),
         convert.charges_of(options, costs, bars.session),
         equity,
@@ -130,6 +132,7 @@ def needs_general_driver(
         or options.intrabar == "path"
         or options.detail is not None
         or options.option is not None
+        or options.max_dd_limit is not None
         or costs.impact
         or costs.volume_share
         or (costs.fill_probability < 1.0 and has_limits)

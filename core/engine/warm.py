@@ -38,6 +38,7 @@ def warm_up() -> None:
         rows = LaneRows.empty(1, len(track.calendar.ends))
         run_lane(track, signals, scratch_for(track), rows, 0)
     simulate(bars, signals, EngineOptions(cooldown_bars=1), CostModel())
+    simulate(bars, signals, EngineOptions(sizing="vol_target", volatility_bars=5), CostModel())
 
 
 def warm_up_accounts() -> None:

@@ -34,6 +34,7 @@ LOST: tuple[tuple[str, str, str], ...] = (
     ("limited", "Limited", "A day limit, the trades of a day or a cooldown forbade it (R14)."),
     ("rejected", "Rejected", "No cash, shorts not allowed, or protection on the wrong side (R9)."),
     ("dropped_lot", "Under one lot", "The size was smaller than one lot (R3)."),
+    ("unsized", "No size", "No stop to risk up to, or no volatility known yet (R3)."),
 )
 NOTES: tuple[tuple[str, str, str], ...] = (
     ("scaled_cash", "Scaled to cash", "Entries made smaller because cash did not cover them (R9)."),

@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "daily_loss": "day's loss",
     "margin": "margin call",
     "ruin": "ruin",
+    "drawdown": "drawdown limit",
     "delist": "delisting",
     "rebalance": "rebalancing",
     "split": "split",

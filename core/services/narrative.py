@@ -70,6 +70,7 @@ _REFUSALS = {
     "expired": "expired unfilled, or with their session",
     "blocked": "outside the hours allowed",
     "limited": "stopped by a day limit or a cooldown",
+    "unsized": "without a stop or volatility to be sized by",
     "volume_capped": "cut to the volume allowed",
     "missed_limits": "reached at their limit without a fill",
     "conflicts": "long and short at once",
@@ -80,6 +81,9 @@ _NO_JUDGEMENT = {
 }
 _PERIODS = {Timeframe.W1: "week", Timeframe.MN1: "month"}
 _BARS = {Timeframe.D1: "daily", Timeframe.W1: "weekly", Timeframe.MN1: "monthly"}
+
+
+_SURELY = 1e-12  # what the rounding of a drawdown may take
 
 
 class Comparison(NamedTuple):
@@ -155,6 +159,8 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.pyramid, f"up to {options.pyramid} adds"),
         (options.max_participation, f"at most {options.max_participation or 0:.3g} of volume"),
         (options.maintenance_margin, f"margin calls below {options.maintenance_margin:.3g}"),
+        (options.intrabar_margin, "tested at the worst price of a bar too"),
+        (options.max_dd_limit, f"ends {_percent(options.max_dd_limit)} below its peak"),
         (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
         (options.option, "options by delta" if options.option else ""),
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
@@ -188,6 +194,8 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
     cautions = _cautions(metrics, needs)[:MOST_CAUTIONS]
     if "ruined" in metrics.badges:
         main = f"{_ruin(run, float(equity['equity'][-1]))}. {main}"
+    elif "drawdown_limit" in metrics.badges:
+        main = f"{_end(run, equity)}. {main}"
     elif not cautions:
         cautions = [_fair(metrics, needs)]
     return f"{main}; {_listed(cautions)}." if cautions else f"{main}."
@@ -235,6 +243,18 @@ def _ruin(run: Run, final_equity: float) -> str:
     return f"{ruined} of {symbols} {noun} {'was' if ruined == 1 else 'were'} ruined"
 
 
+def _end(run: Run, equity: pl.DataFrame) -> str:
+    share = run.spec.options.max_dd_limit or 0.0
+    limit = _percent(share)
+    stopped = sum("drawdown_limit" in each.badges for each in run.by_symbol.values())
+    symbols = len(run.spec.symbols)
+    if stopped and symbols > 1:
+        return f"{stopped} of {symbols} symbols ended early, at a drawdown of {limit}"
+    fallen = equity.filter(pl.col("drawdown") <= _SURELY - share)["timestamp"]
+    when = f" on {fallen[0]:%d %b %Y}" if len(fallen) else ""
+    return f"Ended early{when}, at its drawdown limit of {limit}"
+
+
 def _fills(options: EngineOptions) -> str:
     if options.fill == "close":
         later = f" {_count(options.delay, 'bar')} later" if options.delay else " that decided it"
@@ -265,8 +285,14 @@ def _weights(options: EngineOptions) -> str:
 
 
 def _quantity(options: EngineOptions) -> str:
-    if options.sizing == "percent_of_equity":
-        size = f"{options.size:g} % of equity in each position"
+    shares = {
+        "percent_of_equity": f"{options.size:g} % of equity in each position",
+        "value": f"{options.size:,.10g} in each position",
+        "risk": f"{options.size:g} % of equity at risk to the stop of each position",
+        "vol_target": f"each position sized to fluctuate by {options.size:g} % a year",
+    }
+    if options.sizing in shares:
+        size = shares[options.sizing]
         if options.lot_size == 0:
             return f"{size}, in fractions"
         lot = "units" if options.lot_size == 1 else f"lots of {options.lot_size:g}"
@@ -281,6 +307,10 @@ def _quantity(options: EngineOptions) -> str:
     if in_lots:
         return f"{_count(lots, 'lot')} of {options.lot_size:g} in each position"
     return f"{_count(lots * options.lot_size, 'unit')} in each position"
+
+
+def _percent(share: float | None) -> str:
+    return f"{(share or 0.0) * 100:.3g} %"
 
 
 def _unfinished(run: Run) -> str:

@@ -44,8 +44,10 @@ def _idle(options: EngineOptions, costs: CostModel, *, weighs: bool) -> dict[str
         idle |= dict.fromkeys(("daily_unit", "daily_action"), _NO_DAY_LIMIT)
     if options.cooldown_bars == 0:
         idle["cooldown_losses"] = "cooldown_bars is 0, so that no rest follows"
+    if options.sizing != "vol_target":
+        idle["volatility_bars"] = f"sizing is {options.sizing}, which looks at no volatility"
     if weighs:
-        idle |= dict.fromkeys(("sizing", "size", "pyramid"), _BY_WEIGHT)
+        idle |= dict.fromkeys(("sizing", "size", "volatility_bars", "pyramid"), _BY_WEIGHT)
     else:
         idle["rebalance_band"] = _NO_WEIGHTS
     if not options.allow_short:

@@ -186,6 +186,7 @@ _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
 LATEST_METRICS: Final = ("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs")
+SIZE_COUNTER: Final = "unsized"
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:
@@ -208,7 +209,7 @@ metrics = Table(
     *(
         Column(name, Integer, nullable=False)
         for name in COUNTER_NAMES
-        if name not in (*LATER_COUNTERS, *LATEST_COUNTERS)
+        if name not in (*LATER_COUNTERS, *LATEST_COUNTERS, SIZE_COUNTER)
     ),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
@@ -217,4 +218,5 @@ metrics = Table(
     *_metric_columns("cash"),
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
     *(Column(name, Double(), nullable=True) for name in LATEST_METRICS),
+    Column(SIZE_COUNTER, Integer, nullable=False, server_default="0"),
 )

@@ -50,6 +50,7 @@ REMOVABLE = (
     "max_trades_per_day",
     "max_participation",
     "detail",
+    "max_dd_limit",
     "option",
 )
 

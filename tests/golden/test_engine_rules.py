@@ -121,6 +121,163 @@ def test_r3_sizes_are_whole_lots_rounded_toward_zero(engine, options, quantity):
     assert run.counters["dropped_lot"] == int(quantity is None)
 
 
+@pytest.mark.parametrize(
+    ("options", "quantity"),
+    [
+        ({}, 4.0),  # 500 at the close of 110: 4.54
+        ({"size_ref": "fill"}, 5.0),  # at the open of 100
+        ({"multiplier": 2, "lot_size": 0}, 500 / 220),
+        ({"initial_cash": 1e6}, 4.0),  # whatever the equity
+        ({"size": 109}, None),
+    ],
+)
+def test_r3_value_is_money_in_each_position(engine, options, quantity):
+    rows = [(100.0, 110.0, 100.0, 110.0), REST]
+
+    run = DRIVERS[engine](
+        case(rows, LONG, **{"initial_cash": 1000, "sizing": "value", "size": 500} | options)
+    )
+
+    assert [fill.quantity for fill in run.fills] == ([] if quantity is None else [quantity])
+    assert run.counters["dropped_lot"] == int(quantity is None)
+
+
+@pytest.mark.parametrize(
+    ("side", "levels", "options", "quantity"),
+    [
+        # 2 percent of 1,000 are 20; the stop is 5.5, 4, 8 or 2.5 away from the close of 110
+        (LONG, {"stop": pct(5)}, {}, 20 / 5.5),
+        (LONG, {"stop": points(4)}, {}, 5.0),
+        (LONG, {"stop": points(4)}, {"multiplier": 2}, 2.5),
+        (LONG, {"stop": points(4)}, {"lot_size": 3}, 3.0),
+        (LONG, {"stop": price(102)}, {}, 2.5),
+        (LONG, {"trail": points(8)}, {}, 2.5),
+        (LONG, {"stop": price(102), "trail": points(2.5)}, {}, 8.0),  # the nearer one
+        (LONG, {"stop": price(107.5), "trail": points(8)}, {}, 8.0),
+        (SHORT, {"stop": price(118)}, {}, 2.5),
+        (SHORT, {"stop": pct(5)}, {}, 20 / 5.5),
+        # from the fill at 108 instead
+        (LONG, {"stop": price(103)}, {"size_ref": "fill"}, 4.0),
+        (SHORT, {"stop": pct(5)}, {"size_ref": "fill"}, 20 / 5.4),
+    ],
+    ids=str,
+)
+def test_r3_risk_is_the_share_of_equity_between_entry_and_stop(
+    engine, side, levels, options, quantity
+):
+    rows = [(100.0, 110.0, 100.0, 110.0), (108.0, 108.0, 108.0, 108.0)]
+    options = {"sizing": "risk", "size": 2, "lot_size": 0, "initial_cash": 1000} | options
+
+    run = DRIVERS[engine](case(rows, side, signals=levels, **options))
+
+    assert [abs(fill.quantity) for fill in run.fills] == pytest.approx([quantity], rel=1e-14)
+
+
+def test_r3_a_stop_that_fills_at_its_level_loses_the_risk(engine):
+    """Bought at the close that decided, 4 away from the stop: 5 units, and 20 of 1,000 are gone."""
+    rows = [REST, (100.0, 101.0, 95.0, 98.0)]
+    options = {"sizing": "risk", "size": 2, "initial_cash": 1000}
+
+    run = DRIVERS[engine](case(rows, LONG, signals={"stop": pct(4)}, **options))
+
+    assert [(f.quantity, f.price) for f in run.fills] == [(5.0, 100.0), (-5.0, 96.0)]
+    assert run.trades[0].pnl == -20.0
+    assert run.trades[0].risk == 20.0
+
+
+@pytest.mark.parametrize(("ref", "quantity"), [("decision", 10.0), ("fill", 20.0)])
+def test_r3_risk_of_an_order_that_rests_is_from_its_own_price(engine, ref, quantity):
+    """A limit at 95 and a stop at 93: 2 a unit, and not 7 as from the close; opened at 94: 1."""
+    rows = [REST, (94.0, 96.0, 94.0, 95.0)]
+    signals = {"stop": price(93), "entry_price": np.array([95.0, 95.0])}
+    options = {"sizing": "risk", "size": 2, "initial_cash": 1000, "initial_margin": 0.1}
+
+    run = DRIVERS[engine](case(rows, LONG, signals=signals, size_ref=ref, **options))
+
+    assert [(f.quantity, f.price) for f in run.fills] == [(quantity, 94.0)]
+
+
+@pytest.mark.parametrize(
+    ("stop", "second"),
+    [
+        (np.array([np.nan, 1.0]), (103.0, 103.0, 103.0, 103.0)),
+        (np.array([102.0, 1.0]), (103.0, 103.0, 103.0, 103.0)),  # above the close that decided
+        (np.array([100.0, 1.0]), (103.0, 103.0, 103.0, 103.0)),  # at it
+    ],
+)
+def test_r3_risk_that_cannot_be_told_buys_nothing_and_is_counted(engine, stop, second):
+    options = {"sizing": "risk", "size": 2, "lot_size": 0}
+
+    run = DRIVERS[engine](case([REST, second], LONG, signals={"stop": price(stop)}, **options))
+
+    assert run.fills == []
+    assert {name: count for name, count in run.counters.items() if count} == {"unsized": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "quantity"),
+    [
+        # returns of +10 and -10 percent: a deviation of sqrt(0.02), of 252 days a year
+        ({}, 500 / (0.02**0.5 * 252**0.5 * 99)),
+        ({"multiplier": 2}, 250 / (0.02**0.5 * 252**0.5 * 99)),
+        ({"size_ref": "fill"}, 500 / (0.02**0.5 * 252**0.5 * 90)),
+        ({"size": 100, "lot_size": 1}, 4.0),  # 4.49
+    ],
+)
+def test_r3_vol_target_divides_by_what_prices_fluctuate_by_a_year(engine, options, quantity):
+    rows = [(p, p, p, p) for p in (100.0, 110.0, 99.0, 90.0)]
+    options = {
+        "sizing": "vol_target",
+        "size": 50,
+        "volatility_bars": 2,
+        "lot_size": 0,
+        "initial_cash": 1000,
+    } | options
+
+    run = DRIVERS[engine](case(rows, HOLD, LONG, LONG, **options))
+
+    assert [f.bar for f in run.fills] == [3]
+    assert run.fills[0].quantity == pytest.approx(quantity, rel=1e-14)
+    assert run.counters["unsized"] == 1  # row 1 has seen one return
+
+
+def test_r3_prices_that_never_move_have_no_size(engine):
+    options = {"sizing": "vol_target", "size": 50, "volatility_bars": 2}
+
+    run = DRIVERS[engine](case([REST] * 4, HOLD, HOLD, LONG, **options))
+
+    assert run.fills == []
+    assert run.counters["unsized"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "levels", "quantities"),
+    [
+        ({"sizing": "units", "size": 7}, {}, [3.0, 7.0, 2.0]),
+        ({"sizing": "lots", "size": 7, "lot_size": 2}, {}, [6.0, 14.0, 4.0]),
+        ({"sizing": "percent_of_equity", "size": 7}, {}, [30.0, 70.0, 20.0]),
+        ({"sizing": "value", "size": 700, "lot_size": 0}, {}, [0.03, 7.0, 0.02]),
+        ({"sizing": "risk", "size": 7}, {"stop": points(10)}, [300.0, 700.0, 200.0]),
+    ],
+)
+def test_r3_a_row_may_give_its_own_size(engine, options, levels, quantities):
+    """At the price of 100 and with 100,000, prices never moving; NaN is the run's own size."""
+    own = np.array([3.0, np.nan, 2.0, 50.0, 0.0, 60.0])
+    intents = (LONG, SHORT, LONG, FLAT, LONG, HOLD)
+
+    run = DRIVERS[engine](case([REST] * 6, *intents, signals={"size": own, **levels}, **options))
+
+    entries = [abs(f.quantity) for f in run.fills if f.reason == Reason.ENTRY]
+    assert entries == pytest.approx(quantities, rel=1e-14)
+    assert run.counters["dropped_lot"] == 1  # the size of 0 of row 4
+
+
+def test_r3_one_number_is_the_size_of_every_row(engine):
+    run = DRIVERS[engine](case([REST] * 3, LONG, SHORT, signals={"size": 4.0}, size=9))
+
+    assert [f.quantity for f in run.fills] == [4.0, -4.0, -4.0]
+
+
 @pytest.mark.parametrize(("fill", "first"), [("next_open", 1), ("close", 0)])
 @pytest.mark.parametrize(
     ("side", "code", "reason"),

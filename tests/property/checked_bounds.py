@@ -86,6 +86,8 @@ def short_account_cases() -> Iterator[SharedCase]:
         {"intrabar": "path", "size_ref": "fill"},
         {"initial_margin": 0.02, "maintenance_margin": 0.02, "borrow_rate": 0.5, "size": 4_900.0},
         {"daily_loss": 1.0, "cooldown_bars": 1, "max_trades_per_day": 1},
+        {"sizing": "vol_target", "volatility_bars": 2, "max_dd_limit": 0.01},
+        {"sizing": "risk", "size": 2.0},
     ]
     costs = (ZERO, CostModel(bps=5, impact=0.5, volume_share=1.0))
     for bars, rule, cost in product(short_universes(), rules, costs):
@@ -109,6 +111,7 @@ def short_signals(bars: Bars, n: int, resting: bool) -> Signals:  # noqa: FBT001
         entry_price=bars.close - 2.0 if resting else None,
         stop=Level(np.full(len(bars), 2.0), "points"),
         trail=Level(3.0, "percent"),
+        size=np.full(len(bars), np.nan),
         priority=np.arange(len(bars), dtype=np.float64)[::-1].copy(),
         ttl=2,
     )

@@ -30,7 +30,9 @@ from tests.factories import (
     random_costs,
     random_options,
     random_signals,
+    sizes_by_row,
     waiting,
+    with_kind_of_size,
     with_limits,
 )
 
@@ -48,11 +50,46 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
     options, costs = with_chance(options, costs, seed)
+    options = with_ends(options, seed, symbols=len(bars))
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
         return bars, random_weights(rng, bars, leverage=full), options, costs
     adding = options.pyramid > 0
-    return bars, [random_codes(rng, each, adding=adding) for each in bars], options, costs
+    signals = [random_codes(rng, each, adding=adding) for each in bars]
+    return with_other_sizes((bars, signals, options, costs), seed)
+
+
+def with_ends(options: EngineOptions, seed: int, *, symbols: int) -> EngineOptions:
+    """A drawdown limit and margin calls inside bars, now and then; drawn apart."""
+    rng = np.random.default_rng([seed, 8])
+    drawn: dict[str, Any] = {}
+    if rng.random() < 0.15:
+        drawn["max_dd_limit"] = float(rng.choice([0.02, 0.1, 0.25]))
+    if symbols == 1 and options.maintenance_margin > 0 and rng.random() < 0.7:
+        drawn["intrabar_margin"] = True
+    return EngineOptions(**{**dict(options), **drawn})
+
+
+def with_other_sizes(case: SharedCase, seed: int) -> SharedCase:
+    """Sizes of other kinds and sizes by row, in some cases; drawn apart."""
+    rng = np.random.default_rng([seed, 31])
+    bars, wanted, options, costs = case
+    assert isinstance(wanted, list)
+    if rng.random() < 0.35:
+        options = with_kind_of_size(options, rng)
+    if options.sizing == "risk":
+        wanted = [
+            replace(each, stop=Level(float(rng.choice([0.5, 1.0, 3.7])), "percent"))
+            if each.stop is None and each.trail is None
+            else each
+            for each in wanted
+        ]
+    if rng.random() < 0.3:
+        wanted = [
+            replace(each, size=sizes_by_row(rng, options, len(of))) if rng.random() < 0.7 else each
+            for each, of in zip(wanted, bars, strict=True)
+        ]
+    return bars, wanted, options, costs
 
 
 def with_chance(

@@ -184,11 +184,18 @@ def test_an_account_in_another_unit_has_the_same_trades(factor):
             limit = getattr(options, name)
             if limit is not None and options.daily_unit == "money":
                 money[name] = limit * factor
+        as_much = wanted
+        if options.sizing == "value" and isinstance(wanted, list):
+            money["size"] = options.size * factor
+            as_much = [
+                each if each.size is None else replace(each, size=each.size * factor)
+                for each in wanted
+            ]
 
         one = simulate_account(bars, wanted, options, costs)
         other = simulate_account(
             [replace(each, fx=rates) for each in bars],
-            wanted,
+            as_much,
             options.model_copy(update=money),
             costs,
         )
@@ -271,7 +278,9 @@ def with_a_silent_symbol(case: SharedCase) -> SharedCase:
 
 def test_a_symbol_that_wants_nothing_changes_nothing_though_it_is_mostly_absent():
     for seed in SEEDS:
-        case = random_shared_case(seed)
+        bars, wanted, options, costs = random_shared_case(seed)
+        options = options.model_copy(update={"intrabar_margin": False})  # of one symbol only
+        case = bars, wanted, options, costs
 
         one, other = simulate_account(*case), simulate_account(*with_a_silent_symbol(case))
 
@@ -289,6 +298,8 @@ def test_a_symbol_that_wants_nothing_changes_nothing_though_it_is_mostly_absent(
 def without_levels(case: SharedCase, absent: Any) -> SharedCase:
     """Levels that do not exist: None, or NaN in every row."""
     bars, wanted, options, costs = case
+    if options.sizing == "risk":  # which needs one
+        options = options.model_copy(update={"sizing": "percent_of_equity"})
 
     def bare(given: Any, shape: tuple[int, ...]) -> Any:
         level = None if absent is None else Level(np.full(shape, np.nan), "points")
@@ -369,7 +380,7 @@ def test_a_run_that_fills_its_tables_is_run_again_and_says_the_same(monkeypatch,
 
     def counted(*given: Any) -> Any:
         answer = kernel(*given)
-        runs.append((len(given[9].trades), answer[0]))
+        runs.append((len(given[10].trades), answer[0]))
         return answer
 
     monkeypatch.setattr(account, "FIRST_TABLE_ROWS", 0)

@@ -42,7 +42,7 @@ UNLIMITED = {
     "daily_loss": None,
     "cooldown_bars": 0,
 }
-GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE, Reason.SPLIT}
+GENERAL = {Reason.MARGIN, Reason.DELIST, Reason.REBALANCE, Reason.SPLIT, Reason.DRAWDOWN}
 GENERAL_COUNTERS = {
     "volume_capped",
     "margin_calls",
@@ -274,7 +274,8 @@ def test_what_happens_later_changes_nothing_before(seed, known):
         return np.r_[getattr(bars, name)[:known], getattr(other, name)[known:]]
 
     columns = [spliced(name) for name in ("open", "high", "low", "close")]
-    changed = replace(case, bars=make_bars(*columns, session=bars.session, minute=bars.minute))
+    timing = {"session": bars.session, "minute": bars.minute, "timeframe": bars.timeframe}
+    changed = replace(case, bars=make_bars(*columns, **timing))
 
     before, after = compiled(case), compiled(changed)
 
@@ -316,7 +317,7 @@ def test_a_delay_is_the_same_as_signals_moved_later(seed, delay):
             return old
         return Level(later(old.value, np.nan), old.unit)
 
-    entry = signals.entry_price
+    entry, size = signals.entry_price, signals.size
     moved = replace(
         signals,
         codes=later(signals.codes, 2),
@@ -324,6 +325,7 @@ def test_a_delay_is_the_same_as_signals_moved_later(seed, delay):
         target=level(signals.target),
         trail=level(signals.trail),
         entry_price=None if entry is None else later(entry, np.nan),
+        size=later(size, np.nan) if isinstance(size, np.ndarray) else size,
     )
 
     delayed = compiled(case)
@@ -383,6 +385,9 @@ def scaled(case: Case, factor: float) -> Case:
             return old
         return Level(old.value * factor, old.unit)
 
+    def size(old: Any) -> Any:
+        return old if old is None or options.sizing != "units" else old / factor
+
     def limit(old: float | None) -> float | None:
         return old * factor if old is not None and options.daily_unit == "points" else old
 
@@ -400,9 +405,11 @@ def scaled(case: Case, factor: float) -> Case:
             bars.close * factor,
             session=bars.session,
             minute=bars.minute,
+            timeframe=bars.timeframe,
         ),
         replace(
             signals,
+            size=size(signals.size),
             stop=level(signals.stop),
             target=level(signals.target),
             trail=level(signals.trail),

@@ -19,6 +19,7 @@ from core.engine.events import rules_allow, signals_allow
 from core.engine.lanes import Batch, LaneRows, run_lane, scratch_for, track_of
 from core.engine.measures import SLOTS, measure_run
 from core.engine.simulate import simulate
+from core.engine.sizes import PLAIN
 from tests.factories import Case, random_bars, random_case
 
 # Lengths around the eight rows of a word and the 256 of a block, and beyond both.
@@ -40,6 +41,8 @@ def plain_case(seed: int, count: int) -> Case:
     case = random_case(seed, count=max(count, 2))
     case = case.with_options(**by_default(EngineOptions, events._OPTIONS))
     case = case.with_costs(**by_default(CostModel, events._COSTS))
+    if case.options.sizing not in PLAIN:
+        case = case.with_options(sizing="percent_of_equity", size=100.0)
     bars = case.bars.head(count)
     kind = rng.integers(4)
     if kind == 0:
@@ -111,6 +114,10 @@ def test_every_number_has_the_bits_of_the_scalar_driver(count):
         {"cooldown_bars": 1},
         {"pyramid": 1},
         {"maintenance_margin": 0.3},
+        {"sizing": "value"},
+        {"sizing": "risk", "size": 1},
+        {"sizing": "vol_target"},
+        {"max_dd_limit": 0.2},
     ],
 )
 def test_rules_it_does_not_know_go_the_general_way(change):
@@ -138,6 +145,7 @@ def test_lanes_with_levels_prices_or_a_time_limit_go_the_general_way():
         allowed = signals_allow(signals)
 
         plain = all(each is None for each in asks) and signals.max_bars == 0
+        plain = plain and signals.size is None
         assert allowed == (plain and signals.ttl == 1 and signals.priority is None)
 
 

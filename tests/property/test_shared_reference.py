@@ -52,6 +52,7 @@ def as_one_symbol(shared: SharedOutcome) -> naive.Outcome:
         max_drawdown=shared.max_drawdown,
         gross_exposure=shared.gross_exposure,
         ruined=shared.ruined,
+        stopped=shared.stopped,
     )
 
 
@@ -80,7 +81,7 @@ def test_the_cases_meet_every_reason_and_every_counter():
     reasons = [reason.name for reason in Reason]
     never = {
         "codes": {"REBALANCE", "SPLIT"},  # splits have cases of their own
-        "weights": {"MAX_BARS", "conflicts", "SPLIT"},
+        "weights": {"MAX_BARS", "conflicts", "SPLIT", "unsized"},
     }
     wanted_names = ["borrow", "accrued"] + [
         f"{kind} {name}"
@@ -203,6 +204,8 @@ def without_account_rules(case: SharedCase) -> SharedCase:
         "max_participation": None,
         "borrow_rate": 0.0,
         "intrabar": "conservative",
+        "intrabar_margin": False,
+        "max_dd_limit": None,
         "option": None,
     }
     certain = {"impact": 0.0, "volume_share": 0.0, "fill_probability": 1.0}
@@ -338,6 +341,8 @@ def scaled(case: SharedCase, factor: float) -> SharedCase:
         }
         if isinstance(given, Signals) and given.entry_price is not None:
             found["entry_price"] = given.entry_price * factor
+        if isinstance(given, Signals) and given.size is not None and options.sizing == "units":
+            found["size"] = given.size / factor
         return found
 
     def in_points(old: float | None) -> float | None:

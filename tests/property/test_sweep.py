@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,6 +66,11 @@ def test_lanes_of_any_rules_are_runs_of_their_own(count):
             if count > 1
             else case
         )
+        if case.options.sizing == "risk":  # which needs something to end it
+            AnySignals.cases = {
+                lane: replace(each, signals=replace(each.signals, stop=each.signals.stop or pct(1)))
+                for lane, each in AnySignals.cases.items()
+            }
 
         result = sweep(
             AnySignals, case.bars, [{"seed": 0}, {"seed": 1}], case.options, case.costs, threads=1

@@ -30,7 +30,7 @@ TRADE_COLUMNS = (
     "ambiguous",
 )
 BAR_COLUMNS = ("cash", "equity", "quantity", "held")
-FIGURES = ("max_drawdown", "gross_exposure", "ruined")
+FIGURES = ("max_drawdown", "gross_exposure", "ruined", "stopped")
 
 
 def by_reference(case: Case) -> naive.Outcome:
@@ -73,6 +73,7 @@ def outcome_of(simulation: Simulation) -> naive.Outcome:
         max_drawdown=simulation.max_drawdown,
         gross_exposure=simulation.gross_exposure,
         ruined=simulation.ruined,
+        stopped=simulation.stopped,
     )
 
 

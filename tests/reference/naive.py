@@ -23,6 +23,7 @@ from core.domain.costs import CostModel, Fees
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Level, Signals
 from core.domain.simulation import Reason
+from tests.reference.naive_sizes import distance_to, raw_quantity, size_of, volatility_at
 
 Manner = Literal["open", "limit", "stop", "close"]
 
@@ -170,6 +171,7 @@ class Outcome:
     max_drawdown: float
     gross_exposure: float
     ruined: bool
+    stopped: bool = False
 
 
 COUNTERS = (
@@ -187,6 +189,7 @@ COUNTERS = (
     "missed_limits",
     "detail_missing",
     "detail_conflicts",
+    "unsized",
 )
 
 
@@ -204,6 +207,7 @@ class Account:
         self.options = options
         self.costs = costs
         self.signals = signals
+        self.prices = bars
         self.bars = list(read_bars(bars))
         self.cash = options.initial_cash
         self.position: Position | None = None
@@ -610,8 +614,8 @@ class Account:
             return
 
         size = self.wanted(order, price)
-        if size is None:
-            self.counters["dropped_lot"] += 1
+        if isinstance(size, str):
+            self.counters[size] += 1
             return
         lots, quantity = size
         if not self.is_covered(side * quantity, price, bar):  # R9
@@ -660,23 +664,37 @@ class Account:
             stop = begins if stop is None else higher(stop, begins)
         return stop, target, trail
 
-    def wanted(self, order: Order, fill: float) -> tuple[int, float] | None:
-        """R3: whole lots and quantity, None when it is less than one lot."""
+    def raw_size(self, order: Order, fill: float) -> float | None:
+        """R3: what the row asks for, None where that cannot be told."""
         options = self.options
-        if options.sizing == "units":
-            raw = options.size
-        elif options.sizing == "lots":
-            raw = options.size * options.lot_size
+        if options.size_ref == "fill":
+            equity, price, entry = self.cash, fill, fill
         else:
-            if options.size_ref == "fill":
-                equity, price = self.cash, fill
-            else:
-                equity, price = self.equity_of_row(order.row), self.bars[order.row].close
-            raw = (options.size / 100) * equity / (price * options.multiplier)
+            equity, price = self.equity_of_row(order.row), self.bars[order.row].close
+            entry = price if order.price is None else order.price
+        volatility = None
+        if options.sizing == "vol_target":
+            volatility = volatility_at(self.prices, order.row, options)
+        stop, _, _ = self.protection(order, entry)
+        return raw_quantity(
+            options,
+            size_of(self.signals, order.row, options),
+            equity=equity,
+            price=price,
+            distance=distance_to(order.side, entry, stop),
+            volatility=volatility,
+            multiplier=options.multiplier,
+        )
+
+    def wanted(self, order: Order, fill: float) -> tuple[int, float] | str:
+        """R3: whole lots and quantity, or what its refusal is counted as."""
+        options, raw = self.options, self.raw_size(order, fill)
+        if raw is None:
+            return "unsized"
         if options.lot_size == 0:
-            return (0, raw) if raw > 0 else None
+            return (0, raw) if raw > 0 else "dropped_lot"
         lots = math.floor(raw / options.lot_size + 1e-9)
-        return (lots, lots * options.lot_size) if lots >= 1 else None
+        return (lots, lots * options.lot_size) if lots >= 1 else "dropped_lot"
 
     def equity_of_row(self, row: int) -> float:
         if row < len(self.equity_curve):

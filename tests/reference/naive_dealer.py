@@ -21,6 +21,7 @@ from tests.reference.naive import (
 )
 from tests.reference.naive_chance import uniform
 from tests.reference.naive_ledger import Ledger
+from tests.reference.naive_sizes import distance_to, raw_quantity, size_of, volatility_at
 from tests.reference.naive_symbol import Holding, Symbol
 
 ASKED = (Reason.EXIT_SIGNAL, Reason.REVERSE, Reason.REBALANCE)  # by the strategy
@@ -86,22 +87,38 @@ class Dealer(Ledger):
 
     # Sizes ----------------------------------------------------------------------------------------
 
-    def size(self, s: Symbol, order: Order, price: float) -> float:
-        """R3: quantity in whole lots, 0 when there is none."""
-        options = self.options
-        if options.sizing == "units":
-            raw = options.size
-        elif options.sizing == "lots":
-            raw = options.size * options.lot_size
+    def size(self, s: Symbol, order: Order, price: float) -> float | None:
+        """R3: quantity in whole lots, 0 when there is none, None where it cannot be told."""
+        options, signals = self.options, s.signals
+        assert signals is not None
+        if options.size_ref == "fill":
+            fx = self.fx(s)
+            equity, entry = self.equity_now(), price
         else:
-            if options.size_ref == "fill":
-                equity = self.equity_now() / self.fx(s)
-            else:
-                row = s.rows[order.row]
-                equity = self.equity_of_row(row) / self.converter.at_close(s.index, row)
-                price = s.bars[order.row].close / s.splits_between(row, self.row)
-            raw = (options.size / 100) * equity / (price * self.multiplier)
-        return self.whole_lots(raw)
+            row = s.rows[order.row]
+            fx = self.converter.at_close(s.index, row)
+            equity = self.equity_of_row(row)
+            price = s.bars[order.row].close / s.splits_between(row, self.row)
+            asked = s.order_of(order.row)
+            assert asked is not None
+            entry = price
+            if asked.price is not None:
+                entry = asked.price / s.splits_between(row, self.row)
+        volatility = None
+        if options.sizing == "vol_target":
+            volatility = volatility_at(s.prices, order.row, options)
+        stop, _, _ = self.protection(s, order.row, order.side, entry)
+        raw = raw_quantity(
+            options,
+            size_of(signals, order.row, options),
+            equity=equity / fx,
+            price=price,
+            distance=distance_to(order.side, entry, stop),
+            volatility=volatility,
+            multiplier=self.multiplier,
+            fx=fx,
+        )
+        return None if raw is None else self.whole_lots(raw)
 
     def whole_lots(self, raw: float) -> float:
         lot = self.options.lot_size
@@ -171,6 +188,9 @@ class Dealer(Ledger):
             self.counters["rejected"] += 1
             return
         wanted = self.size(s, order, price)
+        if wanted is None:
+            self.counters["unsized"] += 1
+            return
         if wanted == 0:
             self.counters["dropped_lot"] += 1
             return

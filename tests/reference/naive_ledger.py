@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core.domain.bars import Bars
@@ -14,6 +15,14 @@ from core.domain.simulation import Reason
 from tests.reference.naive import COUNTERS, fee_of, fees_on, fill_price, in_columns
 from tests.reference.naive_fx import Converter
 from tests.reference.naive_symbol import Holding, SharedFill, SharedOutcome, SharedTrade, Symbol
+
+
+@dataclass
+class Call:
+    """A margin call inside a bar: of which position, and what it is to be cut by."""
+
+    holding: Holding
+    factor: float
 
 
 class Ledger:
@@ -56,6 +65,10 @@ class Ledger:
         self.dividends = 0.0
         self.funding = 0.0
         self.margin_factor: float | None = None
+        self.called_inside: Call | None = None
+        self.peak = options.initial_cash
+        self.is_ending = False  # equity has fallen to the drawdown limit
+        self.is_over = False  # and nothing is held any more
         self.held_now = False
         self.day_start = options.initial_cash
         self.day_over: Reason | None = None
@@ -131,8 +144,44 @@ class Ledger:
                 at_entry = at_entry + value * self.options.initial_margin
         if not equity < needed:
             return None
-        self.counters["margin_calls"] += 1
         return equity / at_entry
+
+    def call_inside(self, s: Symbol) -> Call | None:
+        """R12: the test at the worst price of a bar, of what is held after its protection."""
+        holding, bar, options = s.holding, s.bar, self.options
+        if holding is None or bar is None:
+            return None
+        worst = holding.adverse(bar)
+        if holding.entry_bar == bar.row and holding.manner == "stop":
+            worst = bar.close
+        fx = self.fx(s)
+        equity = self.cash + holding.quantity * worst * self.multiplier * fx
+        value = abs(holding.quantity) * worst * self.multiplier * fx
+        if not equity < value * options.maintenance_margin:
+            return None
+        return Call(holding, equity / (value * options.initial_margin))
+
+    def learn_margin(self, at_close: float | None) -> None:
+        """R12: count a call of either kind once, and keep the lesser factor."""
+        inside = self.called_inside
+        self.margin_factor = at_close
+        if inside is None and at_close is None:
+            return
+        self.counters["margin_calls"] += 1
+        if inside is not None and any(s.holding is inside.holding for s in self.symbols):
+            lesser = inside.factor if at_close is None else min(inside.factor, at_close)
+            self.margin_factor = lesser
+
+    def learn_drawdown(self, equity: float) -> None:
+        """R12: what the run may lose from its peak."""
+        limit = self.options.max_dd_limit
+        self.peak = max(self.peak, equity)
+        if limit is None or self.is_ending or equity > self.peak * (1 - limit):
+            return
+        self.is_ending = True
+        for s in self.symbols:
+            s.resting = None
+            s.pending = None
 
     # Fills ----------------------------------------------------------------------------------------
 
@@ -279,6 +328,7 @@ class Ledger:
             dividends=self.dividends,
             of_symbols=[(s.borrow, s.accrued, s.received, s.funding_paid) for s in self.symbols],
             funding=self.funding,
+            stopped=self.is_ending,
         )
 
     def trade(

@@ -50,8 +50,9 @@ class SharedAccount(Rebalancer):
             self.held_now = any(s.holding is not None for s in self.symbols)
             for s in self.symbols:
                 s.bar = s.bars[s.number_at[row]] if row in s.number_at else None
-            if not self.ruined:
+            if not self.ruined and not self.is_over:
                 self.live_through()
+            self.is_over = self.is_ending and not any(s.holding for s in self.symbols)
             for s in self.symbols:
                 s.last_close = s.bar.close if s.bar is not None else s.last_close
             self.at_close = True
@@ -74,6 +75,10 @@ class SharedAccount(Rebalancer):
         self.step_4_resting_entries()
         for s in self.present():
             self.step_5_protection(s)
+        self.called_inside = None
+        if self.options.intrabar_margin:
+            (only,) = self.symbols
+            self.called_inside = self.call_inside(only)
         self.at_close = True
         self.step_6_close()
         self.step_7_mark()
@@ -88,7 +93,7 @@ class SharedAccount(Rebalancer):
             s.stopped_out = False
             s.noted = set()
             s.volume_left = self.volume_cap(s.sure_bar())
-            s.order = self.order_at_open(s)
+            s.order = None if self.is_ending else self.order_at_open(s)
         if self.options.fill == "next_open":
             self.take_weights(self.row - 1 - self.options.delay)
 
@@ -211,7 +216,9 @@ class SharedAccount(Rebalancer):
         if s.holding is not None and left_over is not None:
             quantity, reason = left_over
             self.leave(s, bar.open, "market", reason, quantity)
-        if s.holding is not None and self.day_over is not None:
+        if s.holding is not None and self.is_ending:
+            self.leave(s, bar.open, "market", Reason.DRAWDOWN)
+        elif s.holding is not None and self.day_over is not None:
             self.leave(s, bar.open, "market", self.day_over)
         if s.holding is not None and at_open and self.is_square_off_time(bar):
             self.leave(s, bar.open, "market", Reason.SQUARE_OFF)
@@ -506,7 +513,7 @@ class SharedAccount(Rebalancer):
         bar = s.sure_bar()
         if s.holding is not None and self.is_square_off_time(bar):
             self.leave(s, bar.close, "market", Reason.SQUARE_OFF)
-        s.order = self.order_at_close(s)
+        s.order = None if self.is_ending else self.order_at_close(s)
         if s.holding is not None and s.order is not None:
             reason = self.reason_to_leave(s.holding, s.order)
             if reason is not None:
@@ -537,13 +544,15 @@ class SharedAccount(Rebalancer):
                 if s.holding is not None:
                     self.leave(s, self.price_of(s), "market", Reason.RUIN)
             self.ruined = True
+            self.counters["margin_calls"] += self.called_inside is not None
             return
         for s in self.present():
             if s.holding is not None:
                 self.watch(s.sure_bar(), s.holding)
         if self.options.daily_action == "flatten" and self.day_over is None:
             self.day_over = self.limit_reached(self.day_result(equity))
-        self.margin_factor = self.margin_call(equity)
+        self.learn_margin(self.margin_call(equity))
+        self.learn_drawdown(equity)
 
     def accrue(self, s: Symbol) -> None:
         """R18: what curvature gives and time takes since the last mark."""

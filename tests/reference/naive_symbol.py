@@ -74,6 +74,7 @@ class SharedOutcome:
     dividends: float
     of_symbols: list[tuple[float, float, float, float]]
     funding: float = 0.0
+    stopped: bool = False
 
 
 @dataclass
@@ -174,6 +175,7 @@ class Symbol:
     def __init__(self, index: int, bars: Bars, rows: dict[int, int], wanted: Signals | Weights):
         self.index = index
         self.name = bars.symbol
+        self.prices = bars
         self.bars = read_bars(bars)
         self.rows = [rows[int(ts)] for ts in bars.ts]
         self.number_at = {row: number for number, row in enumerate(self.rows)}

@@ -27,7 +27,7 @@ class Rebalancer(Dealer):
 
     def take_weights(self, row: int) -> None:
         """A row of the matrix becomes pending, symbols that are absent included."""
-        if self.weights is None or row < 0:
+        if self.weights is None or row < 0 or self.is_ending:
             return
         for s in self.symbols:
             weight = number_or_none(self.weights.values[row, s.index])

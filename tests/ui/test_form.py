@@ -80,6 +80,51 @@ def test_options_that_contradict_each_other_are_a_mistake_with_words(open_page):
     assert "Sizing in lots needs a lot_size above 0" in words(page)
 
 
+def test_a_size_begins_with_a_number_that_suits_its_kind(open_page):
+    page = open_page()
+    sizing, size = state.option("sizing"), state.option("size")
+    expected = {
+        "risk": 1.0,
+        "vol_target": 15.0,
+        "value": 10_000.0,
+        "units": 100.0,
+        "percent_of_equity": 100.0,
+    }
+
+    for kind, first in expected.items():
+        page.selectbox(sizing).select(kind).run()
+        assert page.number_input(size).value == first
+
+    page.number_input(size).set_value(40.0).run()
+    page.selectbox(sizing).select("risk").run()
+    assert page.number_input(size).value == 40.0
+    page.number_input(size).set_value(100.0).run()
+    assert "all of which one stop would lose" in words(page)
+
+
+def test_the_look_back_is_asked_where_it_counts(open_page, services):
+    page = open_page()
+    key = state.option("volatility_bars")
+    assert key not in {each.key for each in page.number_input}
+
+    page.selectbox(state.option("sizing")).select("vol_target").run()
+    page.number_input(key).set_value(40).run()
+    page.button("form_run").click().run()
+
+    options = newest(services).spec.options
+    assert (options.sizing, options.size, options.volatility_bars) == ("vol_target", 15.0, 40)
+
+
+def test_calls_inside_bars_wait_for_calls(open_page):
+    page = open_page()
+    inside = state.option("intrabar_margin")
+    assert page.toggle(inside).disabled
+
+    page.number_input(state.option("maintenance_margin")).set_value(0.5).run()
+
+    assert not page.toggle(inside).disabled
+
+
 def test_dates_are_bounded_by_the_prices_of_the_chosen_symbols(open_page):
     page = open_page()
 
@@ -295,6 +340,18 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
         (EngineOptions(), CostModel()),
         (SPEC.options, SPEC.costs),
         (EngineOptions(funding=False), CostModel()),
+        (
+            EngineOptions(
+                sizing="vol_target",
+                size=12.5,
+                volatility_bars=60,
+                maintenance_margin=0.5,
+                intrabar_margin=True,
+                max_dd_limit=0.25,
+            ),
+            CostModel(),
+        ),
+        (EngineOptions(sizing="risk", size=0.5, volatility_bars=60), CostModel()),
         (TINY_ACCOUNT, ODD_COSTS),
         (
             EngineOptions(

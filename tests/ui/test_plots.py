@@ -395,6 +395,7 @@ class TestFunnel:
         "missed_limits": 0,
         "detail_missing": 0,
         "detail_conflicts": 0,
+        "unsized": 0,
     }
 
     def test_wanted_is_opened_plus_everything_lost(self):
@@ -415,6 +416,12 @@ class TestFunnel:
             "Trades closed",
             "Still open",
         ]
+
+    def test_what_had_no_size_is_lost_by_that_name(self):
+        info = funnel_info(self.COUNTERS | {"unsized": 25}, closed=69, still_open=1)
+
+        assert info.wanted == 125
+        assert {step.label: step.number for step in info.steps if step.lost}["No size"] == 25
 
     def test_shares_are_of_what_was_wanted(self):
         info = funnel_info(self.COUNTERS, closed=69, still_open=1)

@@ -21,7 +21,12 @@ SIZING: Final = {
     "percent_of_equity": "% of equity",
     "units": "Units",
     "lots": "Lots",
+    "value": "Money",
+    "risk": "% lost at the stop",
+    "vol_target": "% volatility a year",
 }
+# Where a size of 100, which is all of equity, would be none at all, or all at once.
+FIRST_SIZES: Final = {"value": 10_000.0, "risk": 1.0, "vol_target": 15.0}
 ACCOUNTS: Final = {"sleeves": "Equal sleeves", "shared": "One account"}
 WEIGHS: Final = (
     "This strategy weighs all symbols together: they always share one account, and its weights "
@@ -62,9 +67,10 @@ def show(
     else:
         left, right = st.columns(2, gap="xsmall")
         with left:
-            chosen["sizing"] = _choice("sizing", "Size in", SIZING)
+            chosen["sizing"] = _choice("sizing", "Size in", SIZING, on_change=_fit_size)
         with right:
             chosen["size"] = _number("size", "Size", step=1.0)
+        chosen["volatility_bars"] = _volatility_bars(shown=chosen["sizing"] == "vol_target")
         if symbols > 1:
             chosen["account"] = _either("account", "Cash of several symbols", ACCOUNTS, CASH)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -77,8 +83,8 @@ def show(
         )
     with st.expander("More rules", key="form_more_rules"):
         chosen |= _more()
-    with st.expander("Day limits", key="form_day_limits"):
-        chosen |= _day_limits()
+    with st.expander("Limits", key="form_day_limits"):
+        chosen |= _limits()
     with st.expander("Margin, volume and options", key="form_margin"):
         chosen |= _margin()
     return chosen
@@ -136,7 +142,7 @@ def _more() -> dict[str, Any]:
     return chosen
 
 
-def _day_limits() -> dict[str, Any]:
+def _limits() -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     left, right = st.columns(2, gap="xsmall")
     with left:
@@ -150,6 +156,12 @@ def _day_limits() -> dict[str, Any]:
         chosen["daily_loss"] = _number("daily_loss", "Daily loss", step=100.0)
         chosen["daily_action"] = _choice(
             "daily_action", "Then", {"flatten": "Close all, stop", "entries": "No new entries"}
+        )
+        chosen["max_dd_limit"] = _number(
+            "max_dd_limit",
+            "Drawdown limit",
+            step=0.05,
+            help="Share of its peak that equity may lose until the run ends; empty for none.",
         )
         chosen["cooldown_losses"] = _number("cooldown_losses", "Losses in a row", step=1)
     return chosen
@@ -174,7 +186,6 @@ def _margin() -> dict[str, Any]:
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
-        chosen["funding"] = _toggle("funding", "Pay funding")
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
@@ -184,6 +195,13 @@ def _margin() -> dict[str, Any]:
         )
         chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
         chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
+    chosen["intrabar_margin"] = _toggle(
+        "intrabar_margin",
+        "Margin calls inside bars",
+        disabled=chosen["maintenance_margin"] == 0,
+        help="A bar's worst price calls for margin too, not its close alone. For one symbol.",
+    )
+    chosen["funding"] = _toggle("funding", "Pay funding")
     chosen["option"] = _option()
     return chosen
 
@@ -208,7 +226,31 @@ def _option() -> dict[str, float] | None:
     return chosen
 
 
-def _number(name: str, label: str, *, step: float, model: type[BaseModel] = EngineOptions) -> Any:
+def _fit_size() -> None:
+    """Begin with a size that suits its kind, unless another was chosen."""
+    key = state.option("size")
+    whole = DEFAULTS.size
+    if st.session_state.get(key) in {whole, *FIRST_SIZES.values()}:
+        st.session_state[key] = FIRST_SIZES.get(st.session_state[state.option("sizing")], whole)
+
+
+def _volatility_bars(*, shown: bool) -> int:
+    """Ask for the look-back where it counts; elsewhere keep what was asked before."""
+    if shown:
+        left, _ = st.columns(2, gap="xsmall")
+        with left:
+            return int(_number("volatility_bars", "Volatility over (bars)", step=1))
+    return int(st.session_state.get(state.option("volatility_bars"), DEFAULTS.volatility_bars))
+
+
+def _number(
+    name: str,
+    label: str,
+    *,
+    step: float,
+    model: type[BaseModel] = EngineOptions,
+    help: str | None = None,  # noqa: A002 - the widget's own word
+) -> Any:
     """Ask for a number of the type of `step`; one whose default is None may be left out."""
     key, kind = state.option(name), type(step)
     default = model.model_fields[name].default
@@ -226,14 +268,25 @@ def _number(name: str, label: str, *, step: float, model: type[BaseModel] = Engi
         key=key,
         placeholder="none",
         persist_state="session",
+        help=help,
     )
 
 
-def _choice(name: str, label: str, options: dict[str, str]) -> str:
+def _choice(
+    name: str,
+    label: str,
+    options: dict[str, str],
+    on_change: Callable[[], None] | None = None,
+) -> str:
     key = state.option(name)
     state.seed(key, getattr(DEFAULTS, name))
     value: str = st.selectbox(
-        label, list(options), format_func=options.__getitem__, key=key, persist_state="session"
+        label,
+        list(options),
+        format_func=options.__getitem__,
+        key=key,
+        persist_state="session",
+        on_change=on_change,
     )
     return value
 
@@ -270,10 +323,17 @@ def _either(name: str, label: str, options: dict[str, str], said: str) -> str:
     return value or default
 
 
-def _toggle(name: str, label: str) -> bool:
+def _toggle(
+    name: str,
+    label: str,
+    *,
+    disabled: bool = False,
+    help: str | None = None,  # noqa: A002 - the widget's own word
+) -> bool:
     key = state.option(name)
     state.seed(key, getattr(DEFAULTS, name))
-    return bool(st.toggle(label, key=key, persist_state="session"))
+    is_on = st.toggle(label, key=key, persist_state="session", disabled=disabled, help=help)
+    return bool(is_on) and not disabled
 
 
 def _time(name: str, label: str, *, disabled: bool = False) -> time | None:

@@ -19,6 +19,7 @@ SHORT_BADGES = {
     "coarse_bars": "Coarse bars",
     "stale_prices": "Stale prices",
     "ruined": "Ruined",
+    "drawdown_limit": "Ended early",
     "total_return": "Total return",
     "synthetic_data": "Synthetic",
 }

@@ -105,7 +105,14 @@ def _costs(costs: CostModel) -> object:
 
 def _asked(spec: RunSpec) -> dict[str, str]:
     options = spec.options
-    sizes = {"percent_of_equity": "% of equity", "units": "units", "lots": "lots"}
+    sizes = {
+        "percent_of_equity": "% of equity",
+        "units": "units",
+        "lots": "lots",
+        "value": "of money",
+        "risk": "% of equity at the stop",
+        "vol_target": "% volatility a year",
+    }
     pairs: dict[str, object] = {
         "Strategy": spec.strategy,
         "Parameters": formats.params(dict(spec.params)) or formats.NONE,

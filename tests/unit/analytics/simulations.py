@@ -50,6 +50,7 @@ def simulation_of(
     multiplier: float = 1.0,
     ambiguous_bars: int = 0,
     gross_exposure: float = 0.5,
+    stopped: bool = False,
     counters: Counters | None = None,
     **bars: Any,
 ) -> Simulation:
@@ -76,6 +77,7 @@ def simulation_of(
         max_drawdown=_max_drawdown(money, initial_cash),
         gross_exposure=gross_exposure,
         ruined=bool((money <= 0.0).any()),
+        stopped=stopped,
     )
 
 

@@ -472,7 +472,14 @@ def test_counters_are_summed_over_sleeves():
         "missed_limits": 0,
         "detail_missing": 0,
         "detail_conflicts": 0,
+        "unsized": 0,
     }
+
+
+def test_one_sleeve_that_ended_early_marks_the_account():
+    found = metrics_of(simulation_of([100.0, 90.0], stopped=True), simulation_of([100.0, 101.0]))
+
+    assert "drawdown_limit" in found.badges
 
 
 @pytest.mark.parametrize(
@@ -490,7 +497,7 @@ def test_more_than_one_ambiguous_bar_in_twenty_trades_is_too_coarse(ambiguous, c
 
 def test_badges_come_in_the_order_of_their_list():
     found = metrics_of(
-        simulation_of([100.0, -1.0], trades=closed(-1.0), ambiguous_bars=1),
+        simulation_of([100.0, -1.0], trades=closed(-1.0), ambiguous_bars=1, stopped=True),
         options=EngineOptions(fill="close", adjust="total_return", option=OptionProxy()),
         costs=ZERO,
         synthetic=True,

@@ -265,6 +265,28 @@ def test_a_ruined_symbol_is_not_the_whole_account():
     assert "Sharpe" not in verdict
 
 
+def test_an_early_end_comes_first():
+    run = run_of(badges=("drawdown_limit",), spec=spec(max_dd_limit=0.2))
+
+    verdict = narrative.verdict(run, curve(1.4, 1.1, low=-0.2))
+
+    said = "Ended early on 30 Dec 2020, at its drawdown limit of 20 %. Beat buy and hold"
+    assert verdict.startswith(said)
+
+
+def test_a_sleeve_that_ended_early_is_not_the_whole_account():
+    ended, well = run_of(badges=("drawdown_limit",)).metrics, run_of().metrics
+    run = run_of(
+        badges=("drawdown_limit",),
+        spec=spec(symbols=("A", "B"), max_dd_limit=0.2),
+        by_symbol={"A": ended, "B": well},
+    )
+
+    verdict = narrative.verdict(run, curve(1.4, 1.1))
+
+    assert verdict.startswith("1 of 2 symbols ended early, at a drawdown of 20 %. Beat")
+
+
 @pytest.mark.parametrize(
     ("options", "counters", "said"),
     [
@@ -273,6 +295,11 @@ def test_a_ruined_symbol_is_not_the_whole_account():
             {},
             {"expired": 3},
             "every signal came to nothing (3 expired unfilled, or with their session).",
+        ),
+        (
+            {},
+            {"unsized": 4},
+            "every signal came to nothing (4 without a stop or volatility to be sized by).",
         ),
         ({}, {}, "no signal reached a bar in which it could be filled."),
         ({"intraday": True}, {}, "intraday rules cannot fill daily bars."),
@@ -325,6 +352,20 @@ def test_a_failed_run_says_why():
         ({"sizing": "units", "size": 1.5, "lot_size": 0}, "; 1.5 units in each position"),
         ({"sizing": "units", "size": 10, "lot_size": 75}, "which is less than one lot of 75"),
         ({"sizing": "lots", "size": 1.9, "lot_size": 75}, "; 1 lot of 75 in each position"),
+        ({"sizing": "value", "size": 12_500}, "; 12,500 in each position, in whole units"),
+        (
+            {"sizing": "risk", "size": 1.5, "lot_size": 0},
+            "; 1.5 % of equity at risk to the stop of each position, in fractions",
+        ),
+        (
+            {"sizing": "vol_target", "size": 15},
+            "; each position sized to fluctuate by 15 % a year, in whole units",
+        ),
+        ({"max_dd_limit": 0.25}, "; ends 25 % below its peak;"),
+        (
+            {"maintenance_margin": 0.25, "intrabar_margin": True},
+            "margin calls below 0.25; tested at the worst price of a bar too;",
+        ),
         ({"initial_margin": 0.1}, "in whole units, on 10 % margin;"),
         ({"multiplier": 50}, "in whole units, each point worth 50;"),
         ({"delay": 1}, "fills at an open, 1 bar later than the next"),

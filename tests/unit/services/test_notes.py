@@ -33,6 +33,7 @@ def said(*, weighs: bool = False, costs: Any = "bps_5", **options: Any) -> tuple
         ({"borrow_rate": 0.1, "allow_short": False}, {"allow_short": True}),
         ({"on_insufficient": "reject", "initial_margin": 0}, {"initial_margin": 0.5}),
         ({"seed": 7}, {"costs": {"bps": 5, "fill_probability": 0.5}}),
+        ({"volatility_bars": 30}, {"sizing": "vol_target"}),
         ({"rebalance_band": 0.05}, {"weighs": True}),
         ({"pyramid": 2, "weighs": True}, {"weighs": False}),
         ({"sizing": "units", "weighs": True}, {"weighs": False}),
