@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -100,13 +101,20 @@ def _fee_parts(
     commission = np.minimum(commission, rates.cap("maximum_rate") * value)
     commission = np.minimum(commission, rates.cap("maximum"))
     activity = np.minimum(rates["sell_charge_per_unit"] * units, rates.cap("sell_charge_maximum"))
+    how = rates["rounding"]
+
+    def rounded(charge: FloatArray) -> FloatArray:
+        up = np.ceil(charge * 100.0 - 1e-9) / 100.0
+        nearest = np.floor(charge * 100.0 + 0.5 + 1e-9) / 100.0
+        return np.select([how == "cent_up", how == "cent_nearest"], [up, nearest], charge)
+
     return {
         "commission": commission,
         "commission_tax": commission * rates["commission_tax"],
         "charges": rates["charge_bps"] * BPS * value + rates["charge_per_unit"] * units,
-        "buy_charges": np.where(sells, 0.0, rates["buy_charge_bps"] * BPS * value),
-        "sell_charges": np.where(sells, rates["sell_charge_bps"] * BPS * value, 0.0),
-        "unit_charges": np.where(sells, activity, 0.0),
+        "buy_charges": rounded(np.where(sells, 0.0, rates["buy_charge_bps"] * BPS * value)),
+        "sell_charges": rounded(np.where(sells, rates["sell_charge_bps"] * BPS * value, 0.0)),
+        "unit_charges": rounded(np.where(sells, activity, 0.0)),
         "round_trips": np.where(is_flat, costs.per_trade, 0.0),
     }
 
@@ -120,7 +128,7 @@ class _Rates:
         self._periods: list[Fees] = [fees for _, fees in schedule]
         self._period = np.searchsorted(since, session, side="right")
 
-    def __getitem__(self, name: str) -> FloatArray:
+    def __getitem__(self, name: str) -> Any:
         return np.array([getattr(fees, name) for fees in self._periods])[self._period]
 
     def cap(self, name: str) -> FloatArray:

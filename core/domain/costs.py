@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_CHANGES = 200
+
+Rounding = Literal["none", "cent_up", "cent_nearest"]
+"""How a charge becomes whole hundredths of a unit of money."""
+ROUNDINGS: Final[dict[Rounding, str]] = {
+    "none": "not at all",
+    "cent_up": "up to the cent",
+    "cent_nearest": "to the nearest cent",
+}
 
 
 class Fees(BaseModel):
@@ -23,7 +31,8 @@ class Fees(BaseModel):
     fee        = commission * (1 + commission_tax) + charges
 
     The cap beats the minimum, as at Interactive Brokers. Commission goes to the broker; charges are
-    what exchanges, regulators and states take. Short sales are sales.
+    what exchanges, regulators and states take. Short sales are sales. With `rounding` each of the
+    three terms of one side is in whole cents before it is added.
 
     Attributes:
         fixed: Per order.
@@ -39,6 +48,8 @@ class Fees(BaseModel):
         sell_charge_bps: Of the value of what is sold, such as STT or the SEC fee.
         sell_charge_per_unit: Of what is sold, such as the FINRA TAF.
         sell_charge_maximum: Cap of that; None for none.
+        rounding: Of what only buying or only selling is charged, term by term: not at all, up to
+            the cent, or to the nearest cent, halves up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,6 +67,7 @@ class Fees(BaseModel):
     sell_charge_bps: float = Field(0.0, ge=0, le=10_000)
     sell_charge_per_unit: float = Field(0.0, ge=0, le=1e6)
     sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+    rounding: Rounding = "none"
 
     @property
     def has_charges(self) -> bool:
@@ -95,6 +107,7 @@ class OtherFees(BaseModel):
     sell_charge_bps: float | None = Field(None, ge=0, le=10_000)
     sell_charge_per_unit: float | None = Field(None, ge=0, le=1e6)
     sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+    rounding: Rounding | None = None
 
 
 class CostChange(OtherFees):
@@ -208,4 +221,7 @@ def _said(fees: Fees) -> list[str]:
         (fees.sell_charge_bps or None, "{:g} bps more to sell"),
         (fees.sell_charge_per_unit or None, "{:g} per unit more to sell"),
     )
-    return [words.format(value) for value, words in said if value is not None]
+    words = [words.format(value) for value, words in said if value is not None]
+    if fees.rounding != "none":
+        words.append(f"charges of one side rounded {ROUNDINGS[fees.rounding]}")
+    return words

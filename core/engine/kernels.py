@@ -45,6 +45,9 @@ ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
 BUY, SELL = 0, 1
 FIXED, PER_UNIT, RATE, MINIMUM, CAP_RATE, CAP, TAXED = range(7)
 CHARGE_RATE, CHARGE_UNIT, SIDE_UNIT, SIDE_CAP = 7, 8, 9, 10
+ROUNDED, BOTH_RATE, SIDE_RATE = 11, 12, 13
+# How charges of one side are rounded.
+UNROUNDED, CENT_UP, CENT_NEAREST = 0, 1, 2
 # Slots of the counter array.
 ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
 LIMITED, VOLUME_CAPPED, MARGIN_CALLS = 7, 8, 9
@@ -155,9 +158,22 @@ def fee_of(quantity: float, px: float, t: int, side: float, charges: Charges) ->
     if row[CAP_RATE] < inf:
         fee = min(fee, row[CAP_RATE] * value)
     fee = min(fee, row[CAP]) * row[TAXED]
-    charges = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
-    total: float = fee + (charges + min(row[SIDE_UNIT] * quantity, row[SIDE_CAP]))
+    sold = min(row[SIDE_UNIT] * quantity, row[SIDE_CAP])
+    taken = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
+    if row[ROUNDED] != UNROUNDED:
+        taken = row[BOTH_RATE] * value + row[CHARGE_UNIT] * quantity
+        taken = taken + to_cents(row[SIDE_RATE] * value, row[ROUNDED])
+        sold = to_cents(sold, row[ROUNDED])
+    total: float = fee + (taken + sold)
     return total
+
+
+@register_jitable
+def to_cents(money: float, how: float) -> float:
+    """Round a charge to hundredths, up or to the nearest."""
+    if how == CENT_UP:
+        return float(np.ceil(money * 100.0 - 1e-9)) / 100.0
+    return down(money * 100.0 + 0.5 + 1e-9) / 100.0
 
 
 @register_jitable

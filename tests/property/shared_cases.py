@@ -32,6 +32,7 @@ from tests.factories import (
     random_signals,
     waiting,
     with_limits,
+    with_rounding,
 )
 
 SharedCase = tuple[list[Bars], list[Signals] | Weights, EngineOptions, CostModel]
@@ -47,7 +48,7 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     bars = random_universe(rng, count)
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
-    options, costs = with_chance(options, costs, seed)
+    options, costs = with_chance(options, with_rounding(costs, seed), seed)
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
         return bars, random_weights(rng, bars, leverage=full), options, costs

@@ -863,13 +863,25 @@ def fee_of(fees: dict[str, Any], quantity: float, value: float) -> float:
         fee = min(fee, fees["maximum"])
     fee = fee * (1 + fees["commission_tax"])
     own = fees["buy_charge_bps"] if quantity > 0 else fees["sell_charge_bps"]
-    charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
     selling = 0.0
     if quantity < 0:
         selling = fees["sell_charge_per_unit"] * units
         if fees["sell_charge_maximum"] is not None:
             selling = min(selling, fees["sell_charge_maximum"])
-    return fee + (charges + selling)
+    if fees["rounding"] == "none":
+        charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
+        return fee + (charges + selling)
+    charges = fees["charge_bps"] / 10000 * value + fees["charge_per_unit"] * units
+    charges = charges + cents(own / 10000 * value, fees["rounding"])
+    return fee + (charges + cents(selling, fees["rounding"]))
+
+
+def cents(money: float, rounding: str) -> float:
+    """Whole cents of a charge: none is lost going up, halves go up to the nearest."""
+    if rounding == "cent_up":
+        return math.ceil(100 * money - 1e-9) / 100
+    assert rounding == "cent_nearest"
+    return math.floor(100 * money + 0.5 + 1e-9) / 100
 
 
 def fraction_for(

@@ -240,7 +240,13 @@ SPEC = RunSpec(
         risk_free=0.035,
     ),
     costs=CostModel(
-        per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05, fill_probability=0.9
+        per_unit=0.01,
+        bps=3.0,
+        minimum=1.5,
+        maximum_rate=0.02,
+        tick=0.05,
+        fill_probability=0.9,
+        rounding="cent_up",
     ),
     benchmark="AAPL",
 )
