@@ -348,6 +348,12 @@ def random_case(seed: int, count: int = 120) -> Case:
     )
     case = Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
     case = replace(case, costs=with_rounding(case.costs, seed))
+    others = np.random.default_rng([seed, 9])
+    if others.random() < 0.2:
+        options = case.options.model_copy(
+            update={"shortable": {bars.symbol: others.random() < 0.5}}
+        )
+        case = replace(case, options=options)
     return with_limits(case, np.random.default_rng([seed, 14]))
 
 

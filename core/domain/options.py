@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,9 @@ from core.domain.timeframe import Timeframe
 
 MIN_LOT = 1e-9
 MOST_SEED = 2**32 - 1
+MOST_NAMED = 50
+
+YearlyRate = Annotated[float, Field(ge=0, le=10)]
 
 
 class OptionProxy(BaseModel):
@@ -61,7 +64,9 @@ class EngineOptions(BaseModel):
         maintenance_margin: Share below which positions are cut; 0: no margin calls (R12).
         on_insufficient: Shrink an order that cash cannot cover, or reject it (R9).
         allow_short: Whether short entries are taken (R9).
+        shortable: Symbols for which another leave holds than `allow_short` (R9).
         borrow_rate: Paid on short positions, a year of 360 days (R11).
+        borrow_rates: Symbols that have another rate than `borrow_rate` (R11).
         pyramid: Times a position may be added to (R21).
         max_participation: Share of a bar's volume that may trade; None for no cap (R10).
         rebalance_band: Weights closer than this to what is held change nothing.
@@ -103,7 +108,9 @@ class EngineOptions(BaseModel):
     maintenance_margin: float = Field(0.0, ge=0, le=1)
     on_insufficient: Literal["scale", "reject"] = "scale"
     allow_short: bool = True
-    borrow_rate: float = Field(0.0, ge=0, le=10)
+    shortable: dict[str, bool] = Field(default_factory=dict, max_length=MOST_NAMED)
+    borrow_rate: YearlyRate = 0.0
+    borrow_rates: dict[str, YearlyRate] = Field(default_factory=dict, max_length=MOST_NAMED)
     pyramid: int = Field(0, ge=0, le=1000)
     max_participation: float | None = Field(None, gt=0, le=1)
     rebalance_band: float = Field(0.0, ge=0, le=1)
@@ -125,6 +132,16 @@ class EngineOptions(BaseModel):
     option: OptionProxy | None = None
     close_at_end: bool = False
     risk_free: float = Field(0.0, ge=-0.1, le=1)
+
+    def of_symbol(self, symbol: str) -> EngineOptions:
+        """Give the rules of one symbol: what is said by symbol has become what is said of all."""
+        if not (self.shortable or self.borrow_rates):
+            return self
+        own = {
+            "allow_short": self.shortable.get(symbol, self.allow_short),
+            "borrow_rate": self.borrow_rates.get(symbol, self.borrow_rate),
+        }
+        return self.model_copy(update={**own, "shortable": {}, "borrow_rates": {}})
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

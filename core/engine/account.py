@@ -124,7 +124,7 @@ def simulate_account(
             )
     timeline = timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
-    book = desk.new_book(len(bars))
+    book = _book(bars, options)
     asked, guards = _asked(wanted, bars, timeline, book)
     first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
     charges = convert.charges_of(options, costs, timeline.day)
@@ -151,7 +151,7 @@ def simulate_account(
             guards,
             convert.limits_of(options, symbols),
             convert.config_of(options, first),
-            _extra(options, costs),
+            _extra(options, costs, book),
             charges,
             levy,
             last,
@@ -200,6 +200,15 @@ def simulate_account(
         funding_of=last.funding.copy(),
         fx=rows.fx_close.value if rows.fx_close.step else None,
     )
+
+
+def _book(bars: Sequence[Bars], options: EngineOptions) -> desk.Book:
+    """Give the state before the first row, with what holds for each symbol throughout."""
+    book = desk.new_book(len(bars))
+    for s, each in enumerate(bars):
+        own = options.of_symbol(each.symbol)
+        book[s].shorts, book[s].borrow_rate = own.allow_short, own.borrow_rate
+    return book
 
 
 def _rows(
@@ -436,11 +445,11 @@ def _check_weights(wanted: Weights, shape: tuple[int, ...]) -> None:
             convert.check_level(name, level, shape)
 
 
-def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
+def _extra(options: EngineOptions, costs: CostModel, book: desk.Book) -> desk.Extra:
     option = options.option
     return desk.Extra(
         maintenance=float(options.maintenance_margin),
-        borrow=float(options.borrow_rate),
+        borrow=float(book.borrow_rate.max()),
         pyramid=options.pyramid,
         participation=float(options.max_participation or 0.0),
         band=float(options.rebalance_band),

@@ -393,7 +393,7 @@ def may_not_enter(desk: Desk, t: int, s: int, side: float, halted: bool, closing
     """Count and refuse an entry that the session or the day forbids (R9, R13, R14, R20)."""
     cfg, counters = desk.cfg, desk.out.counters
     flag = desk.rows.grid[t, s].day_flags
-    if side < 0 and not cfg.shorts:
+    if side < 0 and desk.book[s].shorts == 0:
         counters[REJECTIONS] += 1
         return True
     ends = closing and cfg.intraday and flag & SESSION_LAST

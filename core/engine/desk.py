@@ -125,7 +125,10 @@ class Guards(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """Rules only this driver knows; see `EngineOptions`. `delta` is 0 without R18."""
+    """Rules only this driver knows; see `EngineOptions`. `delta` is 0 without R18.
+
+    `borrow` is the highest rate of any symbol; each has its own in the book.
+    """
 
     maintenance: float
     borrow: float
@@ -151,13 +154,13 @@ BOOK = np.dtype(
     [(name, np.float64) for name in (
         "q", "entry", "stop", "target", "trigger", "trail", "best", "worst_seen", "best_seen",
         "room", "cut", "weight", "weight_price", "wish", "trial", "price", "last_mark", "accrued",
-        "dividends", "borrow", "carry", "funding", "fx", "paid",
+        "dividends", "borrow", "carry", "funding", "fx", "paid", "borrow_rate",
     )]
     + [(name, np.int64) for name in (
         "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",
         "weight_row", "row", "code", "rests", "lives_on", "waits", "order", "last_day",
         "max_bars", "ttl", "entry_is_stop", "stop_unit", "target_unit", "trail_unit",
-        "acted", "refused", "rises", "is_done", "fine", "fine_open",
+        "acted", "refused", "rises", "is_done", "fine", "fine_open", "shorts",
     )]
 )  # fmt: skip
 

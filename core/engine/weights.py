@@ -59,7 +59,7 @@ def wish_of(desk: Desk, t: int, s: int, closing: bool) -> float:
     """Signed quantity that a pending weight wants; NaN if what is held is near enough."""
     book, cfg = desk.book, desk.cfg
     weight, q = book[s].weight, book[s].q
-    if weight < 0.0 and not cfg.shorts:
+    if weight < 0.0 and book[s].shorts == 0:
         if book[s].refused == 0:
             desk.out.counters[REJECTIONS] += 1
         book[s].refused = 1

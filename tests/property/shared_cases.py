@@ -49,6 +49,7 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
     options, costs = with_chance(options, with_rounding(costs, seed), seed)
+    options = by_symbol(options, [each.symbol for each in bars], seed)
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
         return bars, random_weights(rng, bars, leverage=full), options, costs
@@ -66,6 +67,20 @@ def with_chance(
     chance = {"fill_probability": float(rng.choice([0.1, 0.5, 0.8, 0.95]))}
     drawn = {"seed": int(rng.choice([0, 1, 2**32 - 1]))}
     return options.model_copy(update=drawn), costs.model_copy(update=chance)
+
+
+def by_symbol(options: EngineOptions, names: Sequence[str], seed: int) -> EngineOptions:
+    """What is said of some symbols only, now and then; drawn apart, as in `with_actions`."""
+    rng = np.random.default_rng([seed, 9])
+    said: dict[str, Any] = {}
+    if rng.random() < 0.25:
+        said["shortable"] = {name: bool(rng.random() < 0.5) for name in names if rng.random() < 0.7}
+    if rng.random() < 0.3:
+        rates = [0.0, 0.003, 0.4]
+        said["borrow_rates"] = {
+            name: float(rng.choice(rates)) for name in names if rng.random() < 0.6
+        }
+    return options.model_copy(update=said)
 
 
 def with_actions(case: SharedCase, seed: int) -> SharedCase:

@@ -204,6 +204,7 @@ class Account:
         self.options = options
         self.costs = costs
         self.signals = signals
+        self.symbol = bars.symbol
         self.bars = list(read_bars(bars))
         self.cash = options.initial_cash
         self.position: Position | None = None
@@ -577,7 +578,7 @@ class Account:
 
     def forbidden(self, order: Order, bar: Bar, *, at_close: bool = False) -> str | None:
         """The first two refusals: shorts not allowed, then session and R20."""
-        if order.side < 0 and not self.options.allow_short:
+        if order.side < 0 and not may_short(self.options, self.symbol):
             return "rejected"
         until = self.options.no_entry_after
         if self.is_square_off_time(bar):
@@ -809,6 +810,11 @@ def in_columns(values: list[float]) -> float:
         half = len(columns) // 2
         columns = [columns[i] + columns[i + half] for i in range(half)]
     return columns[0]
+
+
+def may_short(options: EngineOptions, symbol: str) -> bool:
+    """R9: what is said of a symbol goes before what is said of all."""
+    return options.shortable.get(symbol, options.allow_short)
 
 
 # Prices and fees ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from tests.reference.naive import (
     fraction_for,
     level_price,
     level_value,
+    may_short,
     trail_level,
 )
 from tests.reference.naive_chance import uniform
@@ -72,7 +73,7 @@ class Dealer(Ledger):
     def forbidden(self, s: Symbol, side: int, *, at_close: bool = False) -> str | None:
         """The first two refusals: shorts not allowed, then session and R20."""
         bar, until = s.sure_bar(), self.options.no_entry_after
-        if side < 0 and not self.options.allow_short:
+        if side < 0 and not may_short(self.options, s.name):
             return "rejected"
         if self.is_square_off_time(bar):
             return "blocked"

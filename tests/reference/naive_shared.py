@@ -188,7 +188,10 @@ class SharedAccount(Rebalancer):
         days = bar.session - before.session
         close = before.close / s.splits_between(s.rows[before.row], self.row)
         value = abs(s.holding.quantity) * close * self.multiplier
-        cost = value * self.options.borrow_rate * days / 360 * self.fx(s)
+        rate = self.options.borrow_rate
+        if s.name in self.options.borrow_rates:
+            rate = self.options.borrow_rates[s.name]
+        cost = value * rate * days / 360 * self.fx(s)
         self.cash = self.cash - cost
         self.borrow = self.borrow + cost
         s.borrow = s.borrow + cost

@@ -188,6 +188,7 @@ class Symbol:
         self.splits = [1.0] * count if bars.split is None else bars.split.tolist()
         self.detail = bars.detail
         self.funding = [0.0] * count if bars.funding is None else bars.funding.tolist()
+        self.name = bars.symbol
         self.impact_of = _impact_coefficients(self.bars, self.products())
 
         self.bar: Bar | None = None  # of this row, None when absent

@@ -491,6 +491,50 @@ def test_r11_borrow_is_due_before_the_open_can_take_the_position_away(engine):
     assert run.borrow == pytest.approx(1, rel=1e-15)
 
 
+def named(symbol: str, bars: Bars) -> Bars:
+    return replace(bars, symbol=symbol)
+
+
+def test_r11_a_symbol_with_a_rate_of_its_own_pays_that_one(engine):
+    bars = [named(name, days(100, 100, 100, on=[0, 1, 3])) for name in ("GME", "KO", "IBM")]
+    options = units(10, borrow_rate=0.018, borrow_rates={"GME": 0.36, "IBM": 0.0})
+
+    run = engine(bars, [wants(SHORT, HOLD, HOLD)] * 3, options, ZERO)
+
+    # 1000 for two days: at 36 % and 1.8 % of 360 days, and at nothing
+    assert [of[0] for of in run.of_symbols] == pytest.approx([2.0, 0.1, 0.0], rel=1e-15)
+    assert run.borrow == pytest.approx(2.1, rel=1e-15)
+
+
+def test_r11_borrow_of_one_symbol_only_is_paid_where_all_others_borrow_for_nothing(engine):
+    bars = [named(name, days(100, 100, 100)) for name in ("KO", "GME")]
+
+    run = engine(bars, [wants(SHORT, HOLD, HOLD)] * 2, units(10, borrow_rates={"GME": 0.36}), ZERO)
+
+    assert [of[0] for of in run.of_symbols] == pytest.approx([0.0, 1.0], rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said", "sold"), [(True, {"GME": False}, [1]), (False, {"KO": True}, [1])]
+)
+@pytest.mark.parametrize("how", ["market", "resting", "weights"])
+def test_r9_what_is_said_of_a_symbols_shorts_goes_before_what_is_said_of_all(
+    engine, allowed, said, sold, how
+):
+    bars = [named(name, days(100, (100, 101, 99, 100), 100)) for name in ("GME", "KO")]
+    wanted = [wants(SHORT, HOLD, HOLD)] * 2
+    if how == "resting":
+        price = np.array([100.5, NONE, NONE])
+        wanted = [wants(SHORT, HOLD, HOLD, entry_price=price)] * 2
+    elif how == "weights":
+        wanted = weigh([-0.1, -0.1], [NONE, NONE], [NONE, NONE])
+
+    run = engine(bars, wanted, units(allow_short=allowed, shortable=said), ZERO)
+
+    assert [fill.symbol for fill in run.fills] == sold
+    assert counted(run) == {"rejected": 1}
+
+
 def test_r11_a_long_position_borrows_nothing(engine):
     run = engine([days(100, 100, 100)], [wants(LONG, HOLD, HOLD)], units(borrow_rate=1.0), ZERO)
 

@@ -301,6 +301,14 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
         (EngineOptions(), CostModel()),
         (SPEC.options, SPEC.costs),
         (EngineOptions(funding=False), CostModel()),
+        (
+            EngineOptions(
+                borrow_rate=0.003,
+                borrow_rates={"GME": 0.1 + 0.2, "BRK.B": 0.0},
+                shortable={"GME": False, "KO": True},
+            ),
+            CostModel(),
+        ),
         (TINY_ACCOUNT, ODD_COSTS),
         (
             EngineOptions(

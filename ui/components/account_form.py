@@ -32,6 +32,20 @@ CASH: Final = (
     "all share the cash, and a size in percent is one of the whole equity."
 )
 FILLS: Final = {"next_open": "Next open", "close": "Same close"}
+BY_SYMBOL: Final = (
+    (
+        "borrow_rates",
+        "Borrow rate by symbol",
+        "GME=0.4, AMC=0.2",
+        "Symbols that are dearer or cheaper to borrow than the others: a share a year each.",
+    ),
+    (
+        "shortable",
+        "Shorts by symbol",
+        "GME=no",
+        "Symbols that may be sold short though the others may not, or may not though they may.",
+    ),
+)
 MOMENT: Final = (
     "A decision at a close is filled at the next bar's open. Filling at the same close is possible "
     "in a computer only; such runs carry a badge."
@@ -81,6 +95,8 @@ def show(
         chosen |= _day_limits()
     with st.expander("Margin, volume and options", key="form_margin"):
         chosen |= _margin()
+        chosen |= _by_symbol(symbols)
+        chosen["option"] = _option()
     return chosen
 
 
@@ -95,6 +111,8 @@ def fill(options: EngineOptions) -> None:
             st.session_state[state.option("by_delta")] = value is not None
             for part, given in value or OptionProxy():
                 st.session_state[state.option(part)] = given
+        elif isinstance(value, dict):
+            st.session_state[key] = _said(value)
         elif isinstance(value, time):
             st.session_state[state.exact(key)] = value
             st.session_state[key] = _minute(value)
@@ -184,8 +202,42 @@ def _margin() -> dict[str, Any]:
         )
         chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
         chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
-    chosen["option"] = _option()
     return chosen
+
+
+def _by_symbol(symbols: int) -> dict[str, Any]:
+    """Ask for what is said of single symbols, where there are several or something is said."""
+    kept = [st.session_state.get(state.option(name)) for name, *_ in BY_SYMBOL]
+    if symbols == 1 and not any(kept):
+        return {}
+    chosen: dict[str, Any] = {}
+    for column, (name, label, example, words) in zip(
+        st.columns(2, gap="xsmall"), BY_SYMBOL, strict=True
+    ):
+        with column:
+            said = st.text_input(
+                label,
+                key=state.option(name),
+                placeholder=example,
+                persist_state="session",
+                help=words,
+            )
+        chosen[name] = _pairs(said or "")
+    return chosen
+
+
+def _pairs(said: str) -> dict[str, str]:
+    """Read `GME=0.4, AMC=0.2`; what is wrong with a value is found with the other options."""
+    items = (item.partition("=") for item in said.split(",") if item.strip())
+    return {symbol.strip(): value.strip() for symbol, _, value in items}
+
+
+def _said(pairs: dict[str, float | bool]) -> str:
+    words = {True: "yes", False: "no"}
+    return ", ".join(
+        f"{symbol}={words[value] if isinstance(value, bool) else repr(value)}"
+        for symbol, value in pairs.items()
+    )
 
 
 def _option() -> dict[str, float] | None:
