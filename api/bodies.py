@@ -139,6 +139,12 @@ class EngineOptionsBody(Body):
         max_length=MOST_NAMED,
         description="Rates a year of symbols that have another than `borrow_rate`.",
     )
+    cash_rate: float | None = Field(
+        None, ge=0, le=10, description="Earned a year on cash, less the proceeds of shorts."
+    )
+    margin_rate: float | None = Field(
+        None, ge=0, le=10, description="Paid a year where that cash is below 0."
+    )
     pyramid: int | None = Field(None, ge=0, le=1000)
     max_participation: float | None = Field(None, gt=0, le=1)
     rebalance_band: float | None = Field(None, ge=0, le=1)

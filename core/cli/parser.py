@@ -189,6 +189,10 @@ def _rules(how: _ArgumentGroup) -> None:
         action="append",
         help="of this symbol instead, e.g. GME=0.4 (as --borrow-rate)",
     )
+    how.add_argument("--cash-rate", type=_number, metavar="RATE", help="earned on cash, a year (0)")
+    how.add_argument(
+        "--margin-rate", type=_number, metavar="RATE", help="paid on borrowed cash, a year (0)"
+    )
     how.add_argument("--pyramid", type=_whole, metavar="N", help="times a position is added to (0)")
     how.add_argument(
         "--max-participation",

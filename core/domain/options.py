@@ -67,6 +67,8 @@ class EngineOptions(BaseModel):
         shortable: Symbols for which another leave holds than `allow_short` (R9).
         borrow_rate: Paid on short positions, a year of 360 days (R11).
         borrow_rates: Symbols that have another rate than `borrow_rate` (R11).
+        cash_rate: Earned on cash, less the proceeds of shorts, a year of 360 days (R11).
+        margin_rate: Paid where that is below 0, likewise (R11).
         pyramid: Times a position may be added to (R21).
         max_participation: Share of a bar's volume that may trade; None for no cap (R10).
         rebalance_band: Weights closer than this to what is held change nothing.
@@ -111,6 +113,8 @@ class EngineOptions(BaseModel):
     shortable: dict[str, bool] = Field(default_factory=dict, max_length=MOST_NAMED)
     borrow_rate: YearlyRate = 0.0
     borrow_rates: dict[str, YearlyRate] = Field(default_factory=dict, max_length=MOST_NAMED)
+    cash_rate: YearlyRate = 0.0
+    margin_rate: YearlyRate = 0.0
     pyramid: int = Field(0, ge=0, le=1000)
     max_participation: float | None = Field(None, gt=0, le=1)
     rebalance_band: float = Field(0.0, ge=0, le=1)
@@ -159,6 +163,11 @@ class EngineOptions(BaseModel):
             raise ValueError(
                 f"maintenance_margin {self.maintenance_margin} is above initial_margin "
                 f"{self.initial_margin}, so every position would be called at once"
+            )
+        if self.option is not None and (self.cash_rate or self.margin_rate):
+            raise ValueError(
+                "cash_rate and margin_rate say nothing where options are traded by their delta, "
+                "whose cash is not that of the account"
             )
         if self.protection == "close" and self.intrabar == "path":
             raise ValueError("intrabar=path says nothing where protection=close")

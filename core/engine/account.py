@@ -137,7 +137,11 @@ def simulate_account(
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
     accrued = np.zeros((total, symbols))
     while True:
-        quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(5)
+        quantity, share, account = (
+            np.zeros((total, symbols)),
+            np.zeros(total),
+            np.zeros(desk.ACCOUNT_SLOTS),
+        )
         last = book.copy()
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
@@ -198,6 +202,7 @@ def simulate_account(
         dividends_of=last.dividends.copy(),
         funding=float(account[desk.FUNDING]),
         funding_of=last.funding.copy(),
+        interest=float(account[desk.INTEREST]),
         fx=rows.fx_close.value if rows.fx_close.step else None,
     )
 
@@ -450,6 +455,8 @@ def _extra(options: EngineOptions, costs: CostModel, book: desk.Book) -> desk.Ex
     return desk.Extra(
         maintenance=float(options.maintenance_margin),
         borrow=float(book.borrow_rate.max()),
+        cash_rate=float(options.cash_rate),
+        margin_rate=float(options.margin_rate),
         pyramid=options.pyramid,
         participation=float(options.max_participation or 0.0),
         band=float(options.rebalance_band),

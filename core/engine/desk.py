@@ -18,7 +18,8 @@ from core.engine.kernels import Charges, Config, Limits
 
 ENTRY_REASON = 1
 # Slots of the account.
-CASH, BORROW, CARRY, DIVIDENDS, FUNDING = range(5)
+CASH, BORROW, CARRY, DIVIDENDS, FUNDING, INTEREST = range(6)
+ACCOUNT_SLOTS = 6
 # The reason of a fill that pays a fraction of a lot out (R15).
 SPLIT = 18
 # Rounds in which increases are scaled to the cash they share (R9).
@@ -132,6 +133,8 @@ class Extra(NamedTuple):
 
     maintenance: float
     borrow: float
+    cash_rate: float
+    margin_rate: float
     pyramid: int
     participation: float
     band: float

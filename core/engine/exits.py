@@ -97,7 +97,8 @@ def decide_exits(
 
 def _parts(bars: Bars, options: EngineOptions, costs: CostModel) -> Iterator[tuple[int, Bars]]:
     """Give stretches of bars that share nothing but cash, each with its first row."""
-    if not options.intraday or options.cooldown_bars or costs.impact:
+    lasts = options.cooldown_bars or options.cash_rate or costs.impact
+    if not options.intraday or lasts:
         yield 0, bars
         return
     edges = np.flatnonzero(np.diff(bars.session)) + 1

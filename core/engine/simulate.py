@@ -126,6 +126,8 @@ def needs_general_driver(
     return bool(
         options.maintenance_margin
         or options.of_symbol(bars.symbol).borrow_rate
+        or options.cash_rate
+        or options.margin_rate
         or options.pyramid
         or options.max_participation is not None
         or options.intrabar == "path"

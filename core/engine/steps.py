@@ -18,6 +18,7 @@ from core.engine.desk import (
     DIVIDENDS,
     ENTRY_LIMIT,
     FUNDING,
+    INTEREST,
     MISSED_LIMITS,
     MISSING,
     SPLIT,
@@ -172,6 +173,21 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
         desk.account[BORROW] = desk.account[BORROW] + paid
         book[s].accrued = book[s].accrued - paid
         book[s].borrow = book[s].borrow + paid
+
+
+@register_jitable
+def pay_interest(desk: Desk, t: int) -> None:
+    """Step 0 of an account: interest for the days since its last session (R11)."""
+    book, rows = desk.book, desk.rows
+    own = float(desk.account[CASH])
+    for s in range(len(book)):
+        if book[s].q < 0.0:
+            value = abs(book[s].q) * rows.grid[t - 1, s].mark * desk.charges.multiplier
+            own = own - value * book[s].fx
+    days = rows.day[t] - rows.day[t - 1]
+    paid = own * (desk.extra.cash_rate if own > 0.0 else desk.extra.margin_rate) * days / 360
+    desk.account[CASH] = desk.account[CASH] + paid
+    desk.account[INTEREST] = desk.account[INTEREST] + paid
 
 
 @register_jitable

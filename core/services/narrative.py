@@ -170,6 +170,8 @@ def _limits(options: EngineOptions) -> list[str]:
                 for name, rate in options.borrow_rates.items()
             ),
         ),
+        (options.cash_rate, f"cash earns {options.cash_rate:.3g} a year"),
+        (options.margin_rate, f"borrowed cash costs {options.margin_rate:.3g} a year"),
         (options.option, "options by delta" if options.option else ""),
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
         (options.fx, f"account in {options.account_currency}, {_rates(options)}"),

@@ -185,7 +185,10 @@ class RunEventRow(Base):
 _LATER_GROUPS: Final = ("benchmark", "cash")
 LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
-LATEST_METRICS: Final = ("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs")
+LATEST_METRICS: Final = (
+    *("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs"),
+    "interest",
+)
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:

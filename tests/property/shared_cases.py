@@ -83,6 +83,21 @@ def by_symbol(options: EngineOptions, names: Sequence[str], seed: int) -> Engine
     return options.model_copy(update=said)
 
 
+def with_interest(case: SharedCase, seed: int) -> SharedCase:
+    """The case with interest on its cash, drawn apart from the rest."""
+    rng = np.random.default_rng([seed, 11])
+    bars, wanted, options, costs = case
+    rates = {
+        "cash_rate": float(rng.choice([0.0, 0.03, 0.4])),
+        "margin_rate": float(rng.choice([0.0, 0.06, 0.9])),
+    }
+    given: dict[str, Any] = {**rates, "option": None}
+    if rng.random() < 0.5:  # on credit
+        given |= {"initial_margin": 0.25, "maintenance_margin": 0.0}
+        given |= {"sizing": "percent_of_equity", "size": 250.0}
+    return bars, wanted, options.model_copy(update=given), costs
+
+
 def with_actions(case: SharedCase, seed: int) -> SharedCase:
     """The case with dividends and splits, prices jumping by the ratios.
 

@@ -14,7 +14,16 @@ from tests.reference.naive_shared import run_shared
 from tests.reference.naive_symbol import SharedFill, SharedOutcome, SharedTrade
 
 ROW_COLUMNS = ("ts", "cash", "equity", "quantity", "held")
-FIGURES = ("max_drawdown", "gross_exposure", "ruined", "borrow", "accrued", "dividends", "funding")
+FIGURES = (
+    "interest",
+    "max_drawdown",
+    "gross_exposure",
+    "ruined",
+    "borrow",
+    "accrued",
+    "dividends",
+    "funding",
+)
 EVENTS = {"fills": SharedFill, "trades": SharedTrade}
 SHOWN = 3
 FILL_REST = tuple(SharedFill.__dataclass_fields__)[2:-1]
@@ -89,6 +98,7 @@ def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
             )
         ),
         funding=account.funding,
+        interest=account.interest,
     )
 
 

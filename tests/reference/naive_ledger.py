@@ -55,6 +55,7 @@ class Ledger:
         self.accrued = 0.0
         self.dividends = 0.0
         self.funding = 0.0
+        self.interest = 0.0
         self.margin_factor: float | None = None
         self.held_now = False
         self.day_start = options.initial_cash
@@ -279,6 +280,7 @@ class Ledger:
             dividends=self.dividends,
             of_symbols=[(s.borrow, s.accrued, s.received, s.funding_paid) for s in self.symbols],
             funding=self.funding,
+            interest=self.interest,
         )
 
     def trade(

@@ -74,6 +74,7 @@ class SharedOutcome:
     dividends: float
     of_symbols: list[tuple[float, float, float, float]]
     funding: float = 0.0
+    interest: float = 0.0  # R11: received on the account's cash less paid
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
@@ -86,7 +87,7 @@ def silent(count: int) -> Signals:
 
 
 def units(size: float = 1.0, **more: Any) -> EngineOptions:
-    return EngineOptions(account="shared", sizing="units", size=size, **more)
+    return EngineOptions(**{"account": "shared", "sizing": "units", "size": size, **more})
 
 
 def weigh(*rows: Sequence[float], **more: Any) -> Weights:
@@ -533,6 +534,99 @@ def test_r9_what_is_said_of_a_symbols_shorts_goes_before_what_is_said_of_all(
 
     assert [fill.symbol for fill in run.fills] == sold
     assert counted(run) == {"rejected": 1}
+
+
+def test_r11_cash_earns_for_the_calendar_days_between_sessions(engine):
+    # Friday, Monday, Tuesday: 3 days and 1; 36 % of 360 days are 0.1 % a day.
+    bars = days(100, 100, 100, on=[2, 5, 6])
+
+    run = engine([bars], [silent(3)], units(initial_cash=1_000, cash_rate=0.36), ZERO)
+
+    assert run.interest == pytest.approx(3 + 1.003, rel=1e-15)
+    assert list(run.equity) == pytest.approx([1_000, 1_003, 1_004.003], rel=1e-15)
+
+
+def test_r11_borrowed_cash_pays_the_margin_rate_and_what_is_invested_earns_nothing(engine):
+    bars = days(100, 100, 100, 100)
+    for size, due in ((20, -1.0), (10, 0.0), (5, 0.25)):
+        options = units(
+            size, initial_cash=1_000, initial_margin=0.5, cash_rate=0.18, margin_rate=0.36
+        )
+
+        run = engine([bars], [wants(LONG, HOLD, HOLD, HOLD)], options, ZERO)
+
+        # the first roll, before the purchase, earns half a unit; two more follow, the second on
+        # what the one before left
+        owned = 1_000.5 - 100 * size
+        rate = 0.0005 if owned > 0 else 0.001
+        expected = 0.5 + owned * rate + owned * (1 + rate) * rate
+        assert run.interest == pytest.approx(expected, rel=1e-12)
+        assert (run.interest - 0.5) / 2 == pytest.approx(due, abs=0.01)
+        assert run.cash[-1] == pytest.approx(owned * (1 + rate) ** 2, rel=1e-12)
+        assert run.trades[0].pnl == 0  # interest is no part of a trade
+
+
+@pytest.mark.parametrize(("close", "owned"), [(100, 1_000), (150, 500), (195, 50)])
+def test_r11_the_proceeds_of_a_short_earn_nothing_and_its_loss_is_gone(engine, close, owned):
+    bars = days(100, (100, max(close, 100), 100, close), close)
+    options = units(10, initial_cash=1_000, cash_rate=0.36)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    # a day on 1,000 before it; then cash is 2,001, of which its value at the close is not owned
+    assert run.interest == pytest.approx(1 + (owned + 1) * 0.001, rel=1e-12)
+
+
+def test_r11_the_proceeds_of_a_short_pay_for_no_long_position(engine):
+    bars = [days(100, 100, 100), days(100, 100, 100)]
+    options = units(
+        initial_cash=1_000, sizing="percent_of_equity", initial_margin=0.25, margin_rate=0.36
+    )
+
+    run = engine(bars, weigh([1.5, -1.0], [NONE, NONE], [NONE, NONE]), options, ZERO)
+
+    # 1,500 bought and 1,000 sold: cash is 500, of which 1,000 are the proceeds
+    assert run.cash[1] == 500
+    assert run.interest == pytest.approx(-0.5, rel=1e-12)
+
+
+def test_r11_interest_is_reckoned_before_anything_else_happens_at_the_open(engine):
+    # A dividend of that day is not in it yet, and a split has not changed what is short.
+    bars = days(100, 100, 50, dividend=[0, 0, 5], split=[1, 1, 2])
+    options = units(2, initial_cash=1_000, cash_rate=0.36, **RAW)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    assert run.interest == pytest.approx(1 + (1_201 - 200) * 0.001, rel=1e-12)
+    assert run.dividends == -20
+
+
+def test_r11_one_account_bears_interest_once_a_session_and_not_inside_it(engine):
+    early = days(50, 50, 50, 50, on=[0, 0, 1, 1], minute=[570, 600, 570, 600])
+    late = days(80, 80, 80, on=[0, 1, 3])
+
+    run = engine(
+        [early, late], [silent(4), silent(3)], units(initial_cash=1_000, cash_rate=0.36), ZERO
+    )
+
+    # one day, then two
+    assert run.interest == pytest.approx(1 + 1.001 * 2, rel=1e-12)
+
+
+def test_r11_a_short_in_another_currency_counts_at_the_rate_of_the_opening(engine):
+    bars = days(100, 100, 100, fx=dollars(2, 2, 4, 8))
+    options = units(1, initial_cash=1_000, cash_rate=0.36)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    # sold for 200; on the third day the short is worth 400 of the cash of 1,201
+    assert run.interest == pytest.approx(1 + (1_201 - 400) * 0.001, rel=1e-12)
+
+
+def test_r11_options_by_delta_know_no_interest():
+    for name in ("cash_rate", "margin_rate"):
+        with pytest.raises(ValidationError, match="say nothing where options are traded"):
+            EngineOptions.model_validate({name: 0.1, "option": {}})
 
 
 def test_r11_a_long_position_borrows_nothing(engine):

@@ -304,6 +304,8 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
         (
             EngineOptions(
                 borrow_rate=0.003,
+                cash_rate=0.02,
+                margin_rate=0.065,
                 borrow_rates={"GME": 0.1 + 0.2, "BRK.B": 0.0},
                 shortable={"GME": False, "KO": True},
             ),

@@ -178,6 +178,7 @@ def _margin() -> dict[str, Any]:
     left, right = st.columns(2, gap="xsmall")
     with left:
         chosen["maintenance_margin"] = _number("maintenance_margin", "Margin call at", step=0.05)
+        chosen["cash_rate"] = _number("cash_rate", "Cash earns a year", step=0.01)
         chosen["pyramid"] = _number("pyramid", "Adds to a position", step=1)
         chosen["adjust"] = _choice(
             "adjust",
@@ -195,6 +196,7 @@ def _margin() -> dict[str, Any]:
         chosen["funding"] = _toggle("funding", "Pay funding")
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
+        chosen["margin_rate"] = _number("margin_rate", "Borrowed cash a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
         chosen["intrabar"] = _choice(
