@@ -143,7 +143,7 @@ def _slippage_parts(
     """Tell apart why market and stop orders filled beside their reference price (R4).
 
     The parts in basis points and points follow from the reference price; what is left is that of
-    impact, or of rounding to ticks where nothing else moves the price.
+    impact, else of slippage by the range of bars, else of rounding to ticks.
     """
     none = np.zeros(len(fills))
     parts = {"slippage": none, "spread": none, "impact": none, "ticks": none}
@@ -154,7 +154,11 @@ def _slippage_parts(
     parts["slippage"] = scale * (ref * costs.slippage_bps * BPS + costs.slippage_points)
     parts["spread"] = scale * (ref * costs.half_spread_bps * BPS)
     known = [name for name in ("slippage", "spread") if np.any(parts[name])]
-    rest = "impact" if costs.impact or costs.volume_share else "ticks" if costs.tick else None
+    rest = "ticks" if costs.tick else None
+    if costs.slips_by_range:
+        rest = "slippage"
+    if costs.impact or costs.volume_share:
+        rest = "impact"
     last = rest or (known[-1] if known else "slippage")
     others = sum((parts[name] for name in known if name != last), none)
     parts[last] = fills.slippage - others

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from core.domain.costs import MOST_CHANGES, CostChange, CostModel, OtherFees
+from core.domain.costs import MOST_CHANGES, MOST_SLIPPAGE_BARS, CostChange, CostModel, OtherFees
 
 SHARES: Final = frozenset({"commission_tax"})
 """Shares of a fee: they grow with it, so they are not multiplied."""
-NO_MONEY: Final = frozenset({"tick", "fill_probability", "rounding"})
+NO_MONEY: Final = frozenset({"tick", "fill_probability", "rounding", "slippage_bars"})
 """Figures of a model that are not paid."""
 
 
@@ -35,6 +35,9 @@ class DerivedCosts(OtherFees):
     per_trade: float | None = Field(None, ge=0, le=1e6)
     slippage_bps: float | None = Field(None, ge=0, le=10_000)
     slippage_points: float | None = Field(None, ge=0, le=1e6)
+    slippage_atr: float | None = Field(None, ge=0, le=100)
+    slippage_volatility: float | None = Field(None, ge=0, le=100)
+    slippage_bars: int | None = Field(None, ge=2, le=MOST_SLIPPAGE_BARS)
     half_spread_bps: float | None = Field(None, ge=0, le=10_000)
     impact: float | None = Field(None, ge=0, le=100)
     volume_share: float | None = Field(None, ge=0, le=100)

@@ -18,12 +18,14 @@ from core.engine.chance import misses_of
 from core.engine.detail import fine_of
 from core.engine.grid import lay, mark
 from core.engine.impact import impact_coefficients
+from core.engine.slips import slips_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 
 DELISTED_AFTER_DAYS = 5
 FIRST_TABLE_ROWS = 1024
 _NO_LEVELS = desk.Levels(np.array([[np.nan]]), 0)
 _ALL_FILL = desk.Misses(np.zeros((1, 1, 2), dtype=np.bool_), 0)
+_NO_SLIPS = desk.Levels(np.zeros((1, 1)), 0)
 _ONE_TERM = desk.Levels(np.array([[1.0]]), 0)
 
 
@@ -244,6 +246,10 @@ def _rows(
     if costs.impact:
         moved = _stacked([costs.impact * impact_of(each) for each in bars])
         lay(grid["impact"], moved, number, 0.0)
+    slips = _NO_SLIPS
+    if costs.slips_by_range:
+        found = [slips_of(each, costs, terms_of(each)) for each in bars]
+        slips = desk.Levels(spread(timeline, found, 0.0), 1)
     opening, closing = _fx(bars, timeline)
     return desk.Rows(
         grid,
@@ -255,6 +261,7 @@ def _rows(
         fine_of(bars, number, options),
         opening,
         closing,
+        slips,
     )
 
 
@@ -462,7 +469,7 @@ def _extra(options: EngineOptions, costs: CostModel, book: desk.Book) -> desk.Ex
         band=float(options.rebalance_band),
         path=options.intrabar == "path",
         detail=options.detail is not None,
-        moves_prices=bool(costs.impact or costs.volume_share),
+        moves_prices=bool(costs.impact or costs.volume_share or costs.slips_by_range),
         share_impact=float(costs.volume_share),
         delta=option.delta if option else 0.0,
         gamma=option.gamma if option else 0.0,

@@ -101,22 +101,39 @@ def whole(raw: float, lot: float) -> float:
 @register_jitable
 def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float) -> float:
     """Price of a market or stop fill of `size` units, impact included (R4)."""
-    charges = desk.charges
     if not desk.extra.moves_prices:
-        return worse(ref, direction, charges)
+        return worse(ref, direction, desk.charges)
     more = ref * desk.rows.grid[t, s].impact * sqrt(size)
     share_cost = 0.0
     if desk.extra.share_impact > 0.0:
         volume = desk.rows.grid[t, s].v
         share = min(size / volume, 0.025) if volume > 0.0 else 0.025
         share_cost = ref * desk.extra.share_impact * (share * share)
-    tick = charges.tick
+    return moved_by(desk, t, s, ref, direction, more, share_cost)
+
+
+@register_jitable
+def before_impact(desk: Desk, t: int, s: int, ref: float, direction: float) -> float:
+    """Price of a market or stop fill of hardly anything (R4)."""
+    if not desk.extra.moves_prices:
+        return worse(ref, direction, desk.charges)
+    return moved_by(desk, t, s, ref, direction, 0.0, 0.0)
+
+
+@register_jitable
+def moved_by(
+    desk: Desk, t: int, s: int, ref: float, direction: float, more: float, share_cost: float
+) -> float:
+    """Price of a fill that also pays what prices moved of late, and two parts of impact."""
+    charges, slips = desk.charges, desk.rows.slips
+    slip, tick = slips.value[t * slips.step, s * slips.step], charges.tick
     if direction > 0:
-        px = ref * (1.0 + charges.slip) + charges.slip_points + more + share_cost
+        px = ref * (1.0 + charges.slip) + charges.slip_points + slip + more + share_cost
         if tick > 0:
             px = float(np.ceil(px / tick - 1e-9)) * tick
     else:
-        px = max(ref * (1.0 - charges.slip) - charges.slip_points - more - share_cost, 0.0)
+        px = ref * (1.0 - charges.slip) - charges.slip_points - slip - more - share_cost
+        px = max(px, 0.0)
         if tick > 0:
             px = down(px / tick + 1e-9) * tick
     return float(px)
@@ -340,7 +357,7 @@ def enter(
     book, cfg, charges, extra = desk.book, desk.cfg, desk.charges, desk.extra
     counters = desk.out.counters
     closing = manner == AT_CLOSE
-    px = ref if at_limit else worse(ref, side, charges)
+    px = ref if at_limit else before_impact(desk, t, s, ref, side)
     held = abs(book[s].q)
     stop, target, _ = guard(desk, t, row, s, px, side)
     if held == 0.0 and not (px > 0.0 and stop < side * px and target > side * px):

@@ -94,7 +94,7 @@ class Rows(NamedTuple):
     session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
     products of ratios so far (R15), `misses` the draws of R5, `fine` the finer bars of R6.
     `fx_open` and `fx_close` are rates into the account's currency, NaN before a symbol's first bar
-    (R17).
+    (R17). `slips` are points of slippage by the range of the bars before (R4).
     """
 
     grid: Grid
@@ -106,6 +106,7 @@ class Rows(NamedTuple):
     fine: Fine
     fx_open: Levels
     fx_close: Levels
+    slips: Levels
 
 
 class Wanted(NamedTuple):

@@ -97,7 +97,7 @@ def decide_exits(
 
 def _parts(bars: Bars, options: EngineOptions, costs: CostModel) -> Iterator[tuple[int, Bars]]:
     """Give stretches of bars that share nothing but cash, each with its first row."""
-    lasts = options.cooldown_bars or options.cash_rate or costs.impact
+    lasts = options.cooldown_bars or options.cash_rate or costs.impact or costs.slips_by_range
     if not options.intraday or lasts:
         yield 0, bars
         return

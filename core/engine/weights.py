@@ -7,6 +7,7 @@ from math import nan
 from numba.extending import register_jitable
 
 from core.engine.dealing import (
+    before_impact,
     buy,
     capped,
     equity_at,
@@ -36,7 +37,6 @@ from core.engine.kernels import (
     REVERSE,
     SCALED_CASH,
     fee_of,
-    worse,
 )
 
 
@@ -165,7 +165,7 @@ def wants_more(
         book[s].weight = nan
         return 0.0, 0.0
     side = 1.0 if wish > 0.0 else -1.0
-    px = worse(price_at(desk, t, s, closing), side, desk.charges)
+    px = before_impact(desk, t, s, price_at(desk, t, s, closing), side)
     desk.limits.day[DAY_ENTRIES] += openings
     refused = may_not_enter(desk, t, s, side, halted, closing)
     desk.limits.day[DAY_ENTRIES] -= openings

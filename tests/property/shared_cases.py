@@ -49,6 +49,7 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
     options, costs = with_chance(options, with_rounding(costs, seed), seed)
+    costs = with_slips(costs, seed)
     options = by_symbol(options, [each.symbol for each in bars], seed)
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
@@ -67,6 +68,19 @@ def with_chance(
     chance = {"fill_probability": float(rng.choice([0.1, 0.5, 0.8, 0.95]))}
     drawn = {"seed": int(rng.choice([0, 1, 2**32 - 1]))}
     return options.model_copy(update=drawn), costs.model_copy(update=chance)
+
+
+def with_slips(costs: CostModel, seed: int) -> CostModel:
+    """Slippage by the range of the bars before, now and then; drawn apart, as in `with_actions`."""
+    rng = np.random.default_rng([seed, 44])
+    if rng.random() < 0.75:
+        return costs
+    given = {
+        "slippage_atr": float(rng.choice([0.0, 0.05, 0.5])),
+        "slippage_volatility": float(rng.choice([0.0, 0.1, 1.0])),
+        "slippage_bars": int(rng.choice([2, 3, 14])),
+    }
+    return costs.model_copy(update=given)
 
 
 def by_symbol(options: EngineOptions, names: Sequence[str], seed: int) -> EngineOptions:

@@ -826,22 +826,24 @@ def fill_price(
     side: int,
     kind: str,
     *,
+    moved: float = 0.0,
     impact: float = 0.0,
     share: float = 0.0,
 ) -> float:
     """R4: market class pays slippage and is rounded against us, limit class does neither.
 
-    What a big order pays more, by its impact and its share of volume, is known to the caller.
+    What is paid more because prices move much, and what a big order pays more by its impact and its
+    share of volume, is known to the caller.
     """
     if kind == "limit":
         return reference
     s = (costs.slippage_bps + costs.half_spread_bps) / 10000
     if side > 0:
-        price = reference * (1 + s) + costs.slippage_points + impact + share
+        price = reference * (1 + s) + costs.slippage_points + moved + impact + share
         if costs.tick > 0:
             price = math.ceil(price / costs.tick - 1e-9) * costs.tick
     else:
-        price = max(0.0, reference * (1 - s) - costs.slippage_points - impact - share)
+        price = max(0.0, reference * (1 - s) - costs.slippage_points - moved - impact - share)
         if costs.tick > 0:
             price = math.floor(price / costs.tick + 1e-9) * costs.tick
     return price

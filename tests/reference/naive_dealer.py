@@ -165,7 +165,7 @@ class Dealer(Ledger):
             self.counters["limited"] += 1
             return
         side = order.side
-        price = fill_price(self.costs, reference, side, kind)  # before impact
+        price = fill_price(self.costs, reference, side, kind, moved=self.moved_by(s))
         stop, target, _ = self.protection(s, order.row, side, price)
         opens = s.holding is None  # what an add is protected by hangs on how much it adds
         if not price > 0 or (opens and is_void(side, price, stop, target)):

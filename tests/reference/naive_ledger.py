@@ -170,7 +170,14 @@ class Ledger:
             volume = s.bar.volume if s.bar is not None else 0.0
             part = min(quantity / volume, 0.025) if volume > 0 else 0.025
             share = reference * self.costs.volume_share * (part * part)
-        return fill_price(self.costs, reference, side, kind, impact=impact, share=share)
+        moved = self.moved_by(s)
+        return fill_price(
+            self.costs, reference, side, kind, moved=moved, impact=impact, share=share
+        )
+
+    def moved_by(self, s: Symbol) -> float:
+        """R4: points of slippage by what the bars before this one were like."""
+        return 0.0 if s.bar is None else s.slip_before(s.bar.row, self.costs)
 
     def execute(
         self,

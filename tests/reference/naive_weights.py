@@ -158,7 +158,7 @@ class Rebalancer(Dealer):
         refusal = self.forbidden(s, side, at_close=self.at_close)
         if refusal is None and self.is_limited(s, openings):
             refusal = "limited"
-        price = fill_price(self.costs, self.price_of(s), side, "market")
+        price = fill_price(self.costs, self.price_of(s), side, "market", moved=self.moved_by(s))
         if refusal is None and not price > 0:
             refusal = "rejected"
         if refusal is None and s.holding is None:

@@ -496,6 +496,121 @@ def named(symbol: str, bars: Bars) -> Bars:
     return replace(bars, symbol=symbol)
 
 
+# Slippage by the range of bars (R4) ---------------------------------------------------------------
+
+# True ranges from the second bar on: 4, 6 (up from 102 to 108), 3 and 8 (a gap down from 106).
+MOVING = ((100, 101, 99, 100), (100, 103, 99, 102), (103, 108, 103, 106), (106, 107, 104, 106))
+
+
+def moving(*more: Row) -> Bars:
+    return days(*MOVING, *more)
+
+
+def test_r4_slippage_is_a_multiple_of_the_range_known_before_the_bar(engine):
+    bars = moving((100, 102, 98, 100), (100, 130, 70, 100), (100, 100, 100, 100))
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    orders = wants(HOLD, HOLD, LONG, FLAT, SHORT, FLAT, HOLD)
+
+    run = engine([bars], [orders], units(), costs)
+
+    # Averages of two: (4 + 6) / 2 = 5; (5 + 3) / 2 = 4; (4 + 8) / 2 = 6; (6 + 60) / 2 = 33
+    assert [fill.price for fill in run.fills] == pytest.approx(
+        [106 + 0.5, 100 - 0.4, 100 - 0.6, 100 + 3.3], rel=1e-15
+    )
+    assert [fill.slippage for fill in run.fills] == pytest.approx([0.5, 0.4, 0.6, 3.3], rel=1e-13)
+
+
+def test_r4_no_slippage_by_range_before_as_many_bars_are_over(engine):
+    costs = CostModel(slippage_atr=0.1, slippage_volatility=1.0, slippage_bars=3)
+
+    run = engine([moving()], [wants(HOLD, LONG, FLAT, HOLD)], units(), costs)
+
+    assert [fill.price for fill in run.fills] == [103, 106]
+
+
+def test_r4_slippage_is_a_multiple_of_the_volatility_known_before_the_bar(engine):
+    bars = days(100, 110, 99, 99)
+    costs = CostModel(slippage_volatility=0.5, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, LONG, HOLD)], units(), costs)
+
+    # +10 % and -10 %: a deviation of 10 %, of the close of 99, half of it
+    assert run.fills[0].price == pytest.approx(99 + 4.95, rel=1e-12)
+
+
+def test_r4_both_join_the_other_slippage_before_ticks_and_limits_pay_none(engine):
+    bars = moving((100, 103, 97, 100), (100, 103, 97, 100))
+    costs = CostModel(
+        slippage_atr=0.1, slippage_bars=2, slippage_bps=10, slippage_points=0.25, tick=0.25
+    )
+
+    run = engine(
+        [bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD, HOLD, target=points(1))], units(), costs
+    )
+
+    # 100.1 + 0.25 + 0.4 = 100.75 as it is; out at the target, which is a limit
+    assert [fill.price for fill in run.fills] == [100.75, 101.75]
+
+
+def test_r4_what_a_close_fills_at_does_not_know_the_range_of_its_own_bar(engine):
+    calm, wild = (100, 102, 98, 100), (100, 190, 10, 100)
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    for last in (calm, wild):
+        run = engine(
+            [moving(last)], [wants(HOLD, HOLD, HOLD, HOLD, LONG)], units(fill="close"), costs
+        )
+
+        assert run.fills[0].price == pytest.approx(100.4, rel=1e-15)
+
+
+def test_r4_a_stop_of_a_wild_bar_slips_by_the_range_of_those_before_it(engine):
+    bars = moving((100, 101, 99, 100), (100, 150, 50, 90))
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    orders = wants(HOLD, HOLD, HOLD, LONG, HOLD, HOLD, stop=points(10))
+
+    run = engine([bars], [orders], units(), costs)
+
+    # (4 + 7) / 2 = 5.5 is known at the last bar: 106 to 99 is 7
+    assert [fill.price for fill in run.fills] == pytest.approx([100.4, 90.4 - 0.55], rel=1e-15)
+
+
+def test_r4_r15_ranges_of_before_a_split_count_on_the_terms_after_it(engine):
+    # The same market, quoted in halves from the last bar on.
+    bars = days(*MOVING, (50, 50, 50, 50), split=[1, 1, 1, 1, 2])
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD)], units(**RAW), costs)
+
+    assert run.fills[0].price == pytest.approx(50 + 0.2, rel=1e-15)
+
+
+def test_r4_r15_a_split_is_no_movement_of_the_price(engine):
+    # Quoted at twice as much in the first two bars.
+    before = [tuple(2.0 * price for price in row) for row in MOVING[:2]]
+    bars = days(*before, *MOVING[2:], (100, 100, 100, 100), split=[1, 1, 2, 1, 1])
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD)], units(**RAW), costs)
+
+    assert run.fills[0].price == pytest.approx(100 + 0.4, rel=1e-15)
+
+
+def test_r9_an_entry_takes_no_more_than_cash_with_its_slippage_by_range(engine):
+    bars = moving((100, 100, 100, 100))
+    costs = CostModel(slippage_atr=0.25, slippage_bars=2)
+
+    for wanted in ([wants(HOLD, HOLD, HOLD, LONG, HOLD)], weigh(*[[NONE]] * 3, [1.0], [NONE])):
+        run = engine(
+            [bars], wanted, units(100, sizing="percent_of_equity", initial_cash=1_000), costs
+        )
+
+        # 1,000 / 106 is 9 by the close before; 9 at 101 are 909
+        assert run.fills[0].quantity == 9
+        run = engine([bars], wanted, units(120, initial_cash=1_000, size_ref="fill"), costs)
+        assert run.fills[0].quantity == 9  # and not 10 at 100
+        assert run.cash[-1] == 1_000 - 9 * 101
+
+
 def test_r11_a_symbol_with_a_rate_of_its_own_pays_that_one(engine):
     bars = [named(name, days(100, 100, 100, on=[0, 1, 3])) for name in ("GME", "KO", "IBM")]
     options = units(10, borrow_rate=0.018, borrow_rates={"GME": 0.36, "IBM": 0.0})

@@ -247,6 +247,8 @@ SPEC = RunSpec(
         tick=0.05,
         fill_probability=0.9,
         rounding="cent_up",
+        slippage_atr=0.1,
+        slippage_bars=20,
     ),
     benchmark="AAPL",
 )
