@@ -141,7 +141,7 @@ def attribution_info(_services: Services, run: Run) -> attribution.AttributionIn
         run.by_symbol,
         net_profit=whole or 0.0,
         initial_cash=run.spec.options.initial_cash,
-        accrued=_services.backtests.accrued(run),
+        accrued=_services.backtests.accrued(run) - (interest or 0.0),
         interest=interest or 0.0,
     )
 

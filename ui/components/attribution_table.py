@@ -47,7 +47,8 @@ def show(info: AttributionInfo, *, shared: bool) -> None:
         f"<td>{_money(info.net_profit)}</td>",
         f"<td>{_percent(_points(info))}</td>",
         f"<td></td>{''.join(_sum(info, name) for name in METRICS)}</tr></tfoot></table></div>",
-        f'<p class="wb-muted wb-small wb-notes">{markup.text(basis)}{_accrued(info)}</p>',
+        f'<p class="wb-muted wb-small wb-notes">{markup.text(basis)}',
+        f"{_accrued(info, shared=shared)}</p>",
     )
 
 
@@ -104,11 +105,12 @@ def _toned(words: str, value: float) -> str:
     return f'<span class="{tone}">{markup.text(words)}</span>' if value else markup.text(words)
 
 
-def _accrued(info: AttributionInfo) -> str:
+def _accrued(info: AttributionInfo, *, shared: bool) -> str:
     if not info.accrued:
         return ""
     words = formats.money(info.accrued, signed=True)
+    interest = "" if shared else "interest, "
     return (
-        " Borrow on short positions, funding, dividends, interest and accruals of options: "
+        f" Borrow on short positions, funding, {interest}dividends and accruals of options: "
         f"{markup.text(words)}."
     )

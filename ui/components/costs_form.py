@@ -50,10 +50,8 @@ FIGURES: Final = (
     Figure("sell_charge_bps", "To sell (bps)", 0.1, "Of what is sold, such as STT or SEC fee."),
     Figure("slippage_bps", "Slippage (bps)", 0.5, "Market and stop fills, each side."),
     Figure("slippage_points", "Slippage (points)", 0.05, "The same in points of the price."),
-    Figure("slippage_atr", "Slippage (x ATR)", 0.05, "Times the average true range before."),
-    Figure(
-        "slippage_volatility", "Slippage (x volatility)", 0.05, "Times that of the bars before."
-    ),
+    Figure("slippage_atr", "Slippage (ATR)", 0.05, "Times the average true range before."),
+    Figure("slippage_volatility", "Slippage (sd)", 0.05, "Times the deviation of returns."),
     Figure("slippage_bars", "Bars it looks back", 1.0, "Of the range and the volatility."),
     Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
     Figure("impact", "Impact", 0.1, "Square-root law: impact x day's volatility x √(size / ADV)."),
@@ -63,7 +61,7 @@ FIGURES: Final = (
 )
 
 
-ROUNDING: Final = "To buy, to sell: rounded"
+ROUNDING: Final = "Rounding"
 
 # Fees of a period that have no widget.
 OTHERS: Final = {
@@ -227,7 +225,7 @@ def _rounding() -> Rounding:
         key=state.cost("rounding"),
         persist_state="session",
         on_change=_now_custom,
-        help="What only buying or only selling is charged, each charge of a fill for itself.",
+        help="Of what only buying or only selling is charged, each charge of a fill for itself.",
     )
     return how
 
