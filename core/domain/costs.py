@@ -183,6 +183,12 @@ class CostModel(Fees):
         """Whether slippage follows how far prices moved of late."""
         return self.slippage_atr > 0.0 or self.slippage_volatility > 0.0
 
+    @property
+    def rounds(self) -> bool:
+        """Whether some charge is in whole cents, on some day."""
+        ways = (self.rounding, *(change.rounding for change in self.changes))
+        return any(way not in {None, "none"} for way in ways)
+
     def sale_at(self, price: float) -> float:
         """Give what a market sale at this price fills at, before impact and ticks (R4)."""
         bps = self.slippage_bps + self.half_spread_bps

@@ -98,7 +98,6 @@ _COSTS = frozenset(
         "sell_charge_bps",
         "sell_charge_per_unit",
         "sell_charge_maximum",
-        "rounding",
         "changes",
         "slippage_bps",
         "slippage_points",

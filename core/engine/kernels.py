@@ -62,7 +62,8 @@ class Charges(NamedTuple):
 
     `fees[period, BUY or SELL]` is a row of fee coefficients; the period of bar t is
     `period[t * period_step]`, step 0 where fees never change. `plain` says that RATE is all there
-    is in it: the rest of the sum would add 0 and take a third of a trade's time.
+    is in it: the rest of the sum would add 0 and take a third of a trade's time. `rounds` is None
+    where no charge can be rounded, which leaves the code of that out.
     """
 
     fees: FloatArray
@@ -74,6 +75,7 @@ class Charges(NamedTuple):
     tick: float
     multiplier: float
     plain: bool
+    rounds: bool | None = None
 
 
 class Limits(NamedTuple):
@@ -158,14 +160,22 @@ def fee_of(quantity: float, px: float, t: int, side: float, charges: Charges) ->
     if row[CAP_RATE] < inf:
         fee = min(fee, row[CAP_RATE] * value)
     fee = min(fee, row[CAP]) * row[TAXED]
+    total: float = fee + charged(quantity, value, row, charges.rounds)
+    return total
+
+
+@register_jitable
+def charged(quantity: float, value: float, row: FloatArray, rounds: bool | None) -> float:
+    """What others than the broker take of an order; without `rounds` nothing is in whole cents."""
     sold = min(row[SIDE_UNIT] * quantity, row[SIDE_CAP])
     taken = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
-    if row[ROUNDED] != UNROUNDED:
-        taken = row[BOTH_RATE] * value + row[CHARGE_UNIT] * quantity
-        taken = taken + to_cents(row[SIDE_RATE] * value, row[ROUNDED])
-        sold = to_cents(sold, row[ROUNDED])
-    total: float = fee + (taken + sold)
-    return total
+    if rounds is not None:  # noqa: SIM102 - the compiler leaves out what hangs on None alone
+        if row[ROUNDED] != UNROUNDED:
+            taken = row[BOTH_RATE] * value + row[CHARGE_UNIT] * quantity
+            taken = taken + to_cents(row[SIDE_RATE] * value, row[ROUNDED])
+            sold = to_cents(sold, row[ROUNDED])
+    both: float = taken + sold
+    return both
 
 
 @register_jitable

@@ -136,6 +136,7 @@ def needs_general_driver(
         or costs.impact
         or costs.volume_share
         or costs.slips_by_range
+        or costs.rounds
         or (costs.fill_probability < 1.0 and has_limits)
         or bars.has_dividends
         or bars.has_splits
