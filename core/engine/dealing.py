@@ -23,6 +23,7 @@ from core.engine.kernels import (
     SCALED_CASH,
     SESSION_LAST,
     VOLUME_CAPPED,
+    Charges,
     asked_size,
     down,
     fee_of,
@@ -109,24 +110,30 @@ def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float
         volume = desk.rows.grid[t, s].v
         share = min(size / volume, 0.025) if volume > 0.0 else 0.025
         share_cost = ref * desk.extra.share_impact * (share * share)
-    return moved_by(desk, t, s, ref, direction, more, share_cost)
+    return moved_by(desk.charges, slip_of(desk, t, s), ref, direction, more, share_cost)
 
 
-@register_jitable
+@register_jitable(forceinline=True)  # a call would hand the whole desk over, at every fill
+def slip_of(desk: Desk, t: int, s: int) -> float:
+    """Points of slippage by the range of the bars before (R4)."""
+    slips = desk.rows.slips
+    return float(slips.value[t * slips.step, s * slips.step])
+
+
+@register_jitable(forceinline=True)
 def before_impact(desk: Desk, t: int, s: int, ref: float, direction: float) -> float:
     """Price of a market or stop fill of hardly anything (R4)."""
     if not desk.extra.moves_prices:
         return worse(ref, direction, desk.charges)
-    return moved_by(desk, t, s, ref, direction, 0.0, 0.0)
+    return moved_by(desk.charges, slip_of(desk, t, s), ref, direction, 0.0, 0.0)
 
 
 @register_jitable
 def moved_by(
-    desk: Desk, t: int, s: int, ref: float, direction: float, more: float, share_cost: float
+    charges: Charges, slip: float, ref: float, direction: float, more: float, share_cost: float
 ) -> float:
     """Price of a fill that also pays what prices moved of late, and two parts of impact."""
-    charges, slips = desk.charges, desk.rows.slips
-    slip, tick = slips.value[t * slips.step, s * slips.step], charges.tick
+    tick = charges.tick
     if direction > 0:
         px = ref * (1.0 + charges.slip) + charges.slip_points + slip + more + share_cost
         if tick > 0:
