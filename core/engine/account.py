@@ -129,7 +129,9 @@ def simulate_account(
     book = _book(bars, options)
     asked, guards = _asked(wanted, bars, timeline, book)
     first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
-    charges = convert.charges_of(options, costs, timeline.day)._replace(rounds=True)
+    charges = convert.charges_of(options, costs, timeline.day)
+    # Another kernel where charges are rounded: in that of all others it would take time per fill.
+    charges = charges._replace(rounds=costs.rounds or None)
     levy = charges
     if options.option is not None:
         charges = charges._replace(multiplier=charges.multiplier * options.option.delta)
