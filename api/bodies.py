@@ -35,7 +35,7 @@ from core.domain.bars import Adjust
 from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.engine_words import EngineRequest, read_engine
-from core.domain.options import MOST_SEED, EngineOptions, Sizing
+from core.domain.options import MOST_NAMED, MOST_SEED, EngineOptions, Sizing
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
 
@@ -139,7 +139,23 @@ class EngineOptionsBody(Body):
     )
     on_insufficient: Literal["scale", "reject"] | None = None
     allow_short: bool | None = None
+    shortable: dict[Symbol, bool] | None = Field(
+        None,
+        max_length=MOST_NAMED,
+        description="Symbols that may be sold short though `allow_short` says no, or may not.",
+    )
     borrow_rate: float | None = Field(None, ge=0, le=10)
+    borrow_rates: dict[Symbol, Annotated[float, Field(ge=0, le=10)]] | None = Field(
+        None,
+        max_length=MOST_NAMED,
+        description="Rates a year of symbols that have another than `borrow_rate`.",
+    )
+    cash_rate: float | None = Field(
+        None, ge=0, le=10, description="Earned a year on cash, less the proceeds of shorts."
+    )
+    margin_rate: float | None = Field(
+        None, ge=0, le=10, description="Paid a year where that cash is below 0."
+    )
     pyramid: int | None = Field(None, ge=0, le=1000)
     max_participation: float | None = Field(None, gt=0, le=1)
     rebalance_band: float | None = Field(None, ge=0, le=1)

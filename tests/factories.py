@@ -347,6 +347,13 @@ def random_case(seed: int, count: int = 120) -> Case:
         wildness=int(rng.choice([1, 3, 8])),
     )
     case = Case(bars, random_signals(rng, bars), random_options(rng), random_costs(rng))
+    case = replace(case, costs=with_rounding(case.costs, seed))
+    others = np.random.default_rng([seed, 9])
+    if others.random() < 0.2:
+        options = case.options.model_copy(
+            update={"shortable": {bars.symbol: others.random() < 0.5}}
+        )
+        case = replace(case, options=options)
     return with_sizes(with_limits(case, np.random.default_rng([seed, 14])), seed)
 
 
@@ -386,6 +393,19 @@ def sizes_by_row(
         return float(values[0])
     values[rng.random(count) < rng.choice([0.0, 0.3, 0.9])] = np.nan
     return values
+
+
+def with_rounding(costs: CostModel, seed: int) -> CostModel:
+    """Charges in whole cents, now and then, and from a day on; drawn apart from the rest."""
+    rng = np.random.default_rng([seed, 100])
+    if rng.random() < 0.6:
+        return costs
+    ways = ["none", "cent_up", "cent_nearest"]
+    changes = tuple(
+        change.model_copy(update={"rounding": [None, *ways][int(rng.integers(4))]})
+        for change in costs.changes
+    )
+    return costs.model_copy(update={"rounding": ways[int(rng.integers(1, 3))], "changes": changes})
 
 
 def with_limits(case: Case, rng: np.random.Generator) -> Case:
@@ -565,6 +585,7 @@ def cost_models(draw: st.DrawFn) -> CostModel:
         sell_charge_bps=one(0.0, 15.0),
         sell_charge_per_unit=one(0.0, 0.5),
         sell_charge_maximum=one(None, 2.0),
+        rounding=one("none", "none", "cent_up", "cent_nearest"),
         changes=tuple(
             CostChange(
                 since=date(2020, 1, day), fixed=one(None, 1.0), sell_charge_bps=one(None, 7.0)

@@ -136,11 +136,14 @@ def weights_info(_services: Services, run: Run) -> weights.WeightsInfo:
 def attribution_info(_services: Services, run: Run) -> attribution.AttributionInfo:
     """Give what each symbol contributed to a finished run."""
     whole = run.metrics["net_profit"] if run.metrics else None
+    shared = run.spec.options.account == "shared"
+    interest = run.metrics["interest"] if run.metrics and shared else None
     return attribution.attribution_info(
         run.by_symbol,
         net_profit=whole or 0.0,
         initial_cash=run.spec.options.initial_cash,
-        accrued=_services.backtests.accrued(run),
+        accrued=_services.backtests.accrued(run) - (interest or 0.0),
+        interest=interest or 0.0,
     )
 
 

@@ -73,7 +73,8 @@ class Account:
         gross_exposure: Mean of |position value| over equity.
         notional: Sum of |quantity| x price x multiplier of all fills, in the account's currency.
         fees, slippage: Sums over all fills, money.
-        dividends, borrow, carry, funding: Cash that belongs to no trade, money; see `Simulation`.
+        dividends, borrow, carry, funding, interest: Cash that belongs to no trade, money; see
+            `Simulation`.
         fills: Number of them.
         trades: Closed ones.
         open_trades: Number of positions still open.
@@ -108,6 +109,7 @@ class Account:
     borrow: float
     carry: float
     funding: float
+    interest: float
     fills: int
     trades: ClosedTrades
     open_trades: int
@@ -198,6 +200,7 @@ def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float =
         borrow=sum(each.borrow for each in simulations),
         carry=sum(each.carry for each in simulations),
         funding=sum(each.funding for each in simulations),
+        interest=sum(each.interest for each in simulations),
         fills=sum(len(fill) for fill in fills),
         trades=_closed_trades(simulations),
         open_trades=sum(_open_trades(simulation) for simulation in simulations),

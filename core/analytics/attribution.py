@@ -2,7 +2,8 @@
 
 The contribution of a symbol is money: what its sales brought less what its purchases and fees took,
 plus what accrued on it (dividends and options' gains, less borrow and funding), plus its position
-at the last close. At every time contributions add up to what the account has gained. Metrics of a
+at the last close. At every time contributions add up to what the account has gained, but for the
+interest on its cash, which is no symbol's. Metrics of a
 symbol are those of the curve that begins with the cash of the whole account and gains this symbol's
 contribution only.
 """
@@ -26,7 +27,7 @@ def contributions(account: PortfolioSimulation) -> FloatArray:
 
     Returns:
         Shape (T, S); 0 before a symbol is first traded. Rows sum to `equity - initial_cash`, up to
-        rounding.
+        the interest on cash and rounding.
     """
     fills = account.fills
     paid = np.zeros(account.quantity.shape)

@@ -156,4 +156,5 @@ CATALOG: Mapping[str, Measure] = {
     "borrow": lambda a: a.borrow,
     "carry": lambda a: a.carry,
     "funding": lambda a: a.funding,
+    "interest": lambda a: a.interest,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -100,13 +101,20 @@ def _fee_parts(
     commission = np.minimum(commission, rates.cap("maximum_rate") * value)
     commission = np.minimum(commission, rates.cap("maximum"))
     activity = np.minimum(rates["sell_charge_per_unit"] * units, rates.cap("sell_charge_maximum"))
+    how = rates["rounding"]
+
+    def rounded(charge: FloatArray) -> FloatArray:
+        up = np.ceil(charge * 100.0 - 1e-9) / 100.0
+        nearest = np.floor(charge * 100.0 + 0.5 + 1e-9) / 100.0
+        return np.select([how == "cent_up", how == "cent_nearest"], [up, nearest], charge)
+
     return {
         "commission": commission,
         "commission_tax": commission * rates["commission_tax"],
         "charges": rates["charge_bps"] * BPS * value + rates["charge_per_unit"] * units,
-        "buy_charges": np.where(sells, 0.0, rates["buy_charge_bps"] * BPS * value),
-        "sell_charges": np.where(sells, rates["sell_charge_bps"] * BPS * value, 0.0),
-        "unit_charges": np.where(sells, activity, 0.0),
+        "buy_charges": rounded(np.where(sells, 0.0, rates["buy_charge_bps"] * BPS * value)),
+        "sell_charges": rounded(np.where(sells, rates["sell_charge_bps"] * BPS * value, 0.0)),
+        "unit_charges": rounded(np.where(sells, activity, 0.0)),
         "round_trips": np.where(is_flat, costs.per_trade, 0.0),
     }
 
@@ -120,7 +128,7 @@ class _Rates:
         self._periods: list[Fees] = [fees for _, fees in schedule]
         self._period = np.searchsorted(since, session, side="right")
 
-    def __getitem__(self, name: str) -> FloatArray:
+    def __getitem__(self, name: str) -> Any:
         return np.array([getattr(fees, name) for fees in self._periods])[self._period]
 
     def cap(self, name: str) -> FloatArray:
@@ -135,7 +143,7 @@ def _slippage_parts(
     """Tell apart why market and stop orders filled beside their reference price (R4).
 
     The parts in basis points and points follow from the reference price; what is left is that of
-    impact, or of rounding to ticks where nothing else moves the price.
+    impact, else of slippage by the range of bars, else of rounding to ticks.
     """
     none = np.zeros(len(fills))
     parts = {"slippage": none, "spread": none, "impact": none, "ticks": none}
@@ -146,7 +154,11 @@ def _slippage_parts(
     parts["slippage"] = scale * (ref * costs.slippage_bps * BPS + costs.slippage_points)
     parts["spread"] = scale * (ref * costs.half_spread_bps * BPS)
     known = [name for name in ("slippage", "spread") if np.any(parts[name])]
-    rest = "impact" if costs.impact or costs.volume_share else "ticks" if costs.tick else None
+    rest = "ticks" if costs.tick else None
+    if costs.slips_by_range:
+        rest = "slippage"
+    if costs.impact or costs.volume_share:
+        rest = "impact"
     last = rest or (known[-1] if known else "slippage")
     others = sum((parts[name] for name in known if name != last), none)
     parts[last] = fills.slippage - others

@@ -197,6 +197,22 @@ def _rules(how: _ArgumentGroup) -> None:
     how.add_argument("--on-insufficient", metavar="RULE", help="scale or reject (scale)")
     how.add_argument("--short", action=BooleanOptionalAction, help="take short entries (yes)")
     how.add_argument("--borrow-rate", type=_number, metavar="RATE", help="of shorts, a year (0)")
+    how.add_argument(
+        "--shortable",
+        metavar="SYMBOL=yes|no",
+        action="append",
+        help="whether this symbol may be sold short (as --short)",
+    )
+    how.add_argument(
+        "--borrow-rates",
+        metavar="SYMBOL=RATE",
+        action="append",
+        help="of this symbol instead, e.g. GME=0.4 (as --borrow-rate)",
+    )
+    how.add_argument("--cash-rate", type=_number, metavar="RATE", help="earned on cash, a year (0)")
+    how.add_argument(
+        "--margin-rate", type=_number, metavar="RATE", help="paid on borrowed cash, a year (0)"
+    )
     how.add_argument("--pyramid", type=_whole, metavar="N", help="times a position is added to (0)")
     how.add_argument(
         "--max-participation",

@@ -23,6 +23,8 @@ from core.errors import InvalidInput
 
 # Fields of the engine's options whose option has another name.
 SHORTER = {"initial_cash": "cash", "initial_margin": "margin", "allow_short": "short"}
+# Options that are said by symbol.
+BY_SYMBOL = ("shortable", "borrow_rates")
 # Says of an option that may be none that there shall be none, whatever the strategy sets.
 NONE = "none"
 COST_FILES = (".yaml", ".yml", ".json")
@@ -86,6 +88,7 @@ def spec_of(args: Namespace) -> RunSpec:
     )
     if args.fx is not None:
         options["fx"] = {code.upper(): name for code, name in pairs(args.fx, "--fx").items()}
+    options |= _by_symbol(options)
     options |= {name: None for name in REMOVABLE if options.get(name) in (NONE, [NONE])}
     if options.get("option") is not None:
         proxy = pairs(args.option, "--option")
@@ -110,6 +113,19 @@ def spec_of(args: Namespace) -> RunSpec:
     }
     with problems_of(said_by):
         return RunSpec.model_validate(given)
+
+
+def _by_symbol(options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read `SYMBOL=VALUE` items."""
+    said = {
+        name: pairs(options[name], f"--{name.replace('_', '-')}")
+        for name in BY_SYMBOL
+        if name in options
+    }
+    return {
+        name: {symbol: param_value(text) for symbol, text in items.items()}
+        for name, items in said.items()
+    }
 
 
 def _costs_of(said: Any) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from core.services import Services
 
-BESIDE_TRADES = ("dividends", "borrow", "carry", "funding")
+BESIDE_TRADES = ("dividends", "borrow", "carry", "funding", "interest")
 HEADLINE = (
     "total_return",
     "cagr",

@@ -59,14 +59,19 @@ COST_PARTS: Final = MappingProxyType(
             "Per round trip", "fees", "broker", "Once, with the fill that ends a trade."
         ),
         "slippage": CostPart(
-            "Slippage", "slippage", "market", "In basis points and in points of the price."
+            "Slippage",
+            "slippage",
+            "market",
+            "In basis points, in points of the price, and by the range of the bars before; that "
+            "one with its rounding to ticks.",
         ),
         "spread": CostPart("Half spread", "slippage", "market", "Half the bid-ask spread."),
         "impact": CostPart(
             "Price impact",
             "slippage",
             "market",
-            "What the size of orders did to their price; with a tick, its rounding too.",
+            "What the size of orders did to their price; slippage by range and the rounding to "
+            "ticks too, if there is any.",
         ),
         "ticks": CostPart(
             "Rounding to ticks", "slippage", "market", "Fills are rounded against the trader."

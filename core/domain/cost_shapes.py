@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from core.domain.costs import MOST_CHANGES, CostChange, CostModel, OtherFees
+from core.domain.costs import MOST_CHANGES, MOST_SLIPPAGE_BARS, CostChange, CostModel, OtherFees
 
 SHARES: Final = frozenset({"commission_tax"})
 """Shares of a fee: they grow with it, so they are not multiplied."""
-NO_MONEY: Final = frozenset({"tick", "fill_probability"})
+NO_MONEY: Final = frozenset({"tick", "fill_probability", "rounding", "slippage_bars"})
 """Figures of a model that are not paid."""
 
 
@@ -18,8 +18,8 @@ class DerivedCosts(OtherFees):
     """A cost model made of another: some figures replaced, then all times a number, plus a tick.
 
     Every fee, charge, minimum, cap and concession is multiplied, in every period, and so is each
-    fee exactly. A share of the commission (tax) grows by itself; a cap as a share of the value ends
-    at the whole value.
+    fee exactly, but for what `rounding` adds to it. A share of the commission (tax) grows by
+    itself; a cap as a share of the value ends at the whole value.
 
     Attributes:
         base: Name of a preset.
@@ -35,6 +35,9 @@ class DerivedCosts(OtherFees):
     per_trade: float | None = Field(None, ge=0, le=1e6)
     slippage_bps: float | None = Field(None, ge=0, le=10_000)
     slippage_points: float | None = Field(None, ge=0, le=1e6)
+    slippage_atr: float | None = Field(None, ge=0, le=100)
+    slippage_volatility: float | None = Field(None, ge=0, le=100)
+    slippage_bars: int | None = Field(None, ge=2, le=MOST_SLIPPAGE_BARS)
     half_spread_bps: float | None = Field(None, ge=0, le=10_000)
     impact: float | None = Field(None, ge=0, le=100)
     volume_share: float | None = Field(None, ge=0, le=100)
@@ -56,7 +59,7 @@ class DerivedCosts(OtherFees):
         made = self._times(figures, but=SHARES | NO_MONEY)
         made["slippage_points"] += self.tick
         changes = [
-            {"since": day, **self._times(change, but=SHARES)}
+            {"since": day, **self._times(change, but=SHARES | NO_MONEY)}
             for day, change in sorted(self._changes(base).items())
         ]
         name = self.name or f"{base.name} derived"[:40]

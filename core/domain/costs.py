@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_CHANGES = 200
+MOST_SLIPPAGE_BARS = 1000
+
+Rounding = Literal["none", "cent_up", "cent_nearest"]
+"""How a charge becomes whole hundredths of a unit of money."""
+ROUNDINGS: Final[dict[Rounding, str]] = {
+    "none": "not at all",
+    "cent_up": "up to the cent",
+    "cent_nearest": "to the nearest cent",
+}
 
 
 class Fees(BaseModel):
@@ -23,7 +32,8 @@ class Fees(BaseModel):
     fee        = commission * (1 + commission_tax) + charges
 
     The cap beats the minimum, as at Interactive Brokers. Commission goes to the broker; charges are
-    what exchanges, regulators and states take. Short sales are sales.
+    what exchanges, regulators and states take. Short sales are sales. With `rounding` each of the
+    three terms of one side is in whole cents before it is added.
 
     Attributes:
         fixed: Per order.
@@ -39,6 +49,8 @@ class Fees(BaseModel):
         sell_charge_bps: Of the value of what is sold, such as STT or the SEC fee.
         sell_charge_per_unit: Of what is sold, such as the FINRA TAF.
         sell_charge_maximum: Cap of that; None for none.
+        rounding: Of what only buying or only selling is charged, term by term: not at all, up to
+            the cent, or to the nearest cent, halves up.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -56,6 +68,7 @@ class Fees(BaseModel):
     sell_charge_bps: float = Field(0.0, ge=0, le=10_000)
     sell_charge_per_unit: float = Field(0.0, ge=0, le=1e6)
     sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+    rounding: Rounding = "none"
 
     @property
     def has_charges(self) -> bool:
@@ -95,6 +108,7 @@ class OtherFees(BaseModel):
     sell_charge_bps: float | None = Field(None, ge=0, le=10_000)
     sell_charge_per_unit: float | None = Field(None, ge=0, le=1e6)
     sell_charge_maximum: float | None = Field(None, ge=0, le=1e6)
+    rounding: Rounding | None = None
 
 
 class CostChange(OtherFees):
@@ -114,6 +128,9 @@ class CostModel(Fees):
         per_trade: Once for a round trip, with the fill that ends it.
         slippage_bps: Market and stop orders fill this much worse than the price, in basis points.
         slippage_points: The same in points of the price.
+        slippage_atr: The same as a multiple of the average true range of the bars before.
+        slippage_volatility: The same as a multiple of the deviation of their returns.
+        slippage_bars: How many bars these two look back.
         half_spread_bps: Half the bid-ask spread, in basis points.
         impact: Y of the square-root law: Y sigma_day sqrt(Q / ADV) of the price; 0 for none.
         volume_share: K of K min(Q / V, 2.5 %)^2 of the price; 0 for none.
@@ -126,6 +143,9 @@ class CostModel(Fees):
     per_trade: float = Field(0.0, ge=0, le=1e6)
     slippage_bps: float = Field(0.0, ge=0, le=10_000)
     slippage_points: float = Field(0.0, ge=0, le=1e6)
+    slippage_atr: float = Field(0.0, ge=0, le=100)
+    slippage_volatility: float = Field(0.0, ge=0, le=100)
+    slippage_bars: int = Field(14, ge=2, le=MOST_SLIPPAGE_BARS)
     half_spread_bps: float = Field(0.0, ge=0, le=10_000)
     impact: float = Field(0.0, ge=0, le=100)
     volume_share: float = Field(0.0, ge=0, le=100)
@@ -154,9 +174,20 @@ class CostModel(Fees):
         """Whether trading costs nothing at all, which no result should hide."""
         if self.slippage_bps or self.slippage_points or self.half_spread_bps or self.tick:
             return False
-        if self.per_trade or self.impact or self.volume_share:
+        if self.per_trade or self.impact or self.volume_share or self.slips_by_range:
             return False
         return not any(fees.has_fees for _, fees in self.schedule())
+
+    @property
+    def slips_by_range(self) -> bool:
+        """Whether slippage follows how far prices moved of late."""
+        return self.slippage_atr > 0.0 or self.slippage_volatility > 0.0
+
+    @property
+    def rounds(self) -> bool:
+        """Whether some charge is in whole cents, on some day."""
+        ways = (self.rounding, *(change.rounding for change in self.changes))
+        return any(way not in {None, "none"} for way in ways)
 
     def sale_at(self, price: float) -> float:
         """Give what a market sale at this price fills at, before impact and ticks (R4)."""
@@ -174,20 +205,27 @@ class CostModel(Fees):
             parts.append(f"{self.per_trade:g} per round trip")
         if self.changes:
             parts.append("charges by date")
-        concession = self.slippage_bps + self.half_spread_bps
-        if concession:
-            parts.append(f"{concession:g} bps slippage and spread")
-        if self.slippage_points:
-            parts.append(f"{self.slippage_points:g} points slippage")
-        if self.impact:
-            parts.append(f"square-root impact of {self.impact:g}")
-        if self.volume_share:
-            parts.append(f"volume-share impact of {self.volume_share:g}")
-        if self.tick:
-            parts.append(f"rounded to ticks of {self.tick:g}")
+        parts += self._concessions()
         if not certain:
             parts.append(chance)
         return ", ".join(parts)
+
+    def _concessions(self) -> list[str]:
+        concession = self.slippage_bps + self.half_spread_bps
+        back = f"of the {self.slippage_bars} bars before"
+        said: tuple[tuple[float, str], ...] = (
+            (concession, f"{concession:g} bps slippage and spread"),
+            (self.slippage_points, f"{self.slippage_points:g} points slippage"),
+            (self.slippage_atr, f"slippage of {self.slippage_atr:g} times the ATR {back}"),
+            (
+                self.slippage_volatility,
+                f"slippage of {self.slippage_volatility:g} times the volatility {back}",
+            ),
+            (self.impact, f"square-root impact of {self.impact:g}"),
+            (self.volume_share, f"volume-share impact of {self.volume_share:g}"),
+            (self.tick, f"rounded to ticks of {self.tick:g}"),
+        )
+        return [words for given, words in said if given]
 
 
 def _said(fees: Fees) -> list[str]:
@@ -208,4 +246,7 @@ def _said(fees: Fees) -> list[str]:
         (fees.sell_charge_bps or None, "{:g} bps more to sell"),
         (fees.sell_charge_per_unit or None, "{:g} per unit more to sell"),
     )
-    return [words.format(value) for value, words in said if value is not None]
+    words = [words.format(value) for value, words in said if value is not None]
+    if fees.rounding != "none":
+        words.append(f"charges of one side rounded {ROUNDINGS[fees.rounding]}")
+    return words

@@ -198,6 +198,7 @@ METRICS: dict[str, Metric] = _table(
     ("borrow", "Borrow", "money", "lower", "cash", "Paid for short positions."),
     ("carry", "Option carry", "money", "none", "cash", "Gained by gamma less lost by theta."),
     ("funding", "Funding", "money", "lower", "cash", "Paid for perpetual futures, less received."),
+    ("interest", "Interest", "money", "none", "cash", "Received on cash less paid on borrowed."),
 )
 
 # More than this is not better, and no loss at all is as much (LEAN's figure).

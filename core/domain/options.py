@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +15,9 @@ Sizing = Literal["percent_of_equity", "units", "lots", "value", "risk", "vol_tar
 MIN_LOT = 1e-9
 WHOLE = 100.0  # percent
 MOST_SEED = 2**32 - 1
+MOST_NAMED = 50
+
+YearlyRate = Annotated[float, Field(ge=0, le=10)]
 
 
 class OptionProxy(BaseModel):
@@ -67,7 +70,11 @@ class EngineOptions(BaseModel):
         intrabar_margin: Whether a bar's worst price calls for margin too, for one symbol (R12).
         on_insufficient: Shrink an order that cash cannot cover, or reject it (R9).
         allow_short: Whether short entries are taken (R9).
+        shortable: Symbols for which another leave holds than `allow_short` (R9).
         borrow_rate: Paid on short positions, a year of 360 days (R11).
+        borrow_rates: Symbols that have another rate than `borrow_rate` (R11).
+        cash_rate: Earned on cash, less the proceeds of shorts, a year of 360 days (R11).
+        margin_rate: Paid where that is below 0, likewise (R11).
         pyramid: Times a position may be added to (R21).
         max_participation: Share of a bar's volume that may trade; None for no cap (R10).
         rebalance_band: Weights closer than this to what is held change nothing.
@@ -112,7 +119,11 @@ class EngineOptions(BaseModel):
     intrabar_margin: bool = False
     on_insufficient: Literal["scale", "reject"] = "scale"
     allow_short: bool = True
-    borrow_rate: float = Field(0.0, ge=0, le=10)
+    shortable: dict[str, bool] = Field(default_factory=dict, max_length=MOST_NAMED)
+    borrow_rate: YearlyRate = 0.0
+    borrow_rates: dict[str, YearlyRate] = Field(default_factory=dict, max_length=MOST_NAMED)
+    cash_rate: YearlyRate = 0.0
+    margin_rate: YearlyRate = 0.0
     pyramid: int = Field(0, ge=0, le=1000)
     max_participation: float | None = Field(None, gt=0, le=1)
     rebalance_band: float = Field(0.0, ge=0, le=1)
@@ -136,6 +147,16 @@ class EngineOptions(BaseModel):
     close_at_end: bool = False
     risk_free: float = Field(0.0, ge=-0.1, le=1)
 
+    def of_symbol(self, symbol: str) -> EngineOptions:
+        """Give the rules of one symbol: what is said by symbol has become what is said of all."""
+        if not (self.shortable or self.borrow_rates):
+            return self
+        own = {
+            "allow_short": self.shortable.get(symbol, self.allow_short),
+            "borrow_rate": self.borrow_rates.get(symbol, self.borrow_rate),
+        }
+        return self.model_copy(update={**own, "shortable": {}, "borrow_rates": {}})
+
     @model_validator(mode="after")
     def _sensible(self) -> Self:
         if self.sizing == "lots" and self.lot_size == 0:
@@ -145,8 +166,6 @@ class EngineOptions(BaseModel):
                 f"size is {self.size:g} percent of equity, all of which one stop would lose; "
                 "expected less than 100, such as 1"
             )
-        if self.intrabar_margin and self.maintenance_margin == 0:
-            raise ValueError("intrabar_margin needs a maintenance_margin above 0")
         if wrong := [code for code in self.fx if not CURRENCY.fullmatch(code)]:
             raise ValueError(
                 f"fx names {wrong[0]!r}, expected currencies and their series, such as EUR: EURUSD"
@@ -155,10 +174,21 @@ class EngineOptions(BaseModel):
             raise ValueError(f"lot_size is {self.lot_size}, expected 0 or at least {MIN_LOT}")
         if self.square_off is not None and not self.intraday:
             raise ValueError("square_off needs intraday=true")
+        return self
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> Self:
+        if self.intrabar_margin and self.maintenance_margin == 0:
+            raise ValueError("intrabar_margin needs a maintenance_margin above 0")
         if self.maintenance_margin > self.initial_margin:
             raise ValueError(
                 f"maintenance_margin {self.maintenance_margin} is above initial_margin "
                 f"{self.initial_margin}, so every position would be called at once"
+            )
+        if self.option is not None and (self.cash_rate or self.margin_rate):
+            raise ValueError(
+                "cash_rate and margin_rate say nothing where options are traded by their delta, "
+                "whose cash is not that of the account"
             )
         if self.protection == "close" and self.intrabar == "path":
             raise ValueError("intrabar=path says nothing where protection=close")

@@ -193,6 +193,7 @@ class Simulation:
         dividends: Received on long positions less those paid on short ones, money (R15).
         funding: Paid for positions less what was received for them, money (R17).
         fx: Rate into the account's currency at each close; None for a symbol in that currency.
+        interest: Received on cash less paid on borrowed cash, money (R11).
     """
 
     bars: Bars
@@ -214,6 +215,7 @@ class Simulation:
     funding: float = 0.0
     fx: FloatArray | None = None
     stopped: bool = False
+    interest: float = 0.0
 
     @property
     def cash(self) -> FloatArray:
@@ -243,8 +245,8 @@ class PortfolioSimulation:
         held: Whether there was any position at any moment of the row, shape (T,).
         fills, trades: Of all symbols; their bars are rows of `ts`.
         fill_symbol, trade_symbol: Place of the symbol in `bars`.
-        max_drawdown, gross_exposure, ruined, borrow, carry, dividends, funding, stopped: As in
-            `Simulation`.
+        max_drawdown, gross_exposure, ruined, borrow, carry, dividends, funding, stopped, interest:
+            As in `Simulation`; interest is the account's and no symbol's.
         borrow_of, carry_of, dividends_of, funding_of: The same of each symbol, shape (S,).
         fx: Rates into the account's currency at the close of each row, NaN before a symbol's first
             bar, shape (T, S); None where all symbols are in that currency.
@@ -279,6 +281,7 @@ class PortfolioSimulation:
     funding_of: FloatArray
     fx: FloatArray | None = None
     stopped: bool = False
+    interest: float = 0.0
 
     def own_bars(self, rows: IntArray, symbols: IntArray) -> IntArray:
         """Number rows by the bars of a symbol each: its last bar at or before the row, from 0."""
@@ -310,6 +313,7 @@ class PortfolioSimulation:
             funding=self.funding,
             fx=None if self.fx is None else self.fx[:, 0].copy(),
             stopped=self.stopped,
+            interest=self.interest,
         )
 
 

@@ -18,12 +18,14 @@ from core.engine.chance import misses_of
 from core.engine.detail import fine_of
 from core.engine.grid import lay, lay_bars, mark
 from core.engine.impact import impact_coefficients
+from core.engine.slips import slips_of
 from core.errors import DataProblem, InvalidInput, StrategyFailed
 
 DELISTED_AFTER_DAYS = 5
 FIRST_TABLE_ROWS = 1024
 _NO_LEVELS = desk.Levels(np.array([[np.nan]]), 0)
 _ALL_FILL = desk.Misses(np.zeros((1, 1, 2), dtype=np.bool_), 0)
+_NO_SLIPS = desk.Levels(np.zeros((1, 1)), 0)
 _ONE_TERM = desk.Levels(np.array([[1.0]]), 0)
 
 
@@ -101,11 +103,13 @@ def simulate_account(
     _check(bars, options, costs)
     timeline = timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
-    book = desk.new_book(len(bars))
+    book = _book(bars, options)
     asked, guards = _asked(wanted, bars, timeline, book)
     how_big = _sizes(wanted, bars, timeline, options)
     first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
     charges = convert.charges_of(options, costs, timeline.day)
+    # Another kernel where charges are rounded: in that of all others it would take time per fill.
+    charges = charges._replace(rounds=costs.rounds or None)
     levy = charges
     if options.option is not None:
         charges = charges._replace(multiplier=charges.multiplier * options.option.delta)
@@ -115,7 +119,11 @@ def simulate_account(
     equity, cash, held = np.empty(total), np.empty(total), np.empty(total, dtype=np.bool_)
     accrued = np.zeros((total, symbols))
     while True:
-        quantity, share, account = np.zeros((total, symbols)), np.zeros(total), np.zeros(5)
+        quantity, share, account = (
+            np.zeros((total, symbols)),
+            np.zeros(total),
+            np.zeros(desk.ACCOUNT_SLOTS),
+        )
         last = book.copy()
         out = desk.Out(
             np.empty(size, dtype=desk.TRADE).view(np.recarray),
@@ -130,7 +138,7 @@ def simulate_account(
             how_big,
             convert.limits_of(options, symbols),
             convert.config_of(options, first),
-            _extra(options, costs),
+            _extra(options, costs, book),
             charges,
             levy,
             last,
@@ -177,6 +185,7 @@ def simulate_account(
         dividends_of=last.dividends.copy(),
         funding=float(account[desk.FUNDING]),
         funding_of=last.funding.copy(),
+        interest=float(account[desk.INTEREST]),
         fx=rows.fx_close.value if rows.fx_close.step else None,
         stopped=bool(stopped),
     )
@@ -221,6 +230,15 @@ def _check(bars: Sequence[Bars], options: EngineOptions, costs: CostModel) -> No
         )
 
 
+def _book(bars: Sequence[Bars], options: EngineOptions) -> desk.Book:
+    """Give the state before the first row, with what holds for each symbol throughout."""
+    book = desk.new_book(len(bars))
+    for s, each in enumerate(bars):
+        own = options.of_symbol(each.symbol)
+        book[s].shorts, book[s].borrow_rate = own.allow_short, own.borrow_rate
+    return book
+
+
 def _rows(
     bars: Sequence[Bars], timeline: Timeline, options: EngineOptions, costs: CostModel
 ) -> desk.Rows:
@@ -240,6 +258,10 @@ def _rows(
     if costs.impact:
         moved = _stacked([costs.impact * impact_of(each) for each in bars])
         lay(grid["impact"], moved, number, 0.0)
+    slips = _NO_SLIPS
+    if costs.slips_by_range:
+        found = [slips_of(each, costs, terms_of(each)) for each in bars]
+        slips = desk.Levels(spread(timeline, found, 0.0), 1)
     opening, closing = _fx(bars, timeline)
     return desk.Rows(
         grid,
@@ -251,6 +273,7 @@ def _rows(
         fine_of(bars, number, options),
         opening,
         closing,
+        slips,
     )
 
 
@@ -472,19 +495,21 @@ def _check_weights(wanted: Weights, shape: tuple[int, ...]) -> None:
             convert.check_level(name, level, shape)
 
 
-def _extra(options: EngineOptions, costs: CostModel) -> desk.Extra:
+def _extra(options: EngineOptions, costs: CostModel, book: desk.Book) -> desk.Extra:
     option = options.option
     return desk.Extra(
         maintenance=float(options.maintenance_margin),
         margin_inside=options.intrabar_margin,
         drawdown=float(options.max_dd_limit or 0.0),
-        borrow=float(options.borrow_rate),
+        borrow=float(book.borrow_rate.max()),
+        cash_rate=float(options.cash_rate),
+        margin_rate=float(options.margin_rate),
         pyramid=options.pyramid,
         participation=float(options.max_participation or 0.0),
         band=float(options.rebalance_band),
         path=options.intrabar == "path",
         detail=options.detail is not None,
-        moves_prices=bool(costs.impact or costs.volume_share),
+        moves_prices=bool(costs.impact or costs.volume_share or costs.slips_by_range),
         share_impact=float(costs.volume_share),
         delta=option.delta if option else 0.0,
         gamma=option.gamma if option else 0.0,

@@ -21,6 +21,11 @@ _EPOCH = date(1970, 1, 1)
 Column = TypeVar("Column", bound=np.ndarray[Any, Any])
 
 UNITS = {"percent": kernels.PERCENT, "points": kernels.POINTS, "price": kernels.PRICE}
+_ROUNDINGS = {
+    "none": kernels.UNROUNDED,
+    "cent_up": kernels.CENT_UP,
+    "cent_nearest": kernels.CENT_NEAREST,
+}
 ENTRY_KINDS = ("limit", "stop")
 # Slots of a kernel's counters; the last only the general driver has, in the order of `desk`.
 SLOTS = {
@@ -231,7 +236,7 @@ def has_limits(options: EngineOptions) -> bool:
 
 
 def _fee_table(costs: CostModel, session: Int32Array) -> tuple[FloatArray, IntArray]:
-    """Fee coefficients of each period, shape (P, 2, 11), and the period of each bar, shape (T,)."""
+    """Fee coefficients of each period, shape (P, 2, 14), and the period of each bar, shape (T,)."""
     periods = costs.schedule()
     table = np.array(
         [[_fee_row(fees, is_sale) for is_sale in (False, True)] for _, fees in periods]
@@ -256,6 +261,9 @@ def _fee_row(fees: Fees, is_sale: bool) -> list[float]:
         fees.charge_per_unit,
         fees.sell_charge_per_unit if is_sale else 0.0,
         inf if not is_sale or fees.sell_charge_maximum is None else fees.sell_charge_maximum,
+        _ROUNDINGS[fees.rounding],
+        fees.charge_bps / 10_000,
+        side_bps / 10_000,
     ]
 
 

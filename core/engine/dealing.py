@@ -26,6 +26,7 @@ from core.engine.kernels import (
     SESSION_LAST,
     UNSIZED,
     VOLUME_CAPPED,
+    Charges,
     down,
     fee_of,
     fitted,
@@ -104,22 +105,45 @@ def whole(raw: float, lot: float) -> float:
 @register_jitable
 def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float) -> float:
     """Price of a market or stop fill of `size` units, impact included (R4)."""
-    charges = desk.charges
     if not desk.extra.moves_prices:
-        return worse(ref, direction, charges)
+        return worse(ref, direction, desk.charges)
     more = ref * desk.rows.grid[t, s].impact * sqrt(size)
     share_cost = 0.0
     if desk.extra.share_impact > 0.0:
         volume = desk.rows.grid[t, s].v
         share = min(size / volume, 0.025) if volume > 0.0 else 0.025
         share_cost = ref * desk.extra.share_impact * (share * share)
+    return moved_by(desk.charges, slip_of(desk, t, s), ref, direction, more, share_cost)
+
+
+@register_jitable(forceinline=True)  # a call would hand the whole desk over, at every fill
+def slip_of(desk: Desk, t: int, s: int) -> float:
+    """Points of slippage by the range of the bars before (R4)."""
+    slips = desk.rows.slips
+    return float(slips.value[t * slips.step, s * slips.step])
+
+
+@register_jitable(forceinline=True)
+def before_impact(desk: Desk, t: int, s: int, ref: float, direction: float) -> float:
+    """Price of a market or stop fill of hardly anything (R4)."""
+    if not desk.extra.moves_prices:
+        return worse(ref, direction, desk.charges)
+    return moved_by(desk.charges, slip_of(desk, t, s), ref, direction, 0.0, 0.0)
+
+
+@register_jitable
+def moved_by(
+    charges: Charges, slip: float, ref: float, direction: float, more: float, share_cost: float
+) -> float:
+    """Price of a fill that also pays what prices moved of late, and two parts of impact."""
     tick = charges.tick
     if direction > 0:
-        px = ref * (1.0 + charges.slip) + charges.slip_points + more + share_cost
+        px = ref * (1.0 + charges.slip) + charges.slip_points + slip + more + share_cost
         if tick > 0:
             px = float(np.ceil(px / tick - 1e-9)) * tick
     else:
-        px = max(ref * (1.0 - charges.slip) - charges.slip_points - more - share_cost, 0.0)
+        px = ref * (1.0 - charges.slip) - charges.slip_points - slip - more - share_cost
+        px = max(px, 0.0)
         if tick > 0:
             px = down(px / tick + 1e-9) * tick
     return float(px)
@@ -343,7 +367,7 @@ def enter(
     book, cfg, charges, extra = desk.book, desk.cfg, desk.charges, desk.extra
     counters = desk.out.counters
     closing = manner == AT_CLOSE
-    px = ref if at_limit else worse(ref, side, charges)
+    px = ref if at_limit else before_impact(desk, t, s, ref, side)
     held = abs(book[s].q)
     stop, target, _ = guard(desk, t, row, s, px, side)
     if held == 0.0 and not (px > 0.0 and stop < side * px and target > side * px):
@@ -428,7 +452,7 @@ def may_not_enter(desk: Desk, t: int, s: int, side: float, halted: bool, closing
     """Count and refuse an entry that the session or the day forbids (R9, R13, R14, R20)."""
     cfg, counters = desk.cfg, desk.out.counters
     flag = desk.rows.grid[t, s].day_flags
-    if side < 0 and not cfg.shorts:
+    if side < 0 and desk.book[s].shorts == 0:
         counters[REJECTIONS] += 1
         return True
     ends = closing and cfg.intraday and flag & SESSION_LAST

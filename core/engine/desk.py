@@ -18,7 +18,8 @@ from core.engine.kernels import Charges, Config, Limits
 
 ENTRY_REASON = 1
 # Slots of the account.
-CASH, BORROW, CARRY, DIVIDENDS, FUNDING = range(5)
+CASH, BORROW, CARRY, DIVIDENDS, FUNDING, INTEREST = range(6)
+ACCOUNT_SLOTS = 6
 # The reason of a fill that pays a fraction of a lot out (R15).
 SPLIT = 18
 # Rounds in which increases are scaled to the cash they share (R9).
@@ -93,7 +94,7 @@ class Rows(NamedTuple):
     session of a row, shape (T,). `actions` are in order of rows, then symbols; `terms` are the
     products of ratios so far (R15), `misses` the draws of R5, `fine` the finer bars of R6.
     `fx_open` and `fx_close` are rates into the account's currency, NaN before a symbol's first bar
-    (R17).
+    (R17). `slips` are points of slippage by the range of the bars before (R4).
     """
 
     grid: Grid
@@ -105,6 +106,7 @@ class Rows(NamedTuple):
     fine: Fine
     fx_open: Levels
     fx_close: Levels
+    slips: Levels
 
 
 class Wanted(NamedTuple):
@@ -137,12 +139,15 @@ class Extra(NamedTuple):
     """Rules only this driver knows; see `EngineOptions`.
 
     `drawdown` is 0 without a limit, `delta` without R18; `margin_inside` is for one symbol.
+    `borrow` is the highest rate of any symbol; each has its own in the book.
     """
 
     maintenance: float
     margin_inside: bool
     drawdown: float
     borrow: float
+    cash_rate: float
+    margin_rate: float
     pyramid: int
     participation: float
     band: float
@@ -165,13 +170,13 @@ BOOK = np.dtype(
     [(name, np.float64) for name in (
         "q", "entry", "stop", "target", "trigger", "trail", "best", "worst_seen", "best_seen",
         "room", "cut", "weight", "weight_price", "wish", "trial", "price", "last_mark", "accrued",
-        "dividends", "borrow", "carry", "funding", "fx", "paid",
+        "dividends", "borrow", "carry", "funding", "fx", "paid", "borrow_rate",
     )]
     + [(name, np.int64) for name in (
         "trade", "since", "opened", "trailed", "adds", "left_over", "stopped_out", "pending",
         "weight_row", "row", "code", "rests", "lives_on", "waits", "order", "last_day",
         "max_bars", "ttl", "entry_is_stop", "stop_unit", "target_unit", "trail_unit",
-        "acted", "refused", "rises", "is_done", "fine", "fine_open",
+        "acted", "refused", "rises", "is_done", "fine", "fine_open", "shorts",
     )]
 )  # fmt: skip
 

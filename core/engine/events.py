@@ -243,14 +243,14 @@ def signals_allow(signals: Signals) -> bool:
 def _as_by_default(rules: EngineOptions | CostModel, known: frozenset[str]) -> bool:
     declared: dict[str, Any] = type(rules).model_fields
     return all(
-        _is_plainly(getattr(rules, name), each.default)
+        _is_plainly(getattr(rules, name), each.get_default(call_default_factory=True))
         for name, each in declared.items()
         if name not in known
     )
 
 
 def _is_plainly(value: object, default: object) -> bool:
-    if isinstance(value, (bool, int, float, str)):
+    if isinstance(value, (bool, int, float, str, dict)):
         return value == default
     return value is default
 

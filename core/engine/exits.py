@@ -104,7 +104,8 @@ def decide_exits(
 def _parts(bars: Bars, options: EngineOptions, costs: CostModel) -> Iterator[tuple[int, Bars]]:
     """Give stretches of bars that share nothing but cash, each with its first row."""
     goes_on = options.max_dd_limit is not None or options.sizing == "vol_target"
-    if not options.intraday or options.cooldown_bars or costs.impact or goes_on:
+    lasts = options.cooldown_bars or options.cash_rate or costs.impact or costs.slips_by_range
+    if not options.intraday or lasts or goes_on:
         yield 0, bars
         return
     edges = np.flatnonzero(np.diff(bars.session)) + 1

@@ -48,6 +48,9 @@ ENTRY_BAR, EXIT_BAR, ENTRY_SEQ, EXIT_SEQ = range(4)
 BUY, SELL = 0, 1
 FIXED, PER_UNIT, RATE, MINIMUM, CAP_RATE, CAP, TAXED = range(7)
 CHARGE_RATE, CHARGE_UNIT, SIDE_UNIT, SIDE_CAP = 7, 8, 9, 10
+ROUNDED, BOTH_RATE, SIDE_RATE = 11, 12, 13
+# How charges of one side are rounded.
+UNROUNDED, CENT_UP, CENT_NEAREST = 0, 1, 2
 # Slots of the counter array.
 ENTRIES, DROPPED_LOT, SCALED_CASH, REJECTIONS, EXPIRED, BLOCKED, AMBIGUOUS = range(7)
 LIMITED, VOLUME_CAPPED, MARGIN_CALLS, UNSIZED = 7, 8, 9, 10
@@ -62,7 +65,8 @@ class Charges(NamedTuple):
 
     `fees[period, BUY or SELL]` is a row of fee coefficients; the period of bar t is
     `period[t * period_step]`, step 0 where fees never change. `plain` says that RATE is all there
-    is in it: the rest of the sum would add 0 and take a third of a trade's time.
+    is in it: the rest of the sum would add 0 and take a third of a trade's time. `rounds` is None
+    where no charge can be rounded, which leaves the code of that out.
     """
 
     fees: FloatArray
@@ -74,6 +78,7 @@ class Charges(NamedTuple):
     tick: float
     multiplier: float
     plain: bool
+    rounds: bool | None = None
 
 
 class Limits(NamedTuple):
@@ -173,9 +178,30 @@ def fee_of(quantity: float, px: float, t: int, side: float, charges: Charges) ->
     if row[CAP_RATE] < inf:
         fee = min(fee, row[CAP_RATE] * value)
     fee = min(fee, row[CAP]) * row[TAXED]
-    charges = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
-    total: float = fee + (charges + min(row[SIDE_UNIT] * quantity, row[SIDE_CAP]))
+    total: float = fee + charged(quantity, value, row, charges.rounds)
     return total
+
+
+@register_jitable
+def charged(quantity: float, value: float, row: FloatArray, rounds: bool | None) -> float:
+    """What others than the broker take of an order; without `rounds` nothing is in whole cents."""
+    sold = min(row[SIDE_UNIT] * quantity, row[SIDE_CAP])
+    taken = row[CHARGE_RATE] * value + row[CHARGE_UNIT] * quantity
+    if rounds is not None:  # noqa: SIM102 - the compiler leaves out what hangs on None alone
+        if row[ROUNDED] != UNROUNDED:
+            taken = row[BOTH_RATE] * value + row[CHARGE_UNIT] * quantity
+            taken = taken + to_cents(row[SIDE_RATE] * value, row[ROUNDED])
+            sold = to_cents(sold, row[ROUNDED])
+    both: float = taken + sold
+    return both
+
+
+@register_jitable
+def to_cents(money: float, how: float) -> float:
+    """Round a charge to hundredths, up or to the nearest."""
+    if how == CENT_UP:
+        return float(np.ceil(money * 100.0 - 1e-9)) / 100.0
+    return down(money * 100.0 + 0.5 + 1e-9) / 100.0
 
 
 @register_jitable

@@ -126,6 +126,7 @@ def track_of(
     """
     if not len(bars):
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
+    options = options.of_symbol(bars.symbol)
     is_quick = events.rules_allow(options, costs) and not simulate.needs_general_driver(
         bars, options, costs, _NOTHING
     )

@@ -59,9 +59,10 @@ REASON_CODES = ("", *REASONS)
     SQN100, WIN_STREAK, LOSS_STREAK, BARS_MEDIAN, BARS_MEAN, BARS_MAX, DURATION_MEDIAN,
     DURATION_MEAN, DURATION_MAX, MAE_MEAN, MFE_MEAN, MAE_R, MFE_R, AMBIGUOUS_PCT, FEES, SLIPPAGE,
     TOTAL_COSTS, COST_SHARE, BREAKEVEN_BPS, DIVIDENDS, BORROW, CARRY, FUNDING,
-) = range(72)
+    INTEREST,
+) = range(73)
 # fmt: on
-WIDTH = FUNDING + 1
+WIDTH = INTEREST + 1
 # Reasons, as in REASON_CODES.
 (
     DEFINED, NO_DATA, NO_TRADES, NO_CLOSED_TRADES, TOO_FEW_TRADES, TOO_SHORT, TOO_FEW_PAIRS,
@@ -930,7 +931,7 @@ def measure_python(
     _put(out, why, TOTAL_RETURN, end / fig.start - 1.0)
     _put(out, why, EXPOSURE, fig.held / len(equity))
     _put(out, why, GROSS_EXPOSURE, fig.gross)
-    for slot in (DIVIDENDS, BORROW, CARRY, FUNDING):  # the scalar driver knows none
+    for slot in (DIVIDENDS, BORROW, CARRY, FUNDING, INTEREST):  # the scalar driver knows none
         _put(out, why, slot, 0.0)
     _of_costs(end, table, bars, count, fig, out, why, work)
     _of_trades(table, bars, count, cal, fig, out, why, work)
@@ -997,7 +998,7 @@ def measure_run(simulation: Simulation, calendar: Calendar | None = None) -> Mea
     work = workspace(len(simulation.bars), len(cal.ends), count)
     measure(simulation.equity, table, bars, count, cal, figures, row, why, work.daily, work)
     row[[DIVIDENDS, BORROW, CARRY]] = simulation.dividends, simulation.borrow, simulation.carry
-    row[FUNDING] = simulation.funding
+    row[[FUNDING, INTEREST]] = simulation.funding, simulation.interest
     return Measured(row, why, work.daily)
 
 

@@ -61,6 +61,7 @@ from core.engine.steps import (
     is_square_off_time,
     pay_dividend,
     pay_funding,
+    pay_interest,
     protect,
     protect_in_detail,
     roll_session,
@@ -161,7 +162,8 @@ def run_portfolio_python(
         out: Tables with room for some rows; see the first result.
         equity, cash_out, held: Shape (T,); q_out, accrued: shape (T, S), zeros.
         share: What is held over equity, shape (T,), zeros.
-        account: By CASH, BORROW, CARRY, DIVIDENDS and FUNDING, zeros; what they came to.
+        account: By CASH, BORROW, CARRY, DIVIDENDS, FUNDING and INTEREST, zeros; what they came
+            to.
         active: Shape (S,), scratch.
 
     Returns:
@@ -183,6 +185,7 @@ def run_portfolio_python(
     most = MOST_FILLS * symbols
     converts = rows.fx_open.step != 0
     takes_at_close = by_weight and cfg.fill_at_close
+    is_financed = extra.cash_rate > 0.0 or extra.margin_rate > 0.0
     accrues = extra.borrow > 0.0 or extra.delta > 0.0 or len(rows.actions) > 0
 
     for t in range(total):
@@ -200,7 +203,9 @@ def run_portfolio_python(
         if converts:
             for s in range(symbols):
                 book[s].fx = rows.fx_open.value[t, s]
-        # Step 0: actions, then the session roll.
+        # Step 0: interest of the account, actions, then the session roll.
+        if is_financed and t > 0 and rows.day[t] != rows.day[t - 1]:
+            pay_interest(desk, t)
         while acted < len(actions) and actions[acted].row == t:
             s = actions[acted].symbol
             was_held = was_held or book[s].q != 0.0

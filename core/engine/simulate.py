@@ -54,6 +54,7 @@ def simulate(
     if total == 0:
         raise DataProblem(f"there are no bars of {bars.symbol} in the range asked for")
     convert.check_signals(signals, total)
+    options = options.of_symbol(bars.symbol)
     if needs_general_driver(bars, options, costs, signals):
         return simulate_account([bars], [signals], options, costs, compiled=compiled).alone()
     equity, held = np.empty(total), np.empty(total, dtype=np.bool_)
@@ -126,7 +127,9 @@ def needs_general_driver(
     has_limits = signals is None or not (signals.entry_price is None and signals.target is None)
     return bool(
         options.maintenance_margin
-        or options.borrow_rate
+        or options.of_symbol(bars.symbol).borrow_rate
+        or options.cash_rate
+        or options.margin_rate
         or options.pyramid
         or options.max_participation is not None
         or options.intrabar == "path"
@@ -135,6 +138,8 @@ def needs_general_driver(
         or options.max_dd_limit is not None
         or costs.impact
         or costs.volume_share
+        or costs.slips_by_range
+        or costs.rounds
         or (costs.fill_probability < 1.0 and has_limits)
         or bars.has_dividends
         or bars.has_splits

@@ -18,6 +18,7 @@ from core.engine.desk import (
     DIVIDENDS,
     ENTRY_LIMIT,
     FUNDING,
+    INTEREST,
     MISSED_LIMITS,
     MISSING,
     SPLIT,
@@ -85,7 +86,7 @@ def choose_row(desk: Desk, t: int, s: int) -> None:
         elif cfg.intraday and code != HOLD and rows.grid[row, s].session != rows.grid[t, s].session:
             counters[EXPIRED] += is_entry
             code = HOLD
-        elif rests and code == SHORT and not cfg.shorts:
+        elif rests and code == SHORT and book[s].shorts == 0:
             counters[REJECTIONS] += 1
             code = HOLD
         elif rests and rows.grid[t, s].day_flags & NO_ENTRY:
@@ -160,18 +161,33 @@ def roll_session(desk: Desk, t: int, s: int) -> None:
     """Step 0: borrow for the days since the last session (R11)."""
     book, rows = desk.book, desk.rows
     n = rows.grid[t, s].number
-    if n == 0 or not book[s].q < 0.0 or desk.extra.borrow == 0.0:
+    if n == 0 or not book[s].q < 0.0 or book[s].borrow_rate == 0.0:
         return
     days = rows.grid[t, s].session - rows.grid[rows.row_of[n - 1, s], s].session
     if days > 0:
         before = rows.row_of[n - 1, s]
         last = rows.grid[before, s].c / splits_since(desk, before, t, s)
         value = abs(book[s].q) * last * desk.charges.multiplier
-        paid = value * desk.extra.borrow * days / 360 * book[s].fx
+        paid = value * book[s].borrow_rate * days / 360 * book[s].fx
         desk.account[CASH] = desk.account[CASH] - paid
         desk.account[BORROW] = desk.account[BORROW] + paid
         book[s].accrued = book[s].accrued - paid
         book[s].borrow = book[s].borrow + paid
+
+
+@register_jitable
+def pay_interest(desk: Desk, t: int) -> None:
+    """Step 0 of an account: interest for the days since its last session (R11)."""
+    book, rows = desk.book, desk.rows
+    own = float(desk.account[CASH])
+    for s in range(len(book)):
+        if book[s].q < 0.0:
+            value = abs(book[s].q) * rows.grid[t - 1, s].mark * desk.charges.multiplier
+            own = own - value * book[s].fx
+    days = rows.day[t] - rows.day[t - 1]
+    paid = own * (desk.extra.cash_rate if own > 0.0 else desk.extra.margin_rate) * days / 360
+    desk.account[CASH] = desk.account[CASH] + paid
+    desk.account[INTEREST] = desk.account[INTEREST] + paid
 
 
 @register_jitable

@@ -7,6 +7,7 @@ from math import nan
 from numba.extending import register_jitable
 
 from core.engine.dealing import (
+    before_impact,
     buy,
     capped,
     equity_at,
@@ -36,7 +37,6 @@ from core.engine.kernels import (
     REVERSE,
     SCALED_CASH,
     fee_of,
-    worse,
 )
 
 
@@ -59,7 +59,7 @@ def wish_of(desk: Desk, t: int, s: int, closing: bool) -> float:
     """Signed quantity that a pending weight wants; NaN if what is held is near enough."""
     book, cfg = desk.book, desk.cfg
     weight, q = book[s].weight, book[s].q
-    if weight < 0.0 and not cfg.shorts:
+    if weight < 0.0 and book[s].shorts == 0:
         if book[s].refused == 0:
             desk.out.counters[REJECTIONS] += 1
         book[s].refused = 1
@@ -165,7 +165,7 @@ def wants_more(
         book[s].weight = nan
         return 0.0, 0.0
     side = 1.0 if wish > 0.0 else -1.0
-    px = worse(price_at(desk, t, s, closing), side, desk.charges)
+    px = before_impact(desk, t, s, price_at(desk, t, s, closing), side)
     desk.limits.day[DAY_ENTRIES] += openings
     refused = may_not_enter(desk, t, s, side, halted, closing)
     desk.limits.day[DAY_ENTRIES] -= openings

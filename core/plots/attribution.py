@@ -30,20 +30,30 @@ class AttributionRow(NamedTuple):
     metrics: Metrics
 
 
+class InterestRow(NamedTuple):
+    """What the cash of a shared account earned less what it cost; see `AttributionRow`."""
+
+    pnl: float
+    points: float
+    share: float | None
+
+
 class AttributionInfo(NamedTuple):
     """What the table says.
 
     Attributes:
         rows: Best contribution first.
-        net_profit: Of the run, the sum of all contributions.
+        net_profit: Of the run, the sum of all contributions and of interest.
         zero: Where bars begin, as a share of the room for them.
         accrued: Options' accruals less borrow, money, part of the contributions; 0 for none.
+        interest: On the cash of a shared account, part of no contribution; None for none.
     """
 
     rows: tuple[AttributionRow, ...]
     net_profit: float
     zero: float
     accrued: float
+    interest: InterestRow | None
 
 
 CENT = 0.005
@@ -55,17 +65,22 @@ def attribution_info(
     net_profit: float,
     initial_cash: float,
     accrued: float = 0.0,
+    interest: float = 0.0,
 ) -> AttributionInfo:
     """Order contributions, and lay out a bar for each on one scale around zero."""
     gained = {symbol: float(each["net_profit"] or 0.0) for symbol, each in by_symbol.items()}
     low, high = min(0.0, *gained.values()), max(0.0, *gained.values())
     room = high - low or 1.0
+
+    def share_of(pnl: float) -> float | None:
+        return pnl / net_profit if abs(net_profit) >= CENT else None
+
     rows = [
         AttributionRow(
             symbol=symbol,
             pnl=pnl,
             points=pnl / initial_cash,
-            share=pnl / net_profit if abs(net_profit) >= CENT else None,
+            share=share_of(pnl),
             start=(min(pnl, 0.0) - low) / room,
             width=abs(pnl) / room,
             metrics=by_symbol[symbol],
@@ -73,5 +88,11 @@ def attribution_info(
         for symbol, pnl in sorted(gained.items(), key=lambda item: -item[1])
     ]
     return AttributionInfo(
-        tuple(rows), net_profit, -low / room, accrued if abs(accrued) >= CENT else 0.0
+        tuple(rows),
+        net_profit,
+        -low / room,
+        accrued if abs(accrued) >= CENT else 0.0,
+        InterestRow(interest, interest / initial_cash, share_of(interest))
+        if abs(interest) >= CENT
+        else None,
     )

@@ -493,6 +493,7 @@ class Backtests:
             self._require_detail(symbol, spec.model_copy(update={"options": options}))
         benchmark = self._benchmark(spec, symbols)
         options = settled(options, symbols, benchmark, self._catalog)
+        options = _by_symbol(options, symbols)
         return RunSpec(
             strategy=info.id,
             params=params,
@@ -780,6 +781,29 @@ def _with_defaults(options: EngineOptions, info: StrategyInfo) -> EngineOptions:
             hint=f"Strategy {info.id} sets {', '.join(info.engine)}",
             field="options",
         ) from error
+
+
+def _by_symbol(options: EngineOptions, symbols: Sequence[str]) -> EngineOptions:
+    """Give what is said of single symbols the names of the catalog.
+
+    Raises:
+        InvalidInput: it is said of a symbol the run does not trade, or twice of one.
+    """
+    folded = {name.casefold(): name for name in symbols}
+    named: dict[str, dict[str, Any]] = {}
+    for field in ("shortable", "borrow_rates"):
+        named[field] = {}
+        for said, value in getattr(options, field).items():
+            name = folded.get(said.strip().casefold())
+            if name is None or name in named[field]:
+                raise InvalidInput(
+                    f"{field} names {said[:80]!r}"
+                    + (", which the run does not trade" if name is None else " once more"),
+                    expected=f"one of {', '.join(symbols)}, each at most once",
+                    field=f"options.{field}",
+                )
+            named[field][name] = value
+    return options.model_copy(update=named) if any(named.values()) else options
 
 
 def _suggest(symbol: str, there: Sequence[str]) -> str:

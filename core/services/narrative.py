@@ -113,7 +113,7 @@ def policy(spec: RunSpec, *, weighs: bool = False) -> str:
     parts = [
         _fills(options),
         _size(options, weighs=weighs),
-        "long and short" if options.allow_short else "long only",
+        _sides(options),
         "target and limit fill when touched"
         if options.fill_on_touch
         else "targets need to be traded through, stops to be touched",
@@ -132,6 +132,13 @@ def policy(spec: RunSpec, *, weighs: bool = False) -> str:
     if options.close_at_end:
         parts.append("sold at the last close")
     return f"{'; '.join(parts)}; costs: {sentence_of(spec.costs)}."
+
+
+def _sides(options: EngineOptions) -> str:
+    others = [name for name, may in options.shortable.items() if may != options.allow_short]
+    if options.allow_short:
+        return f"long and short, {_listed(others)} long only" if others else "long and short"
+    return f"long only, {_listed(others)} short too" if others else "long only"
 
 
 def _reading(options: EngineOptions) -> str:
@@ -162,6 +169,15 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.intrabar_margin, "tested at the worst price of a bar too"),
         (options.max_dd_limit, f"ends {_percent(options.max_dd_limit)} below its peak"),
         (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
+        (
+            options.borrow_rates,
+            " and ".join(
+                f"shorts of {name} borrow at {rate:.3g} a year"
+                for name, rate in options.borrow_rates.items()
+            ),
+        ),
+        (options.cash_rate, f"cash earns {options.cash_rate:.3g} a year"),
+        (options.margin_rate, f"borrowed cash costs {options.margin_rate:.3g} a year"),
         (options.option, "options by delta" if options.option else ""),
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
         (options.fx, f"account in {options.account_currency}, {_rates(options)}"),

@@ -6,8 +6,10 @@ from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.run import RunSpec
 
+_DEFAULTS = EngineOptions()
 PREMIUM_COSTS = "nse_options"  # charged on what an option costs
 _NO_DAY_LIMIT = "there is neither a daily_target nor a daily_loss"
+_NO_SHORTS = "nothing is sold short where allow_short is false"
 _NO_WEIGHTS = "it is for strategies that weigh a universe, and this one says long or short"
 _BY_WEIGHT = "the strategy's weights say how much of equity each symbol gets"
 
@@ -25,7 +27,7 @@ def notes_of(spec: RunSpec, *, weighs: bool) -> tuple[str, ...]:
     said = [
         f"{name}={_shown(getattr(spec.options, name))} does nothing: {why}."
         for name, why in _idle(spec.options, spec.costs, weighs=weighs).items()
-        if getattr(spec.options, name) != EngineOptions.model_fields[name].default
+        if getattr(spec.options, name) != getattr(_DEFAULTS, name)
     ]
     if PREMIUM_COSTS in spec.costs.name and spec.options.option is None:
         said.append(
@@ -50,8 +52,8 @@ def _idle(options: EngineOptions, costs: CostModel, *, weighs: bool) -> dict[str
         idle |= dict.fromkeys(("sizing", "size", "volatility_bars", "pyramid"), _BY_WEIGHT)
     else:
         idle["rebalance_band"] = _NO_WEIGHTS
-    if not options.allow_short:
-        idle["borrow_rate"] = "nothing is sold short where allow_short is false"
+    if not (options.allow_short or any(options.shortable.values())):
+        idle |= dict.fromkeys(("borrow_rate", "borrow_rates"), _NO_SHORTS)
     if options.initial_margin == 0.0:
         idle["on_insufficient"] = "cash is not looked at where initial_margin is 0"
     if costs.fill_probability == 1.0:
@@ -60,4 +62,6 @@ def _idle(options: EngineOptions, costs: CostModel, *, weighs: bool) -> dict[str
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{_shown(each)}" for name, each in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

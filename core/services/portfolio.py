@@ -82,7 +82,7 @@ def weights_over_time(
 
 
 def accrued(spec: RunSpec, positions: pl.DataFrame, fills: pl.DataFrame) -> float:
-    """Compute the money that came without a fill: dividends, accruals less borrow and funding.
+    """Compute the money that came without a fill, such as dividends and interest, less borrow.
 
     It is what the cash at the end differs by from the cash at the start and what fills paid.
     """

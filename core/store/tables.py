@@ -187,6 +187,7 @@ LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
 LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
 LATEST_METRICS: Final = ("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs")
 SIZE_COUNTER: Final = "unsized"
+INTEREST_METRIC: Final = "interest"
 
 
 def _metric_columns(added: str = "") -> list[Column[Any]]:
@@ -195,7 +196,7 @@ def _metric_columns(added: str = "") -> list[Column[Any]]:
         name: Integer() if metric.unit == "count" else Double()
         for name, metric in METRICS.items()
         if (metric.group == added if added else metric.group not in _LATER_GROUPS)
-        and name not in LATEST_METRICS
+        and name not in (*LATEST_METRICS, INTEREST_METRIC)
     }
     return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
 
@@ -219,4 +220,5 @@ metrics = Table(
     *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
     *(Column(name, Double(), nullable=True) for name in LATEST_METRICS),
     Column(SIZE_COUNTER, Integer, nullable=False, server_default="0"),
+    Column(INTEREST_METRIC, Double(), nullable=True),
 )

@@ -87,6 +87,20 @@ def test_currencies_are_passed_on_and_checked() -> None:
             options(**wrong)
 
 
+def test_what_is_said_of_single_symbols_is_passed_on_and_checked() -> None:
+    asked = {"borrow_rates": {"GME": 0.4}, "shortable": {"KO": False}}
+    assert options(**asked) == asked
+
+    for wrong in (
+        {"borrow_rates": {"GME": -0.1}},
+        {"borrow_rates": {"GME": "0.4"}},
+        {"borrow_rates": {"": 0.1}},
+        {"shortable": {"KO": 1}},
+    ):
+        with pytest.raises(ValidationError):
+            options(**wrong)
+
+
 def test_lots_are_contracts_held_on_margin() -> None:
     assert options(lots=2) == {
         "sizing": "lots",

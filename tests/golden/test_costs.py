@@ -126,6 +126,101 @@ def test_the_trading_activity_fee_has_a_cap():
     )
 
 
+ROUNDED_FEES = [
+    # 1,000 shares at 100 in June 2026: SEC 100,000 x 20.60/M = 2.06, TAF 1,000 x 0.000195 = 0.195
+    ("cent_up", 1_000, 100.0, 2.06, 0.20),
+    ("cent_nearest", 1_000, 100.0, 2.06, 0.20),
+    # 100 at 25: 0.0515 and 0.0195
+    ("cent_up", 100, 25.0, 0.06, 0.02),
+    ("cent_nearest", 100, 25.0, 0.05, 0.02),
+    # 10 at 10: 0.00206 and 0.00195
+    ("cent_up", 10, 10.0, 0.01, 0.01),
+    ("cent_nearest", 10, 10.0, 0.00, 0.00),
+    # 50,205 at 2, which is 100,410: 2.068446; TAF 9.789975 is a hair below its cap of 9.79
+    ("cent_up", 50_205, 2.0, 2.07, 9.79),
+    ("cent_nearest", 50_205, 2.0, 2.07, 9.79),
+]
+
+
+@pytest.mark.parametrize(("how", "shares", "price", "sec", "taf"), ROUNDED_FEES)
+def test_r4_regulators_fees_are_whole_cents_each_where_that_is_asked_for(
+    how, shares, price, sec, taf
+):
+    costs = costs_from({"base": "ibkr_fixed", "rounding": how})
+
+    bought, sold = round_trip(costs, shares, (price, price), date(2026, 6, 1))
+
+    commission = min(max(0.005 * shares, 1.0), 0.01 * shares * price)
+    assert bought == pytest.approx(commission, abs=1e-12)
+    assert sold == pytest.approx(commission + sec + taf, abs=1e-9)
+
+
+def test_r4_a_charge_of_whole_cents_is_left_as_it_is():
+    # 1.1 x 100 is 110.00000000000001 in binary: not 1.11
+    costs = CostModel(buy_charge_bps=1.1, sell_charge_per_unit=0.0110, rounding="cent_up")
+
+    assert round_trip(costs, 100, (100.0, 100.0)) == pytest.approx((1.10, 1.10), abs=1e-12)
+
+
+def test_r4_what_both_sides_pay_and_the_commission_are_not_rounded():
+    costs = CostModel(
+        per_unit=0.001, charge_per_unit=0.002, charge_bps=0.03, buy_charge_bps=0.01,
+        rounding="cent_up",
+    )  # fmt: skip
+
+    # 0.003, 0.006 and 3 x 100 x 0.03 bps = 0.0009; to buy 0.0003, which is a cent
+    assert round_trip(costs, 3, (100.0, 100.0)) == pytest.approx((0.0099 + 0.01, 0.0099), abs=1e-12)
+
+
+def test_r4_fees_are_rounded_from_a_day_on_and_no_longer_from_another():
+    costs = CostModel(
+        sell_charge_bps=0.25,
+        changes=(
+            CostChange(since=date(2024, 1, 1), rounding="cent_up"),
+            CostChange(since=date(2025, 1, 1), rounding="cent_nearest"),
+            CostChange(since=date(2026, 1, 1), rounding="none"),
+        ),
+    )
+
+    sold = [
+        round_trip(costs, 10, (50.0, 50.0), date(year, 6, 3))[1]
+        for year in (2023, 2024, 2025, 2026)
+    ]
+
+    assert sold == pytest.approx([0.0125, 0.02, 0.01, 0.0125], abs=1e-12)
+
+
+def test_r9_an_entry_takes_no_more_than_cash_with_its_charges_rounded_up():
+    # 100 at 1 for 100 of cash: 99 of them and a charge of 0.0099, which is a cent, are 99.01.
+    costs = CostModel(buy_charge_bps=1.0, rounding="cent_up")
+    bars = make_bars(np.array([1.0, 1.0, 1.0]))
+    signals = signals_at(3, {0: Code.LONG})
+    for lot, bought in ((1.0, 99.0), (0.0, 99.99)):
+        options = EngineOptions(initial_cash=100.0, sizing="units", size=100, lot_size=lot)
+
+        run = simulate(bars, signals, options, costs)
+
+        assert run.fills.quantity.tolist() == pytest.approx([bought], abs=1e-12)
+        assert run.cash[-1] >= 0.0
+        assert run.cash[-1] == pytest.approx(100 - bought - 0.01, abs=1e-9)
+
+
+def test_made_of_a_rounded_model_fees_are_multiplied_before_they_are_rounded():
+    dear = costs_from({"base": "ibkr_fixed", "rounding": "cent_up", "times": 1.5})
+
+    assert dear.rounding == "cent_up"
+    # 1.5 x 0.0515 = 0.07725, 1.5 x 0.0195 = 0.02925
+    assert round_trip(dear, 100, (25.0, 25.0), date(2026, 6, 1))[1] == pytest.approx(
+        1.5 + 0.08 + 0.03, abs=1e-9
+    )
+    assert "charges of one side rounded up to the cent" in sentence_of(dear)
+
+
+def test_no_preset_rounds_because_no_source_of_theirs_says_so():
+    for costs in cost_presets().values():
+        assert {fees.rounding for _, fees in costs.schedule()} == {"none"}
+
+
 def test_each_side_of_a_trade_pays_what_is_due_on_its_own_day():
     bought, sold = round_trip(
         find_costs("nse_options"), 65, (120.0, 126.0), date(2026, 3, 31), sold_on=date(2026, 4, 1)

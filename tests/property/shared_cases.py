@@ -34,6 +34,7 @@ from tests.factories import (
     waiting,
     with_kind_of_size,
     with_limits,
+    with_rounding,
 )
 
 SharedCase = tuple[list[Bars], list[Signals] | Weights, EngineOptions, CostModel]
@@ -49,8 +50,10 @@ def random_shared_case(seed: int, *, count: int = 60) -> SharedCase:
     bars = random_universe(rng, count)
     weighted = bool(rng.random() < 0.4)
     options, costs = random_account(rng, weighted=weighted)
-    options, costs = with_chance(options, costs, seed)
+    options, costs = with_chance(options, with_rounding(costs, seed), seed)
     options = with_ends(options, seed, symbols=len(bars))
+    costs = with_slips(costs, seed)
+    options = by_symbol(options, [each.symbol for each in bars], seed)
     if weighted:
         full = 1 / options.initial_margin if options.maintenance_margin > 0 else 1.0
         return bars, random_weights(rng, bars, leverage=full), options, costs
@@ -102,6 +105,48 @@ def with_chance(
     chance = {"fill_probability": float(rng.choice([0.1, 0.5, 0.8, 0.95]))}
     drawn = {"seed": int(rng.choice([0, 1, 2**32 - 1]))}
     return options.model_copy(update=drawn), costs.model_copy(update=chance)
+
+
+def with_slips(costs: CostModel, seed: int) -> CostModel:
+    """Slippage by the range of the bars before, now and then; drawn apart, as in `with_actions`."""
+    rng = np.random.default_rng([seed, 44])
+    if rng.random() < 0.75:
+        return costs
+    given = {
+        "slippage_atr": float(rng.choice([0.0, 0.05, 0.5])),
+        "slippage_volatility": float(rng.choice([0.0, 0.1, 1.0])),
+        "slippage_bars": int(rng.choice([2, 3, 14])),
+    }
+    return costs.model_copy(update=given)
+
+
+def by_symbol(options: EngineOptions, names: Sequence[str], seed: int) -> EngineOptions:
+    """What is said of some symbols only, now and then; drawn apart, as in `with_actions`."""
+    rng = np.random.default_rng([seed, 9])
+    said: dict[str, Any] = {}
+    if rng.random() < 0.25:
+        said["shortable"] = {name: bool(rng.random() < 0.5) for name in names if rng.random() < 0.7}
+    if rng.random() < 0.3:
+        rates = [0.0, 0.003, 0.4]
+        said["borrow_rates"] = {
+            name: float(rng.choice(rates)) for name in names if rng.random() < 0.6
+        }
+    return options.model_copy(update=said)
+
+
+def with_interest(case: SharedCase, seed: int) -> SharedCase:
+    """The case with interest on its cash, drawn apart from the rest."""
+    rng = np.random.default_rng([seed, 11])
+    bars, wanted, options, costs = case
+    rates = {
+        "cash_rate": float(rng.choice([0.0, 0.03, 0.4])),
+        "margin_rate": float(rng.choice([0.0, 0.06, 0.9])),
+    }
+    given: dict[str, Any] = {**rates, "option": None}
+    if rng.random() < 0.5:  # on credit
+        given |= {"initial_margin": 0.25, "maintenance_margin": 0.0}
+        given |= {"sizing": "percent_of_equity", "size": 250.0}
+    return bars, wanted, options.model_copy(update=given), costs
 
 
 def with_actions(case: SharedCase, seed: int) -> SharedCase:

@@ -14,6 +14,7 @@ from tests.property.shared_cases import (
     random_shared_case,
     with_actions,
     with_detail,
+    with_interest,
     with_rates,
 )
 from tests.reference.compare import compiled as compiled_alone
@@ -86,6 +87,23 @@ def test_driver_and_twin_agree_with_the_judge_over_currencies_and_funding(part):
         assert shared_differences(expected, twin(*case)) == [], f"seed {seed}"
     wanted = ("funding", "rates", "MARGIN", "RUIN", "scaled_cash", "margin_calls", "REBALANCE")
     assert {name: seen[name] for name in wanted if not seen[name]} == {}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_driver_and_twin_agree_with_the_judge_over_interest(part):
+    seen: Counter[str] = Counter()
+    for seed in SEEDS[part::PARTS]:
+        case = random_shared_case(seed)
+        if seed % 3:
+            case = with_actions(case, seed)
+        case = with_interest(with_rates(case, seed) if seed % 2 else case, seed)
+        expected = run_shared(*case)
+        seen.update(earned=expected.interest > 0, paid=expected.interest < 0)
+        seen["shorts"] += expected.interest != 0 and any(f.quantity < 0 for f in expected.fills)
+
+        assert shared_differences(expected, compiled(*case)) == [], f"seed {seed}"
+        assert shared_differences(expected, twin(*case)) == [], f"seed {seed}"
+    assert min(seen.values()) > 0
 
 
 def test_the_seeds_meet_every_reason_and_every_counter():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.analytics.attribution import contributions
 from core.domain.bars import Bars
 from core.domain.fx import FxRates
 from core.domain.signals import Code, Level, Signals, Weights
@@ -24,6 +25,7 @@ from tests.property.shared_cases import (
     SharedCase,
     random_shared_case,
     with_actions,
+    with_interest,
     with_rates,
 )
 from tests.property.test_shared_reference import in_order, on_the_grid, scaled
@@ -31,6 +33,7 @@ from tests.reference.compare_shared import compiled, outcome_of_account, shared_
 from tests.reference.naive_shared import run_shared
 
 SEEDS = range(1_000, 1_200)
+FREE: dict[str, Any] = {"borrow_rate": 0.0, "borrow_rates": {}}  # to borrow
 
 
 def bits(run: Any) -> bytes:
@@ -55,7 +58,7 @@ def test_cash_is_what_fills_leave_and_equity_what_is_held_besides():
     filled = 0
     for seed in SEEDS:
         case = random_shared_case(seed)
-        case = (*case[:2], case[2].model_copy(update={"borrow_rate": 0.0, "option": None}), case[3])
+        case = (*case[:2], case[2].model_copy(update={**FREE, "option": None}), case[3])
         run = simulate_account(*case)
         cash, held, n = case[2].initial_cash, np.zeros(len(case[0])), 0
 
@@ -92,6 +95,24 @@ def test_what_was_gained_is_trades_less_borrow_and_what_options_accrued():
         assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
 
 
+def test_interest_is_the_other_part_of_what_was_gained():
+    paid = earned = 0
+    for seed in SEEDS:
+        case = with_interest(with_actions(random_shared_case(seed), seed), seed)
+        run = simulate_account(*case)
+
+        turnover = np.abs(run.fills.quantity * run.fills.price).sum() * run.multiplier
+        explained = run.trades.pnl.sum() - run.borrow + run.dividends + run.interest
+        gained = run.equity[-1] - case[2].initial_cash
+        scale = turnover + case[2].initial_cash + abs(run.interest)
+        assert gained == pytest.approx(explained, abs=1e-11 * scale), f"seed {seed}"
+        together = contributions(run).sum(axis=1)[-1]
+        assert together + run.interest == pytest.approx(gained, abs=1e-11 * scale)
+        earned += run.interest > 0.0
+        paid += run.interest < 0.0
+    assert min(earned, paid) > 5
+
+
 # Currencies ------------------------------------------------------------------------------------
 
 
@@ -100,7 +121,7 @@ def test_cash_is_what_fills_leave_at_their_rates():
     filled = 0
     for seed in SEEDS:
         bars, wanted, options, costs = with_rates(random_shared_case(seed), seed)
-        options = options.model_copy(update={"borrow_rate": 0.0, "funding": False})
+        options = options.model_copy(update={**FREE, "funding": False})
         run = simulate_account(bars, wanted, options, costs)
         assert run.fills.fx is not None
         assert run.fx is not None

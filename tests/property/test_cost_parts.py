@@ -41,7 +41,9 @@ def dear(costs: CostModel, bars: Bars, seed: int) -> CostModel:
         return costs
     half = EPOCH + timedelta(days=int(bars.session[len(bars) // 2]))
     changes = (CostChange(since=half, sell_charge_bps=9.0, fixed=2.0, minimum=3.0, maximum=4.0),)
-    model = costs.model_dump() | EVERYTHING | {"changes": changes if seed % 3 == 1 else ()}
+    how = ("none", "cent_up", "cent_nearest")[seed // 3 % 3]
+    model = costs.model_dump() | EVERYTHING | {"rounding": how}
+    model |= {"changes": changes if seed % 3 == 1 else ()}
     return CostModel(**model)
 
 

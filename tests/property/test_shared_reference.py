@@ -203,6 +203,7 @@ def without_account_rules(case: SharedCase) -> SharedCase:
         "pyramid": 0,
         "max_participation": None,
         "borrow_rate": 0.0,
+        "borrow_rates": {},
         "intrabar": "conservative",
         "intrabar_margin": False,
         "max_dd_limit": None,
@@ -248,6 +249,7 @@ def on_the_grid(case: SharedCase) -> SharedCase:
         "sizing": "units" if options.sizing == "lots" else options.sizing,
         "multiplier": 1.0,
         "borrow_rate": 0.0,
+        "borrow_rates": {},
         "initial_margin": 1.0 if options.initial_margin == 1.0 else 0.25,
         "maintenance_margin": 0.0 if options.maintenance_margin == 0.0 else 0.25,
         "max_trades_per_day": None,  # whoever comes first has them

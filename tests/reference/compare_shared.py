@@ -15,6 +15,7 @@ from tests.reference.naive_symbol import SharedFill, SharedOutcome, SharedTrade
 
 ROW_COLUMNS = ("ts", "cash", "equity", "quantity", "held")
 FIGURES = (
+    "interest",
     "max_drawdown",
     "gross_exposure",
     "ruined",
@@ -99,6 +100,7 @@ def outcome_of_account(account: PortfolioSimulation) -> SharedOutcome:
         ),
         funding=account.funding,
         stopped=account.stopped,
+        interest=account.interest,
     )
 
 

@@ -270,7 +270,7 @@ def metrics(
     found |= cost_figures(facts)
     found |= {
         name: math.fsum(getattr(sleeve, name) for sleeve in facts.sleeves)
-        for name in ("dividends", "borrow", "carry", "funding")
+        for name in ("dividends", "borrow", "carry", "funding", "interest")
     }
     found |= trade_figures(facts.trips, traded=bool(facts.fills))
     if facts.trips:

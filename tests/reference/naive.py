@@ -208,6 +208,7 @@ class Account:
         self.costs = costs
         self.signals = signals
         self.prices = bars
+        self.symbol = bars.symbol
         self.bars = list(read_bars(bars))
         self.cash = options.initial_cash
         self.position: Position | None = None
@@ -581,7 +582,7 @@ class Account:
 
     def forbidden(self, order: Order, bar: Bar, *, at_close: bool = False) -> str | None:
         """The first two refusals: shorts not allowed, then session and R20."""
-        if order.side < 0 and not self.options.allow_short:
+        if order.side < 0 and not may_short(self.options, self.symbol):
             return "rejected"
         until = self.options.no_entry_after
         if self.is_square_off_time(bar):
@@ -829,6 +830,11 @@ def in_columns(values: list[float]) -> float:
     return columns[0]
 
 
+def may_short(options: EngineOptions, symbol: str) -> bool:
+    """R9: what is said of a symbol goes before what is said of all."""
+    return options.shortable.get(symbol, options.allow_short)
+
+
 # Prices and fees ------------------------------------------------------------------------------
 
 
@@ -838,22 +844,24 @@ def fill_price(
     side: int,
     kind: str,
     *,
+    moved: float = 0.0,
     impact: float = 0.0,
     share: float = 0.0,
 ) -> float:
     """R4: market class pays slippage and is rounded against us, limit class does neither.
 
-    What a big order pays more, by its impact and its share of volume, is known to the caller.
+    What is paid more because prices move much, and what a big order pays more by its impact and its
+    share of volume, is known to the caller.
     """
     if kind == "limit":
         return reference
     s = (costs.slippage_bps + costs.half_spread_bps) / 10000
     if side > 0:
-        price = reference * (1 + s) + costs.slippage_points + impact + share
+        price = reference * (1 + s) + costs.slippage_points + moved + impact + share
         if costs.tick > 0:
             price = math.ceil(price / costs.tick - 1e-9) * costs.tick
     else:
-        price = max(0.0, reference * (1 - s) - costs.slippage_points - impact - share)
+        price = max(0.0, reference * (1 - s) - costs.slippage_points - moved - impact - share)
         if costs.tick > 0:
             price = math.floor(price / costs.tick + 1e-9) * costs.tick
     return price
@@ -881,13 +889,25 @@ def fee_of(fees: dict[str, Any], quantity: float, value: float) -> float:
         fee = min(fee, fees["maximum"])
     fee = fee * (1 + fees["commission_tax"])
     own = fees["buy_charge_bps"] if quantity > 0 else fees["sell_charge_bps"]
-    charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
     selling = 0.0
     if quantity < 0:
         selling = fees["sell_charge_per_unit"] * units
         if fees["sell_charge_maximum"] is not None:
             selling = min(selling, fees["sell_charge_maximum"])
-    return fee + (charges + selling)
+    if fees["rounding"] == "none":
+        charges = (fees["charge_bps"] + own) / 10000 * value + fees["charge_per_unit"] * units
+        return fee + (charges + selling)
+    charges = fees["charge_bps"] / 10000 * value + fees["charge_per_unit"] * units
+    charges = charges + cents(own / 10000 * value, fees["rounding"])
+    return fee + (charges + cents(selling, fees["rounding"]))
+
+
+def cents(money: float, rounding: str) -> float:
+    """Whole cents of a charge: none is lost going up, halves go up to the nearest."""
+    if rounding == "cent_up":
+        return math.ceil(100 * money - 1e-9) / 100
+    assert rounding == "cent_nearest"
+    return math.floor(100 * money + 0.5 + 1e-9) / 100
 
 
 def fraction_for(

@@ -17,6 +17,7 @@ from tests.reference.naive import (
     fraction_for,
     level_price,
     level_value,
+    may_short,
     trail_level,
 )
 from tests.reference.naive_chance import uniform
@@ -73,7 +74,7 @@ class Dealer(Ledger):
     def forbidden(self, s: Symbol, side: int, *, at_close: bool = False) -> str | None:
         """The first two refusals: shorts not allowed, then session and R20."""
         bar, until = s.sure_bar(), self.options.no_entry_after
-        if side < 0 and not self.options.allow_short:
+        if side < 0 and not may_short(self.options, s.name):
             return "rejected"
         if self.is_square_off_time(bar):
             return "blocked"
@@ -181,7 +182,7 @@ class Dealer(Ledger):
             self.counters["limited"] += 1
             return
         side = order.side
-        price = fill_price(self.costs, reference, side, kind)  # before impact
+        price = fill_price(self.costs, reference, side, kind, moved=self.moved_by(s))
         stop, target, _ = self.protection(s, order.row, side, price)
         opens = s.holding is None  # what an add is protected by hangs on how much it adds
         if not price > 0 or (opens and is_void(side, price, stop, target)):

@@ -64,6 +64,7 @@ class Ledger:
         self.accrued = 0.0
         self.dividends = 0.0
         self.funding = 0.0
+        self.interest = 0.0
         self.margin_factor: float | None = None
         self.called_inside: Call | None = None
         self.peak = options.initial_cash
@@ -218,7 +219,14 @@ class Ledger:
             volume = s.bar.volume if s.bar is not None else 0.0
             part = min(quantity / volume, 0.025) if volume > 0 else 0.025
             share = reference * self.costs.volume_share * (part * part)
-        return fill_price(self.costs, reference, side, kind, impact=impact, share=share)
+        moved = self.moved_by(s)
+        return fill_price(
+            self.costs, reference, side, kind, moved=moved, impact=impact, share=share
+        )
+
+    def moved_by(self, s: Symbol) -> float:
+        """R4: points of slippage by what the bars before this one were like."""
+        return 0.0 if s.bar is None else s.slip_before(s.bar.row, self.costs)
 
     def execute(
         self,
@@ -329,6 +337,7 @@ class Ledger:
             of_symbols=[(s.borrow, s.accrued, s.received, s.funding_paid) for s in self.symbols],
             funding=self.funding,
             stopped=self.is_ending,
+            interest=self.interest,
         )
 
     def trade(

@@ -63,6 +63,7 @@ class SharedAccount(Rebalancer):
 
     def live_through(self) -> None:
         self.begin_row()
+        self.step_0_interest()
         for step in (
             self.step_0_actions,
             self.step_0_session_roll,
@@ -131,6 +132,22 @@ class SharedAccount(Rebalancer):
             self.counters["expired"] += 1
             s.resting = None
 
+    def step_0_interest(self) -> None:
+        """R11: cash at the close before, less the proceeds of shorts, bears interest."""
+        if self.row == 0 or self.sessions[self.row] == self.sessions[self.row - 1]:
+            return
+        own = self.cash_curve[self.row - 1]
+        for s in self.symbols:
+            if s.holding is not None and s.holding.side < 0:
+                assert s.last_close is not None
+                value = abs(s.holding.quantity) * s.last_close * self.multiplier * self.fx(s)
+                own = own - value
+        days = self.sessions[self.row] - self.sessions[self.row - 1]
+        rate = self.options.cash_rate if own > 0 else self.options.margin_rate
+        if rate > 0:
+            self.interest = self.interest + own * rate * days / 360
+            self.cash = self.cash + own * rate * days / 360
+
     def step_0_actions(self, s: Symbol) -> None:
         """R15, R17: a split, then a dividend, then funding, of what is held from before."""
         bar = s.sure_bar()
@@ -193,7 +210,10 @@ class SharedAccount(Rebalancer):
         days = bar.session - before.session
         close = before.close / s.splits_between(s.rows[before.row], self.row)
         value = abs(s.holding.quantity) * close * self.multiplier
-        cost = value * self.options.borrow_rate * days / 360 * self.fx(s)
+        rate = self.options.borrow_rate
+        if s.name in self.options.borrow_rates:
+            rate = self.options.borrow_rates[s.name]
+        cost = value * rate * days / 360 * self.fx(s)
         self.cash = self.cash - cost
         self.borrow = self.borrow + cost
         s.borrow = s.borrow + cost

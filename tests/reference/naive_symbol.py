@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from core.domain.bars import Bars
+from core.domain.costs import CostModel
 from core.domain.signals import Level, Signals, Weights
 from core.domain.simulation import Reason
 from tests.reference.naive import Bar, Order, Position, number_or_none, read_bars
@@ -75,6 +76,7 @@ class SharedOutcome:
     of_symbols: list[tuple[float, float, float, float]]
     funding: float = 0.0
     stopped: bool = False
+    interest: float = 0.0  # R11: received on the account's cash less paid
 
 
 @dataclass
@@ -190,6 +192,7 @@ class Symbol:
         self.splits = [1.0] * count if bars.split is None else bars.split.tolist()
         self.detail = bars.detail
         self.funding = [0.0] * count if bars.funding is None else bars.funding.tolist()
+        self.slips: dict[tuple[float, float, int], list[float]] = {}
         self.impact_of = _impact_coefficients(self.bars, self.products())
 
         self.bar: Bar | None = None  # of this row, None when absent
@@ -237,6 +240,42 @@ class Symbol:
             return product
 
         return product_at(later) / product_at(row)
+
+    def slip_before(self, number: int, costs: CostModel) -> float:
+        """R4: multiples of the range and the volatility that were known before an own bar."""
+        if costs.slippage_atr == 0 and costs.slippage_volatility == 0:
+            return 0.0
+        key = (costs.slippage_atr, costs.slippage_volatility, costs.slippage_bars)
+        if key not in self.slips:
+            self.slips[key] = self._slips(*key)
+        return self.slips[key][number]
+
+    def _slips(self, of_range: float, of_volatility: float, span: int) -> list[float]:
+        products = self.products()
+        bars = [
+            (bar.high * product, bar.low * product, bar.close * product)
+            for bar, product in zip(self.bars, products, strict=True)
+        ]
+        found = []
+        average, ranges = 0.0, 0.0
+        for number, product in enumerate(products):
+            last = number - 1  # the newest bar that is over
+            if 1 <= last <= span:
+                high, low, before = bars[last][0], bars[last][1], bars[last - 1][2]
+                ranges = ranges + (max(high, before) - min(low, before))
+                average = ranges / span if last == span else 0.0
+            elif last > span:
+                high, low, before = bars[last][0], bars[last][1], bars[last - 1][2]
+                average = (average * (span - 1) + max(high, before) - min(low, before)) / span
+            points = of_range * average
+            if last >= span:
+                closes = [bars[n][2] for n in range(last - span, last + 1)]
+                returns = [now / before - 1 for before, now in pairwise(closes)]
+                mean = _sum(returns) / span
+                spread = math.sqrt(_sum([(one - mean) * (one - mean) for one in returns]) / span)
+                points = points + of_volatility * (spread * closes[-1])
+            found.append(points / product)
+        return found
 
     def order_of(self, number: int) -> Order | None:
         if number < 0 or self.signals is None:

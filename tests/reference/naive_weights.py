@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.domain.simulation import Reason
-from tests.reference.naive import Manner, fill_price, number_or_none
+from tests.reference.naive import Manner, fill_price, may_short, number_or_none
 from tests.reference.naive_dealer import Dealer, is_void
 from tests.reference.naive_symbol import Pending, Symbol
 
@@ -75,7 +75,7 @@ class Rebalancer(Dealer):
     def wanted_by(self, s: Symbol, pending: Pending) -> float | None:
         """Signed quantity, None when the weight is near enough to what is held."""
         weight = pending.weight
-        if weight < 0 and not self.options.allow_short:
+        if weight < 0 and not may_short(self.options, s.name):
             self.counters["rejected"] += not pending.refused
             pending.refused = True
             return 0.0
@@ -158,7 +158,7 @@ class Rebalancer(Dealer):
         refusal = self.forbidden(s, side, at_close=self.at_close)
         if refusal is None and self.is_limited(s, openings):
             refusal = "limited"
-        price = fill_price(self.costs, self.price_of(s), side, "market")
+        price = fill_price(self.costs, self.price_of(s), side, "market", moved=self.moved_by(s))
         if refusal is None and not price > 0:
             refusal = "rejected"
         if refusal is None and s.holding is None:

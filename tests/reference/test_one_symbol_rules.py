@@ -43,6 +43,26 @@ def day_of(*rows: Any, sessions: list[int] | None = None) -> Bars:
     return make_bars(*whole.T, session=session, minute=minute)
 
 
+@pytest.mark.parametrize(("allowed", "may"), [(True, False), (False, True)])
+@pytest.mark.parametrize("fill", ["next_open", "close"])
+def test_r9_a_symbol_may_be_said_to_be_shortable_or_not(engine, allowed, may, fill):
+    bars = day_of(100, 100, 100)
+    options = EngineOptions(
+        sizing="units", size=1, allow_short=allowed, shortable={bars.symbol: may}, fill=fill
+    )
+
+    run = engine(bars, wants(SHORT, HOLD, HOLD), options, ZERO)
+
+    assert len(run.fills) == may
+    assert run.counters["rejected"] == (not may)
+
+
+def test_r9_what_is_said_of_another_symbol_changes_nothing(engine):
+    options = EngineOptions(sizing="units", size=1, shortable={"OTHER": False})
+
+    assert len(engine(day_of(100, 100), wants(SHORT, HOLD), options, ZERO).fills) == 1
+
+
 def wants(*intents: int, entry: list[float] | None = None, **more: Any) -> Signals:
     price = None if entry is None else np.array(entry, dtype=np.float64)
     return Signals(codes=codes(*intents), entry_price=price, **more)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
@@ -86,7 +87,7 @@ def silent(count: int) -> Signals:
 
 
 def units(size: float = 1.0, **more: Any) -> EngineOptions:
-    return EngineOptions(account="shared", sizing="units", size=size, **more)
+    return EngineOptions(**{"account": "shared", "sizing": "units", "size": size, **more})
 
 
 def weigh(*rows: Sequence[float], **more: Any) -> Weights:
@@ -489,6 +490,258 @@ def test_r11_borrow_is_due_before_the_open_can_take_the_position_away(engine):
 
     assert deals(run)[1:] == [(2, 0, 10, 105, Reason.STOP_GAP)]
     assert run.borrow == pytest.approx(1, rel=1e-15)
+
+
+def named(symbol: str, bars: Bars) -> Bars:
+    return replace(bars, symbol=symbol)
+
+
+# Slippage by the range of bars (R4) ---------------------------------------------------------------
+
+# True ranges from the second bar on: 4, 6 (up from 102 to 108), 3 and 8 (a gap down from 106).
+MOVING = ((100, 101, 99, 100), (100, 103, 99, 102), (103, 108, 103, 106), (106, 107, 104, 106))
+
+
+def moving(*more: Row) -> Bars:
+    return days(*MOVING, *more)
+
+
+def test_r4_slippage_is_a_multiple_of_the_range_known_before_the_bar(engine):
+    bars = moving((100, 102, 98, 100), (100, 130, 70, 100), (100, 100, 100, 100))
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    orders = wants(HOLD, HOLD, LONG, FLAT, SHORT, FLAT, HOLD)
+
+    run = engine([bars], [orders], units(), costs)
+
+    # Averages of two: (4 + 6) / 2 = 5; (5 + 3) / 2 = 4; (4 + 8) / 2 = 6; (6 + 60) / 2 = 33
+    assert [fill.price for fill in run.fills] == pytest.approx(
+        [106 + 0.5, 100 - 0.4, 100 - 0.6, 100 + 3.3], rel=1e-15
+    )
+    assert [fill.slippage for fill in run.fills] == pytest.approx([0.5, 0.4, 0.6, 3.3], rel=1e-13)
+
+
+def test_r4_no_slippage_by_range_before_as_many_bars_are_over(engine):
+    costs = CostModel(slippage_atr=0.1, slippage_volatility=1.0, slippage_bars=3)
+
+    run = engine([moving()], [wants(HOLD, LONG, FLAT, HOLD)], units(), costs)
+
+    assert [fill.price for fill in run.fills] == [103, 106]
+
+
+def test_r4_slippage_is_a_multiple_of_the_volatility_known_before_the_bar(engine):
+    bars = days(100, 110, 99, 99)
+    costs = CostModel(slippage_volatility=0.5, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, LONG, HOLD)], units(), costs)
+
+    # +10 % and -10 %: a deviation of 10 %, of the close of 99, half of it
+    assert run.fills[0].price == pytest.approx(99 + 4.95, rel=1e-12)
+
+
+def test_r4_both_join_the_other_slippage_before_ticks_and_limits_pay_none(engine):
+    bars = moving((100, 103, 97, 100), (100, 103, 97, 100))
+    costs = CostModel(
+        slippage_atr=0.1, slippage_bars=2, slippage_bps=10, slippage_points=0.25, tick=0.25
+    )
+
+    run = engine(
+        [bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD, HOLD, target=points(1))], units(), costs
+    )
+
+    # 100.1 + 0.25 + 0.4 = 100.75 as it is; out at the target, which is a limit
+    assert [fill.price for fill in run.fills] == [100.75, 101.75]
+
+
+def test_r4_what_a_close_fills_at_does_not_know_the_range_of_its_own_bar(engine):
+    calm, wild = (100, 102, 98, 100), (100, 190, 10, 100)
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    for last in (calm, wild):
+        run = engine(
+            [moving(last)], [wants(HOLD, HOLD, HOLD, HOLD, LONG)], units(fill="close"), costs
+        )
+
+        assert run.fills[0].price == pytest.approx(100.4, rel=1e-15)
+
+
+def test_r4_a_stop_of_a_wild_bar_slips_by_the_range_of_those_before_it(engine):
+    bars = moving((100, 101, 99, 100), (100, 150, 50, 90))
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+    orders = wants(HOLD, HOLD, HOLD, LONG, HOLD, HOLD, stop=points(10))
+
+    run = engine([bars], [orders], units(), costs)
+
+    # (4 + 7) / 2 = 5.5 is known at the last bar: 106 to 99 is 7
+    assert [fill.price for fill in run.fills] == pytest.approx([100.4, 90.4 - 0.55], rel=1e-15)
+
+
+def test_r4_r15_ranges_of_before_a_split_count_on_the_terms_after_it(engine):
+    # The same market, quoted in halves from the last bar on.
+    bars = days(*MOVING, (50, 50, 50, 50), split=[1, 1, 1, 1, 2])
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD)], units(**RAW), costs)
+
+    assert run.fills[0].price == pytest.approx(50 + 0.2, rel=1e-15)
+
+
+def test_r4_r15_a_split_is_no_movement_of_the_price(engine):
+    # Quoted at twice as much in the first two bars.
+    before = [tuple(2.0 * price for price in row) for row in MOVING[:2]]
+    bars = days(*before, *MOVING[2:], (100, 100, 100, 100), split=[1, 1, 2, 1, 1])
+    costs = CostModel(slippage_atr=0.1, slippage_bars=2)
+
+    run = engine([bars], [wants(HOLD, HOLD, HOLD, LONG, HOLD)], units(**RAW), costs)
+
+    assert run.fills[0].price == pytest.approx(100 + 0.4, rel=1e-15)
+
+
+def test_r9_an_entry_takes_no_more_than_cash_with_its_slippage_by_range(engine):
+    bars = moving((100, 100, 100, 100))
+    costs = CostModel(slippage_atr=0.25, slippage_bars=2)
+
+    for wanted in ([wants(HOLD, HOLD, HOLD, LONG, HOLD)], weigh(*[[NONE]] * 3, [1.0], [NONE])):
+        run = engine(
+            [bars], wanted, units(100, sizing="percent_of_equity", initial_cash=1_000), costs
+        )
+
+        # 1,000 / 106 is 9 by the close before; 9 at 101 are 909
+        assert run.fills[0].quantity == 9
+        run = engine([bars], wanted, units(120, initial_cash=1_000, size_ref="fill"), costs)
+        assert run.fills[0].quantity == 9  # and not 10 at 100
+        assert run.cash[-1] == 1_000 - 9 * 101
+
+
+def test_r11_a_symbol_with_a_rate_of_its_own_pays_that_one(engine):
+    bars = [named(name, days(100, 100, 100, on=[0, 1, 3])) for name in ("GME", "KO", "IBM")]
+    options = units(10, borrow_rate=0.018, borrow_rates={"GME": 0.36, "IBM": 0.0})
+
+    run = engine(bars, [wants(SHORT, HOLD, HOLD)] * 3, options, ZERO)
+
+    # 1000 for two days: at 36 % and 1.8 % of 360 days, and at nothing
+    assert [of[0] for of in run.of_symbols] == pytest.approx([2.0, 0.1, 0.0], rel=1e-15)
+    assert run.borrow == pytest.approx(2.1, rel=1e-15)
+
+
+def test_r11_borrow_of_one_symbol_only_is_paid_where_all_others_borrow_for_nothing(engine):
+    bars = [named(name, days(100, 100, 100)) for name in ("KO", "GME")]
+
+    run = engine(bars, [wants(SHORT, HOLD, HOLD)] * 2, units(10, borrow_rates={"GME": 0.36}), ZERO)
+
+    assert [of[0] for of in run.of_symbols] == pytest.approx([0.0, 1.0], rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said", "sold"), [(True, {"GME": False}, [1]), (False, {"KO": True}, [1])]
+)
+@pytest.mark.parametrize("how", ["market", "resting", "weights"])
+def test_r9_what_is_said_of_a_symbols_shorts_goes_before_what_is_said_of_all(
+    engine, allowed, said, sold, how
+):
+    bars = [named(name, days(100, (100, 101, 99, 100), 100)) for name in ("GME", "KO")]
+    wanted = [wants(SHORT, HOLD, HOLD)] * 2
+    if how == "resting":
+        price = np.array([100.5, NONE, NONE])
+        wanted = [wants(SHORT, HOLD, HOLD, entry_price=price)] * 2
+    elif how == "weights":
+        wanted = weigh([-0.1, -0.1], [NONE, NONE], [NONE, NONE])
+
+    run = engine(bars, wanted, units(allow_short=allowed, shortable=said), ZERO)
+
+    assert [fill.symbol for fill in run.fills] == sold
+    assert counted(run) == {"rejected": 1}
+
+
+def test_r11_cash_earns_for_the_calendar_days_between_sessions(engine):
+    # Friday, Monday, Tuesday: 3 days and 1; 36 % of 360 days are 0.1 % a day.
+    bars = days(100, 100, 100, on=[2, 5, 6])
+
+    run = engine([bars], [silent(3)], units(initial_cash=1_000, cash_rate=0.36), ZERO)
+
+    assert run.interest == pytest.approx(3 + 1.003, rel=1e-15)
+    assert list(run.equity) == pytest.approx([1_000, 1_003, 1_004.003], rel=1e-15)
+
+
+def test_r11_borrowed_cash_pays_the_margin_rate_and_what_is_invested_earns_nothing(engine):
+    bars = days(100, 100, 100, 100)
+    for size, due in ((20, -1.0), (10, 0.0), (5, 0.25)):
+        options = units(
+            size, initial_cash=1_000, initial_margin=0.5, cash_rate=0.18, margin_rate=0.36
+        )
+
+        run = engine([bars], [wants(LONG, HOLD, HOLD, HOLD)], options, ZERO)
+
+        # the first roll, before the purchase, earns half a unit; two more follow, the second on
+        # what the one before left
+        owned = 1_000.5 - 100 * size
+        rate = 0.0005 if owned > 0 else 0.001
+        expected = 0.5 + owned * rate + owned * (1 + rate) * rate
+        assert run.interest == pytest.approx(expected, rel=1e-12)
+        assert (run.interest - 0.5) / 2 == pytest.approx(due, abs=0.01)
+        assert run.cash[-1] == pytest.approx(owned * (1 + rate) ** 2, rel=1e-12)
+        assert run.trades[0].pnl == 0  # interest is no part of a trade
+
+
+@pytest.mark.parametrize(("close", "owned"), [(100, 1_000), (150, 500), (195, 50)])
+def test_r11_the_proceeds_of_a_short_earn_nothing_and_its_loss_is_gone(engine, close, owned):
+    bars = days(100, (100, max(close, 100), 100, close), close)
+    options = units(10, initial_cash=1_000, cash_rate=0.36)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    # a day on 1,000 before it; then cash is 2,001, of which its value at the close is not owned
+    assert run.interest == pytest.approx(1 + (owned + 1) * 0.001, rel=1e-12)
+
+
+def test_r11_the_proceeds_of_a_short_pay_for_no_long_position(engine):
+    bars = [days(100, 100, 100), days(100, 100, 100)]
+    options = units(
+        initial_cash=1_000, sizing="percent_of_equity", initial_margin=0.25, margin_rate=0.36
+    )
+
+    run = engine(bars, weigh([1.5, -1.0], [NONE, NONE], [NONE, NONE]), options, ZERO)
+
+    # 1,500 bought and 1,000 sold: cash is 500, of which 1,000 are the proceeds
+    assert run.cash[1] == 500
+    assert run.interest == pytest.approx(-0.5, rel=1e-12)
+
+
+def test_r11_interest_is_reckoned_before_anything_else_happens_at_the_open(engine):
+    # A dividend of that day is not in it yet, and a split has not changed what is short.
+    bars = days(100, 100, 50, dividend=[0, 0, 5], split=[1, 1, 2])
+    options = units(2, initial_cash=1_000, cash_rate=0.36, **RAW)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    assert run.interest == pytest.approx(1 + (1_201 - 200) * 0.001, rel=1e-12)
+    assert run.dividends == -20
+
+
+def test_r11_one_account_bears_interest_once_a_session_and_not_inside_it(engine):
+    early = days(50, 50, 50, 50, on=[0, 0, 1, 1], minute=[570, 600, 570, 600])
+    late = days(80, 80, 80, on=[0, 1, 3])
+
+    run = engine(
+        [early, late], [silent(4), silent(3)], units(initial_cash=1_000, cash_rate=0.36), ZERO
+    )
+
+    # one day, then two
+    assert run.interest == pytest.approx(1 + 1.001 * 2, rel=1e-12)
+
+
+def test_r11_a_short_in_another_currency_counts_at_the_rate_of_the_opening(engine):
+    bars = days(100, 100, 100, fx=dollars(2, 2, 4, 8))
+    options = units(1, initial_cash=1_000, cash_rate=0.36)
+
+    run = engine([bars], [wants(SHORT, HOLD, HOLD)], options, ZERO)
+
+    # sold for 200; on the third day the short is worth 400 of the cash of 1,201
+    assert run.interest == pytest.approx(1 + (1_201 - 400) * 0.001, rel=1e-12)
+
+
+def test_r11_options_by_delta_know_no_interest():
+    for name in ("cash_rate", "margin_rate"):
+        with pytest.raises(ValidationError, match="say nothing where options are traded"):
+            EngineOptions.model_validate({name: 0.1, "option": {}})
 
 
 def test_r11_a_long_position_borrows_nothing(engine):

@@ -285,7 +285,15 @@ SPEC = RunSpec(
         risk_free=0.035,
     ),
     costs=CostModel(
-        per_unit=0.01, bps=3.0, minimum=1.5, maximum_rate=0.02, tick=0.05, fill_probability=0.9
+        per_unit=0.01,
+        bps=3.0,
+        minimum=1.5,
+        maximum_rate=0.02,
+        tick=0.05,
+        fill_probability=0.9,
+        rounding="cent_up",
+        slippage_atr=0.1,
+        slippage_bars=20,
     ),
     benchmark="AAPL",
 )
@@ -352,6 +360,16 @@ ODD_COSTS = CostModel(name="my broker", per_unit=1e-7, bps=1 / 3, maximum_rate=0
             CostModel(),
         ),
         (EngineOptions(sizing="risk", size=0.5, volatility_bars=60), CostModel()),
+        (
+            EngineOptions(
+                borrow_rate=0.003,
+                cash_rate=0.02,
+                margin_rate=0.065,
+                borrow_rates={"GME": 0.1 + 0.2, "BRK.B": 0.0},
+                shortable={"GME": False, "KO": True},
+            ),
+            CostModel(),
+        ),
         (TINY_ACCOUNT, ODD_COSTS),
         (
             EngineOptions(

@@ -157,6 +157,31 @@ def test_borrow_is_said_where_it_was_paid(open_page, submit):
     assert "Borrow on short" not in words(opened(open_page, free, tab="Portfolio"))
 
 
+def test_interest_of_an_account_has_a_row_of_its_own_and_the_sum_still_holds(open_page, submit):
+    paid = submit(symbols=TWO, options={"account": "shared", "size": 40.0, "cash_rate": 0.05})
+    html = words(opened(open_page, paid, tab="Portfolio"))
+
+    interest = paid.metrics["interest"]
+    assert interest > 0
+    parts = [own["net_profit"] for own in paid.by_symbol.values()]
+    assert sum(parts) + interest == pytest.approx(paid.metrics["net_profit"])
+    assert {own["interest"] for own in paid.by_symbol.values()} == {0.0}
+    row = re.search(r'<th scope="row">Interest on cash</th>.*?</tr>', html, re.DOTALL).group()
+    assert formats.money(interest, signed=True) in row
+    foot = html[html.index("<tfoot>") :]
+    assert formats.percent(paid.metrics["total_return"], signed=True) in foot
+    assert "Borrow on short" not in html  # it has a row, and is not said twice
+
+
+def test_interest_of_sleeves_is_among_what_they_contributed(open_page, submit):
+    paid = submit(symbols=TWO, options={"size": 40.0, "cash_rate": 0.05})
+    html = words(opened(open_page, paid, tab="Portfolio"))
+
+    assert "Interest on cash" not in html
+    said = formats.money(paid.metrics["interest"], signed=True)
+    assert f"funding, interest, dividends and accruals of options: {said}." in html
+
+
 def test_a_run_of_one_symbol_has_no_portfolio(open_page, submit):
     page = opened(open_page, submit(symbols=("AAPL",)))
 

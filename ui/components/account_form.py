@@ -37,6 +37,20 @@ CASH: Final = (
     "all share the cash, and a size in percent is one of the whole equity."
 )
 FILLS: Final = {"next_open": "Next open", "close": "Same close"}
+BY_SYMBOL: Final = (
+    (
+        "borrow_rates",
+        "Borrow rate by symbol",
+        "GME=0.4, AMC=0.2",
+        "Symbols that are dearer or cheaper to borrow than the others: a share a year each.",
+    ),
+    (
+        "shortable",
+        "Shorts by symbol",
+        "GME=no",
+        "Symbols that may be sold short though the others may not, or may not though they may.",
+    ),
+)
 MOMENT: Final = (
     "A decision at a close is filled at the next bar's open. Filling at the same close is possible "
     "in a computer only; such runs carry a badge."
@@ -87,6 +101,8 @@ def show(
         chosen |= _limits()
     with st.expander("Margin, volume and options", key="form_margin"):
         chosen |= _margin()
+        chosen |= _by_symbol(symbols)
+        chosen["option"] = _option()
     return chosen
 
 
@@ -101,6 +117,8 @@ def fill(options: EngineOptions) -> None:
             st.session_state[state.option("by_delta")] = value is not None
             for part, given in value or OptionProxy():
                 st.session_state[state.option(part)] = given
+        elif isinstance(value, dict):
+            st.session_state[key] = _said(value)
         elif isinstance(value, time):
             st.session_state[state.exact(key)] = value
             st.session_state[key] = _minute(value)
@@ -172,6 +190,7 @@ def _margin() -> dict[str, Any]:
     left, right = st.columns(2, gap="xsmall")
     with left:
         chosen["maintenance_margin"] = _number("maintenance_margin", "Margin call at", step=0.05)
+        chosen["cash_rate"] = _number("cash_rate", "Cash earns a year", step=0.01)
         chosen["pyramid"] = _number("pyramid", "Adds to a position", step=1)
         chosen["adjust"] = _choice(
             "adjust",
@@ -188,6 +207,7 @@ def _margin() -> dict[str, Any]:
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
+        chosen["margin_rate"] = _number("margin_rate", "Borrowed cash a year", step=0.01)
         chosen["max_participation"] = _number("max_participation", "Share of volume", step=0.01)
         chosen["rebalance_band"] = _number("rebalance_band", "Rebalance band", step=0.01)
         chosen["intrabar"] = _choice(
@@ -202,8 +222,42 @@ def _margin() -> dict[str, Any]:
         help="A bar's worst price calls for margin too, not its close alone. For one symbol.",
     )
     chosen["funding"] = _toggle("funding", "Pay funding")
-    chosen["option"] = _option()
     return chosen
+
+
+def _by_symbol(symbols: int) -> dict[str, Any]:
+    """Ask for what is said of single symbols, where there are several or something is said."""
+    kept = [st.session_state.get(state.option(name)) for name, *_ in BY_SYMBOL]
+    if symbols == 1 and not any(kept):
+        return {}
+    chosen: dict[str, Any] = {}
+    for column, (name, label, example, words) in zip(
+        st.columns(2, gap="xsmall"), BY_SYMBOL, strict=True
+    ):
+        with column:
+            said = st.text_input(
+                label,
+                key=state.option(name),
+                placeholder=example,
+                persist_state="session",
+                help=words,
+            )
+        chosen[name] = _pairs(said or "")
+    return chosen
+
+
+def _pairs(said: str) -> dict[str, str]:
+    """Read `GME=0.4, AMC=0.2`; what is wrong with a value is found with the other options."""
+    items = (item.partition("=") for item in said.split(",") if item.strip())
+    return {symbol.strip(): value.strip() for symbol, _, value in items}
+
+
+def _said(pairs: dict[str, float | bool]) -> str:
+    words = {True: "yes", False: "no"}
+    return ", ".join(
+        f"{symbol}={words[value] if isinstance(value, bool) else repr(value)}"
+        for symbol, value in pairs.items()
+    )
 
 
 def _option() -> dict[str, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.plots.attribution import AttributionInfo, AttributionRow
+from core.plots.attribution import AttributionInfo, AttributionRow, InterestRow
 from ui import formats
 from ui.components import markup
 
@@ -42,11 +42,13 @@ def show(info: AttributionInfo, *, shared: bool) -> None:
         '<th class="wb-room" aria-hidden="true"></th>',
         f"{ours}{head}</tr></thead><tbody>",
         *(_row(row, info.zero) for row in info.rows),
+        _interest(info.interest),
         '</tbody><tfoot><tr><th scope="row">All</th><td></td>',
         f"<td>{_money(info.net_profit)}</td>",
-        f"<td>{_percent(sum(row.points for row in info.rows))}</td>",
+        f"<td>{_percent(_points(info))}</td>",
         f"<td></td>{''.join(_sum(info, name) for name in METRICS)}</tr></tfoot></table></div>",
-        f'<p class="wb-muted wb-small wb-notes">{markup.text(basis)}{_accrued(info)}</p>',
+        f'<p class="wb-muted wb-small wb-notes">{markup.text(basis)}',
+        f"{_accrued(info, shared=shared)}</p>",
     )
 
 
@@ -63,6 +65,23 @@ def _row(row: AttributionRow, zero: float) -> str:
         f'<tr><th scope="row">{markup.text(row.symbol)}</th><td class="wb-room">{bar}</td>'
         f"<td>{_money(row.pnl)}</td><td>{_percent(row.points)}</td><td>{share}</td>{cells}</tr>"
     )
+
+
+def _interest(row: InterestRow | None) -> str:
+    """Give the row of the account's cash, which no symbol has earned."""
+    if row is None:
+        return ""
+    share = formats.NONE if row.share is None else markup.text(formats.percent(row.share, 1))
+    return (
+        '<tr><th scope="row">Interest on cash</th><td class="wb-room"></td>'
+        f"<td>{_money(row.pnl)}</td><td>{_percent(row.points)}</td><td>{share}</td>"
+        f"{'<td></td>' * len(METRICS)}</tr>"
+    )
+
+
+def _points(info: AttributionInfo) -> float:
+    whole = sum(row.points for row in info.rows)
+    return whole + info.interest.points if info.interest else whole
 
 
 def _sum(info: AttributionInfo, name: str) -> str:
@@ -86,11 +105,12 @@ def _toned(words: str, value: float) -> str:
     return f'<span class="{tone}">{markup.text(words)}</span>' if value else markup.text(words)
 
 
-def _accrued(info: AttributionInfo) -> str:
+def _accrued(info: AttributionInfo, *, shared: bool) -> str:
     if not info.accrued:
         return ""
     words = formats.money(info.accrued, signed=True)
+    interest = "" if shared else "interest, "
     return (
-        " Borrow on short positions, funding, dividends and accruals of options: "
+        f" Borrow on short positions, funding, {interest}dividends and accruals of options: "
         f"{markup.text(words)}."
     )

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from core.domain.cost_presets import DEFAULT_COSTS, cost_presets, sentence_of
-from core.domain.costs import CostModel
+from core.domain.costs import ROUNDINGS, CostModel, Rounding
 from ui import formats, state
 from ui.components.limits import limits
 
@@ -50,6 +50,9 @@ FIGURES: Final = (
     Figure("sell_charge_bps", "To sell (bps)", 0.1, "Of what is sold, such as STT or SEC fee."),
     Figure("slippage_bps", "Slippage (bps)", 0.5, "Market and stop fills, each side."),
     Figure("slippage_points", "Slippage (points)", 0.05, "The same in points of the price."),
+    Figure("slippage_atr", "Slippage (ATR)", 0.05, "Times the average true range before."),
+    Figure("slippage_volatility", "Slippage (sd)", 0.05, "Times the deviation of returns."),
+    Figure("slippage_bars", "Bars it looks back", 1.0, "Of the range and the volatility."),
     Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
     Figure("impact", "Impact", 0.1, "Square-root law: impact x day's volatility x √(size / ADV)."),
     Figure("volume_share", "Volume share", 0.1, "Of the price: x min(size / volume, 2.5 %)²."),
@@ -58,6 +61,8 @@ FIGURES: Final = (
 )
 
 
+ROUNDING: Final = "Rounding"
+
 # Fees of a period that have no widget.
 OTHERS: Final = {
     "commission_tax": "Tax on the commission",
@@ -65,6 +70,7 @@ OTHERS: Final = {
     "maximum_rate": "At most, of value",
     "sell_charge_per_unit": "To sell, per unit",
     "sell_charge_maximum": "At most to sell",
+    "rounding": ROUNDING,
 }
 
 
@@ -98,16 +104,18 @@ def show(setting: Setting | None = None) -> CostModel:
         on_change=_apply_preset,
     )
     said = st.empty()
-    values: dict[str, float | None] = {}
+    values: dict[str, float | str | None] = {}
     details = st.expander("Cost details", key="form_cost_details")
     with details:
-        fields = [*FIGURES, None]
+        fields = [*FIGURES, "maximum_rate", "rounding"]
         for row in (fields[i : i + 2] for i in range(0, len(fields), 2)):
             for column, figure in zip(st.columns(2, gap="xsmall"), row, strict=False):
                 with column:
-                    if figure is None:
+                    if figure == "maximum_rate":
                         values["maximum_rate"] = _cap()
-                    else:
+                    elif figure == "rounding":
+                        values["rounding"] = _rounding()
+                    elif isinstance(figure, Figure):
                         value = values[figure.name] = _number(figure)
                         doubt = setting and _doubt(figure.name, value, setting)
                         if doubt:
@@ -143,7 +151,9 @@ def _changes(costs: CostModel) -> None:
     st.caption("**Other fees from a day on**\n" + "\n".join(lines))
 
 
-def _said(label: str, value: float) -> str:
+def _said(label: str, value: float | Rounding) -> str:
+    if isinstance(value, str):
+        return f"{label.lower()} {ROUNDINGS[value]}"
     words = label.removesuffix(" (bps)")
     return f"{words.lower()} {value:g}{' bps' if words != label else ''}"
 
@@ -162,13 +172,14 @@ def _apply_preset() -> None:
 
 
 def _write(costs: CostModel) -> None:
+    st.session_state[state.cost("rounding")] = costs.rounding
     for figure in FIGURES:
         st.session_state[state.cost(figure.name)] = float(getattr(costs, figure.name))
     st.session_state[state.cost("maximum_rate")] = _percent(costs.maximum_rate)
     st.session_state[state.exact(state.FORM_COSTS)] = costs
 
 
-def _as_asked(preset: str, values: dict[str, float | None]) -> CostModel:
+def _as_asked(preset: str, values: dict[str, float | str | None]) -> CostModel:
     """Make the model; one filled in and not edited keeps its own name.
 
     Figures that have no widget, such as charges by date, stay as they were filled in.
@@ -204,6 +215,19 @@ def _number(figure: Figure) -> float:
         help=figure.help,
     )
     return value
+
+
+def _rounding() -> Rounding:
+    how: Rounding = st.selectbox(
+        ROUNDING,
+        list(ROUNDINGS),
+        format_func=lambda way: ROUNDINGS[way].capitalize(),
+        key=state.cost("rounding"),
+        persist_state="session",
+        on_change=_now_custom,
+        help="Of what only buying or only selling is charged, each charge of a fill for itself.",
+    )
+    return how
 
 
 def _cap() -> float | None:

@@ -54,6 +54,7 @@ ZERO_AT_REST = (
     "borrow",
     "carry",
     "funding",
+    "interest",
 )
 OF_TRADES = [name for name, metric in METRICS.items() if metric.group == "trades"]
 OF_CLOSED_TRADES = [name for name in OF_TRADES if name not in {"trades", "open_trades"}]

@@ -26,7 +26,8 @@ DEAR = CostModel(
     slippage_bps=2.0,
     half_spread_bps=1.0,
 )
-SHAPE = {"name", "changes", "commission_tax", "maximum", "maximum_rate", "tick", "fill_probability"}
+SHAPE = {"name", "changes", "commission_tax", "maximum", "maximum_rate", "tick"}
+SHAPE |= {"fill_probability", "rounding", "slippage_bars"}
 FIXED = EngineOptions(sizing="units", size=100, initial_cash=1e6)
 
 

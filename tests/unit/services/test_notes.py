@@ -31,6 +31,7 @@ def said(*, weighs: bool = False, costs: Any = "bps_5", **options: Any) -> tuple
         ({"daily_action": "entries"}, {"daily_loss": 5}),
         ({"cooldown_losses": 3}, {"cooldown_bars": 1}),
         ({"borrow_rate": 0.1, "allow_short": False}, {"allow_short": True}),
+        ({"borrow_rate": 0.1, "allow_short": False}, {"shortable": {"AAA": True}}),
         ({"on_insufficient": "reject", "initial_margin": 0}, {"initial_margin": 0.5}),
         ({"seed": 7}, {"costs": {"bps": 5, "fill_probability": 0.5}}),
         ({"volatility_bars": 30}, {"sizing": "vol_target"}),
