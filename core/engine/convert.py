@@ -207,10 +207,10 @@ def charges_of(options: EngineOptions, costs: CostModel, session: Int32Array) ->
 
 
 def _is_plain(row: FloatArray) -> bool:
-    """Whether a row of fees is a share of the value and nothing else."""
+    """Whether a row of fees is a share of the value and nothing else; a rebate is cut to 0."""
     plain = _fee_row(Fees(), is_sale=True)
     plain[kernels.RATE] = row[kernels.RATE]
-    return bool(np.array_equal(row, plain))
+    return bool(np.array_equal(row, plain)) and row[kernels.RATE] >= 0.0
 
 
 def limits_of(options: EngineOptions, symbols: int) -> kernels.Limits:

@@ -348,6 +348,7 @@ def test_a_mirrored_market_with_mirrored_signals_gives_the_same_money(seed):
         initial_cash=1e9,
         initial_margin=0.02,
         allow_short=True,
+        shortable={},
     )
 
     def in_points(level: Level | None) -> Level | None:

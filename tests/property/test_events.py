@@ -40,7 +40,10 @@ def plain_case(seed: int, count: int) -> Case:
     rng = np.random.default_rng(seed)
     case = random_case(seed, count=max(count, 2))
     case = case.with_options(**by_default(EngineOptions, events._OPTIONS))
-    case = case.with_costs(**by_default(CostModel, events._COSTS))
+    case = case.with_costs(
+        **by_default(CostModel, events._COSTS),
+        changes=tuple(each.model_copy(update={"rounding": None}) for each in case.costs.changes),
+    )
     if case.options.sizing not in PLAIN:
         case = case.with_options(sizing="percent_of_equity", size=100.0)
     bars = case.bars.head(count)

@@ -210,6 +210,7 @@ def without_account_rules(case: SharedCase) -> SharedCase:
         "option": None,
     }
     certain = {"impact": 0.0, "volume_share": 0.0, "fill_probability": 1.0}
+    certain |= {"slippage_atr": 0.0, "slippage_volatility": 0.0}  # the judge of one symbol has none
     simple = costs.model_copy(update=certain)
     last = max(int(each.session[-1]) for each in bars)
     ending = [each for each in bars if last - int(each.session[-1]) <= 5]  # the rest is delisted
