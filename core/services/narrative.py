@@ -168,23 +168,27 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.maintenance_margin, f"margin calls below {options.maintenance_margin:.3g}"),
         (options.intrabar_margin, "tested at the worst price of a bar too"),
         (options.max_dd_limit, f"ends {_percent(options.max_dd_limit)} below its peak"),
-        (options.borrow_rate, f"shorts borrow at {options.borrow_rate:.3g} a year"),
+        (options.borrow_rate, f"shorts borrow at {_yearly(options.borrow_rate)}"),
         (
             options.borrow_rates,
             " and ".join(
-                f"shorts of {name} borrow at {rate:.3g} a year"
+                f"shorts of {name} borrow at {_yearly(rate)}"
                 for name, rate in options.borrow_rates.items()
             ),
         ),
-        (options.cash_rate, f"cash earns {options.cash_rate:.3g} a year"),
-        (options.margin_rate, f"borrowed cash costs {options.margin_rate:.3g} a year"),
+        (options.cash_rate, f"cash earns {_yearly(options.cash_rate)}"),
+        (options.margin_rate, f"borrowed cash costs {_yearly(options.margin_rate)}"),
         (options.option, "options by delta" if options.option else ""),
         (options.adjust != "split", _TERMS.get(options.adjust, "")),
         (options.fx, f"account in {options.account_currency}, {_rates(options)}"),
         (not options.funding, "without funding"),
-        (options.risk_free, f"ratios above a rate of {options.risk_free * 100:.6g} % a year"),
+        (options.risk_free, f"ratios above a rate of {_yearly(options.risk_free)}"),
     )
     return [words for given, words in said if given]
+
+
+def _yearly(rate: float) -> str:
+    return f"{rate * 100:.6g} % a year"
 
 
 def _rates(options: EngineOptions) -> str:

@@ -376,6 +376,9 @@ def test_a_failed_run_says_why():
         ({"symbols": ("A", "B")}, "cash in 2 equal sleeves"),
         ({"close_at_end": True}, "sold at the last close"),
         ({"risk_free": 0.045}, "ratios above a rate of 4.5 % a year"),
+        ({"borrow_rate": 0.003}, "shorts borrow at 0.3 % a year"),
+        ({"cash_rate": 0.02}, "cash earns 2 % a year"),
+        ({"margin_rate": 0.065}, "borrowed cash costs 6.5 % a year"),
         ({"costs": CostModel(name="zero")}, "costs: no costs at all."),
     ],
 )
