@@ -76,6 +76,7 @@ def test_finer_bars_of_later_change_nothing_before():
 def test_no_fill_lies_outside_its_bar():
     """Finer bars are cut to their bar, so that it still holds every price that was traded."""
     exact = ("slippage_bps", "slippage_points", "half_spread_bps", "impact", "volume_share", "tick")
+    exact += ("slippage_atr", "slippage_volatility")
     seen = 0
     for seed in range(150):
         bars, wanted, options, costs = with_detail(random_shared_case(seed), seed)
