@@ -205,6 +205,7 @@ def _margin() -> dict[str, Any]:
             "protection", "Stops judged", {"intrabar": "Inside bars", "close": "At closes"}
         )
         chosen["seed"] = _number("seed", "Seed of limit fills", step=1)
+        chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
     with right:
         chosen["borrow_rate"] = _number("borrow_rate", "Borrow rate a year", step=0.01)
         chosen["margin_rate"] = _number("margin_rate", "Borrowed cash a year", step=0.01)
@@ -214,7 +215,6 @@ def _margin() -> dict[str, Any]:
             "intrabar", "Inside a bar", {"conservative": "Stops first", "path": "One path"}
         )
         chosen["detail"] = _detail(disabled=chosen["protection"] == "close")
-        chosen["risk_free"] = _number("risk_free", "Risk-free rate a year", step=0.01)
     chosen["intrabar_margin"] = _toggle(
         "intrabar_margin",
         "Margin calls inside bars",
