@@ -369,9 +369,8 @@ def run_portfolio_python(
                 for place in range(count):
                     s = active[place]
                     cut = marked / charged if called and book[s].q != 0.0 else nan
-                    if (
-                        is_called and book[s].cut == book[s].cut
-                    ):  # the position it was is still held
+                    # Called inside the bar, and what was held then still is.
+                    if is_called and book[s].cut == book[s].cut:
                         cut = min(cut, book[s].cut) if called else book[s].cut
                     book[s].cut = cut
         if limits.flatten and not halted and not ruined:

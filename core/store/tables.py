@@ -182,23 +182,24 @@ class RunEventRow(Base):
 
 
 # Groups of metrics, and counters, that migrations added; a database adds columns at the end.
-_LATER_GROUPS: Final = ("benchmark", "cash")
-LATER_COUNTERS: Final = ("limited", "volume_capped", "margin_calls")
-LATEST_COUNTERS: Final = ("missed_limits", "detail_missing", "detail_conflicts")
-LATEST_METRICS: Final = ("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs")
-SIZE_COUNTER: Final = "unsized"
-INTEREST_METRIC: Final = "interest"
+# Columns of metrics that came after the first migration, in the order in which they came.
+ADDED: Final = (
+    *(name for name, metric in METRICS.items() if metric.group == "benchmark"),
+    *("limited", "volume_capped", "margin_calls"),
+    *("dividends", "borrow", "carry"),
+    *("missed_limits", "detail_missing", "detail_conflicts"),
+    *("funding", "psr", "min_trl", "sessions", "mae_r", "mfe_r", "total_costs"),
+    *("unsized", "interest"),
+)
 
 
-def _metric_columns(added: str = "") -> list[Column[Any]]:
-    """Columns of a group added since, or of the metrics there were from the beginning."""
-    kinds: dict[str, TypeEngine[Any]] = {
-        name: Integer() if metric.unit == "count" else Double()
-        for name, metric in METRICS.items()
-        if (metric.group == added if added else metric.group not in _LATER_GROUPS)
-        and name not in (*LATEST_METRICS, INTEREST_METRIC)
-    }
-    return [Column(name, kind, nullable=True) for name, kind in kinds.items()]
+def _column(name: str) -> Column[Any]:
+    """Make the column of a metric, empty where it is not defined, or of a counter."""
+    if name in COUNTER_NAMES:
+        return Column(name, Integer, nullable=False, server_default="0" if name in ADDED else None)
+    is_whole = METRICS[name].unit == "count" and name not in ADDED
+    kind: TypeEngine[Any] = Integer() if is_whole else Double()
+    return Column(name, kind, nullable=True)
 
 
 metrics = Table(
@@ -206,19 +207,8 @@ metrics = Table(
     Base.metadata,
     Column("run_key", String(64), ForeignKey(ResultRow.run_key), primary_key=True),
     Column("symbol", Text, primary_key=True),
-    *_metric_columns(),
-    *(
-        Column(name, Integer, nullable=False)
-        for name in COUNTER_NAMES
-        if name not in (*LATER_COUNTERS, *LATEST_COUNTERS, SIZE_COUNTER)
-    ),
+    *(_column(name) for name in (*METRICS, *COUNTER_NAMES) if name not in ADDED),
     Column("reasons", Text, nullable=False),
     Column("badges", Text, nullable=False),
-    *_metric_columns("benchmark"),
-    *(Column(name, Integer, nullable=False, server_default="0") for name in LATER_COUNTERS),
-    *_metric_columns("cash"),
-    *(Column(name, Integer, nullable=False, server_default="0") for name in LATEST_COUNTERS),
-    *(Column(name, Double(), nullable=True) for name in LATEST_METRICS),
-    Column(SIZE_COUNTER, Integer, nullable=False, server_default="0"),
-    Column(INTEREST_METRIC, Double(), nullable=True),
+    *(_column(name) for name in ADDED),
 )

@@ -18,7 +18,7 @@ from core.domain.run import RunQuery
 from core.errors import InvalidInput, Unavailable
 from core.store import migrate, open_store
 from core.store.database import Database
-from core.store.tables import LATEST_METRICS, Base
+from core.store.tables import ADDED, Base
 from tests.contract.samples import NOW, a_result, a_spec, key
 
 HERE = Path(__file__).parent
@@ -122,11 +122,7 @@ def test_an_upgrade_keeps_the_rows(url, tmp_path):
 
 def test_a_result_of_before_has_what_it_had_and_says_what_it_has_not(url, tmp_path):
     """Columns that a later version added are empty, with a reason of their own."""
-    later = [
-        name
-        for name, metric in METRICS.items()
-        if metric.group in {"benchmark", "cash"} or name in LATEST_METRICS
-    ]
+    later = [name for name in ADDED if name in METRICS]
     with open_store(url, tmp_path) as store:
         run = store.runs.create(a_spec(), title="t", source="cli", owner="o", now=NOW)
         result = a_result(key("old"), run.spec, 1, dict.fromkeys(later, 0.5))
