@@ -108,8 +108,8 @@ def simulate_account(
     how_big = _sizes(wanted, bars, timeline, options)
     first = wanted[0] if not isinstance(wanted, Weights) else Signals(np.empty(0, np.int8))
     charges = convert.charges_of(options, costs, timeline.day)
-    # Another kernel where charges are rounded: in that of all others it would take time per fill.
-    charges = charges._replace(rounds=costs.rounds or None)
+    # One kernel whether charges are rounded or not: a second one takes long to compile.
+    charges = charges._replace(rounds=True)
     levy = charges
     if options.option is not None:
         charges = charges._replace(multiplier=charges.multiplier * options.option.delta)

@@ -116,7 +116,7 @@ def filled(desk: Desk, t: int, s: int, ref: float, direction: float, size: float
     return moved_by(desk.charges, slip_of(desk, t, s), ref, direction, more, share_cost)
 
 
-@register_jitable(forceinline=True)  # a call would hand the whole desk over, at every fill
+@register_jitable
 def slip_of(desk: Desk, t: int, s: int) -> float:
     """Points of slippage by the range of the bars before (R4)."""
     slips = desk.rows.slips

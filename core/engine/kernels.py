@@ -66,7 +66,7 @@ class Charges(NamedTuple):
     `fees[period, BUY or SELL]` is a row of fee coefficients; the period of bar t is
     `period[t * period_step]`, step 0 where fees never change. `plain` says that RATE is all there
     is in it: the rest of the sum would add 0 and take a third of a trade's time. `rounds` is None
-    where no charge can be rounded, which leaves the code of that out.
+    for a kernel that never rounds charges, which leaves the code of that out.
     """
 
     fees: FloatArray

@@ -26,6 +26,7 @@ from core.engine.desk import (
     SizeTable,
     Wanted,
 )
+from core.engine.handle import by_address
 from core.engine.kernels import (
     BEFORE,
     BY_STOP,
@@ -172,9 +173,12 @@ def run_portfolio_python(
     """
     total, symbols = rows.grid.shape
     account[CASH] = cfg.cash
-    desk = Desk(
-        rows, wanted, guards, sizes, cfg, extra, charges, levy, limits, book, out, account, equity
-    )
+    desk = by_address(
+        Desk(
+            rows, wanted, guards, sizes, cfg, extra, charges, levy, limits, book, out, account,
+            equity,
+        )
+    )  # fmt: skip
     by_weight = len(wanted.weights) > 0
     mult = charges.multiplier
     ruined = False
