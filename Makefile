@@ -32,7 +32,7 @@ check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
 # Kernels are compiled once, before several processes want them at the same time.
 .PHONY: test
 test: setup browser check ## every check and every test, browser included
-	@$(PYTHON) -c 'import tests.conftest; from core.engine import warm; warm.warm_up(); warm.warm_up_accounts()'
+	@$(PYTHON) -m tests.kernels
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e" --ignore=tests/architecture
 	@$(PYTHON) -m pytest -q -m e2e
 

@@ -155,13 +155,17 @@ def _extremes_of_spans(
     for n in range(1, count + 1):
         level[n] = level[n // 2] + 1
     lows, highs = np.full(count * SPAN, _NO_LOW), np.full(count * SPAN, _NO_HIGH)
-    lows[:total], highs[:total] = low, high
+    # Element by element: where slices are assigned numba compiles the words of an error too.
+    for t in range(total):
+        lows[t], highs[t] = low[t], high[t]
     edges = np.empty((total + 1, 4), dtype=np.int64)
     spans = np.empty((level[count] + 1, count + 2, 2), dtype=np.int64)
     edges[0, 0], edges[0, 1], edges[total, 2], edges[total, 3] = (
         _NO_LOW, _NO_HIGH, _NO_LOW, _NO_HIGH,
     )  # fmt: skip
-    spans[:, :, 0], spans[:, :, 1] = _NO_LOW, _NO_HIGH
+    for i in range(len(spans)):
+        for k in range(count + 2):
+            spans[i, k, 0], spans[i, k, 1] = _NO_LOW, _NO_HIGH
     for k in range(count):
         below, above = _NO_LOW, _NO_HIGH
         for t in range(k * SPAN, min(k * SPAN + SPAN, total)):

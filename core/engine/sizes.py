@@ -14,7 +14,7 @@ from core.domain.options import EngineOptions
 from core.domain.signals import Signals
 from core.engine import kernels
 from core.engine.compiled import loop
-from core.engine.convert import check_column, locked
+from core.engine.convert import check_column, has_limits, locked
 from core.errors import InvalidInput, StrategyFailed
 
 KINDS = {
@@ -113,6 +113,9 @@ def sizes_for(
 ) -> kernels.Sizes | None:
     """Give the scalar kernel the sizes of signals that were checked; None where cfg says it all.
 
+    Under rules of R14 they are always given: that kernel is slower by the rules, and another one
+    that knows them but no sizes would have to be compiled.
+
     Args:
         signals: Of `total` rows.
         options: Account and fill rules.
@@ -122,7 +125,7 @@ def sizes_for(
     Raises:
         InvalidInput, StrategyFailed: as `check_sizes`.
     """
-    if signals.size is None and options.sizing in PLAIN:
+    if signals.size is None and options.sizing in PLAIN and not has_limits(options):
         return None
     check_sizes(signals, options, total)
     values, is_by_row = _UNKNOWN, 0
