@@ -715,7 +715,10 @@ class Account:
         """The largest quantity that cash covers, None when nothing does."""
         options = self.options
         if options.lot_size > 0:
-            for fewer in range(lots - 1, 0, -1):
+            # Fees are never below 0: cash covers no more than without them, and one for rounding.
+            a_lot = options.lot_size * price * options.multiplier * options.initial_margin
+            without_fees = math.floor(self.cash / a_lot) + 1
+            for fewer in range(min(lots - 1, without_fees), 0, -1):
                 if self.needed(side * fewer * options.lot_size, price, bar) <= self.cash:
                     return fewer * options.lot_size
             return None
