@@ -24,6 +24,7 @@ from ui.components import (
     costs_form,
     currency_form,
     data_picker,
+    form_guard,
     markup,
     param_form,
     problem,
@@ -75,6 +76,7 @@ def show(
         except InvalidInput as mistake:
             problem.show(mistake)
     _policy(services, spec)
+    form_guard.show()
     submitted = st.button(
         "Run backtest",
         type="primary",
