@@ -364,7 +364,7 @@ def test_a_failed_run_says_why():
         ({"max_dd_limit": 0.25}, "; ends 25 % below its peak;"),
         (
             {"maintenance_margin": 0.25, "intrabar_margin": True},
-            "margin calls below 0.25; tested at the worst price of a bar too;",
+            "margin calls below 25 %; tested at the worst price of a bar too;",
         ),
         ({"initial_margin": 0.1}, "in whole units, on 10 % margin;"),
         ({"multiplier": 50}, "in whole units, each point worth 50;"),
