@@ -20,6 +20,7 @@ _EXACT = 2**53  # beyond it readers of JSON lose digits
 
 # Where a value stood in the request; part of every location, of no use to a reader.
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
+_KEY = "[key]"  # after the key at fault of an object
 # Where validation hands out what stands around the fault, not the value at fault.
 _AROUND = frozenset({"missing", "not_json", "contradiction"})
 
@@ -98,7 +99,8 @@ class Fault(Cause):
             message = "not an object"
         elif code == "unknown_field":
             value = item["loc"][-1]
-        found = None if code in _AROUND else value
+        is_whole = item["type"] == "value_error" and tuple(item["loc"]) == ("body",)
+        found = None if code in _AROUND or is_whole else value
         sent_as_text = isinstance(value, bytes)  # nothing said that the body is JSON
         return cls(
             code=code,
@@ -146,4 +148,5 @@ def _field(location: Sequence[Any]) -> str:
     place = str(parts.pop(0)) if parts and parts[0] in _PLACES else "body"
     # A body of several kinds puts the name of the model it was read as into the location.
     named = [str(part) for part in parts if not (isinstance(part, str) and part.endswith("Body"))]
+    named = [part for part in named if part != _KEY]
     return ".".join(named) or place

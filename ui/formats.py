@@ -15,6 +15,8 @@ from core.domain.run import RunSpec
 
 NONE = "—"
 MINUS = "\N{MINUS SIGN}"
+# Options whose name says it in letters.
+SETTINGS = {"max_dd_limit": "drawdown limit"}
 INFINITE = "\N{INFINITY}"
 
 # What spreadsheets take for the start of a formula, full-width and hidden characters included.
@@ -56,6 +58,11 @@ def plain(value: float) -> str:
     return f"{value:,.15g}".replace("-", MINUS)
 
 
+def setting(name: str) -> str:
+    """Write the name of an option or a figure as words."""
+    return SETTINGS.get(name, name.replace("_", " "))
+
+
 def percent(fraction: float, digits: int = 2, *, signed: bool = False) -> str:
     """Write a fraction as percent; from 1,000 % on the decimals say nothing and go."""
     return number(fraction * 100, 0 if abs(fraction) >= HUGE else digits, signed=signed) + "%"
@@ -89,7 +96,7 @@ def metric(name: str, value: float | None) -> str:
         "sessions": lambda: number(value, 0),
         "bars": lambda: number(value, 0 if whole else 1),
         "seconds": lambda: duration(value),
-        "bps": lambda: f"{number(value, 1)} bp",
+        "bps": lambda: f"{number(value, 1)} bps",
         "ratio": lambda: number(value, 2),
     }
     return writers[METRICS[name].unit]()
@@ -103,8 +110,7 @@ def reason(metrics: Metrics, name: str) -> str:
 
 def undefined(metrics: Metrics, name: str) -> str:
     """Write what has no number: a dash, or infinity for profits without a loss."""
-    endless = name == "profit_factor" and metrics.reasons.get(name) == "no_losses"
-    return INFINITE if endless and (metrics.values.get("win_rate") or 0.0) > 0.0 else NONE
+    return INFINITE if metrics.is_lossless(name) else NONE
 
 
 def tone(name: str, value: float | None) -> Tone:

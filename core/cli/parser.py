@@ -25,7 +25,8 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault, so that it is reported like every other."""
-        raise Usage(message, self.format_usage())
+        is_value = message.startswith("argument ")  # the words of one option say enough
+        raise Usage(message, "" if is_value else self.format_usage())
 
 
 def _number(text: str) -> float:

@@ -16,7 +16,7 @@ from core.domain.cost_presets import costs_from
 from core.domain.cost_shapes import shape_of
 from core.domain.costs import CostModel
 from core.domain.engine_words import REMOVABLE, EngineWords, read_engine
-from core.domain.options import EngineOptions
+from core.domain.options import EngineOptions, OptionProxy
 from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
@@ -92,6 +92,17 @@ def spec_of(args: Namespace) -> RunSpec:
     options |= {name: None for name in REMOVABLE if options.get(name) in (NONE, [NONE])}
     if options.get("option") is not None:
         proxy = pairs(args.option, "--option")
+        refuse(
+            [
+                InvalidInput(
+                    f"--option {name} is not known",
+                    expected=f"one of {', '.join(OptionProxy.model_fields)}",
+                    field="options.option",
+                )
+                for name in proxy
+                if name not in OptionProxy.model_fields
+            ]
+        )
         options["option"] = {name: param_value(text) for name, text in proxy.items()}
     words = given.pop("engine_options", {}) | engine_words(args.engine)
     engine = read_engine(words)

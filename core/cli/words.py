@@ -135,11 +135,24 @@ def refuse(problems: Sequence[InvalidInput]) -> None:
 def _problem(field: str, fault: ErrorDetails, options: Mapping[str, str]) -> InvalidInput:
     if fault["type"] == "value_error":  # a sentence of the core
         return InvalidInput(str(fault["ctx"]["error"]), hint=HELP, field=field or None)
+    where = _said_by(field, options)
+    if fault["type"] == "extra_forbidden":
+        return InvalidInput(f"{where} is not known", hint=HELP, field=field)
     return InvalidInput(
-        f"{options.get(field, f'key {field!r}')} is {fault['input']!r:.80}",
+        f"{where} is {fault['input']!r:.80}",
         expected="a finite number, true, false or text"
         if field.startswith("params.")
         else expectation_of(fault) or message_of(fault),
         hint=HELP,
         field=field,
     )
+
+
+def _said_by(field: str, options: Mapping[str, str]) -> str:
+    """Name a field by the option it was given by, or a part of what that option holds."""
+    for known, option in options.items():
+        if field == known:
+            return option
+        if field.startswith(f"{known}."):
+            return f"{option} {field.removeprefix(f'{known}.')}"
+    return f"key {field!r}"

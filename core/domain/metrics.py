@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 Direction = Literal["higher", "lower", "none"]
@@ -201,7 +202,7 @@ METRICS: dict[str, Metric] = _table(
     ("interest", "Interest", "money", "none", "cash", "Received on cash less paid on borrowed."),
 )
 
-# More than this is not better, and no loss at all is as much (LEAN's figure).
+# Among many tries more than this is not better, and no loss at all is as much (LEAN's figure).
 RANK_CAPS: dict[str, float] = {"profit_factor": 10.0}
 LOSSLESS = "no_losses"
 
@@ -247,13 +248,15 @@ class Metrics:
         return self.values[name]
 
     def rank_value(self, name: str) -> float | None:
-        """Value by which a metric competes: up to its cap, and that where nothing was lost."""
-        value, cap = self.values[name], RANK_CAPS.get(name)
-        if cap is None:
-            return value
-        if value is None:
-            return cap if self.reasons.get(name) == LOSSLESS else None
-        return min(value, cap)
+        """Value by which a metric competes: its own; no bound where profits met no loss."""
+        if self.is_lossless(name):
+            return inf
+        return self.values[name]
+
+    def is_lossless(self, name: str) -> bool:
+        """Whether a metric has no value because profits met no loss: it is shown as ∞."""
+        without = name in RANK_CAPS and self.reasons.get(name) == LOSSLESS
+        return without and (self.values.get("win_rate") or 0.0) > 0.0
 
 
 BADGES: dict[str, str] = {

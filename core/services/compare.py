@@ -29,8 +29,8 @@ class MetricRow:
         best: Positions of the runs that are best; empty when the metric has no better or worse,
             fewer than two runs compete in it, or all are equal. Runs that traded nothing or were
             ruined do not compete, nor in annual figures those of less than a year; nobody does in
-            a metric against the benchmark where the benchmarks differ. Profit factors count up to
-            10, and 10 where no trade lost.
+            a metric against the benchmark where the benchmarks differ. A profit factor that no
+            loss bounds is the highest.
         direction: `none` also there.
     """
 
@@ -209,8 +209,10 @@ def _competes(run: Run, name: str) -> bool:
 def _differences(runs: Sequence[Run]) -> list[Difference]:
     told = [_facts(run) for run in runs]
     names = dict.fromkeys(name for facts in told for name in facts)
+    groups = list(dict.fromkeys(name.partition(".")[0] for name in names))
     found = []
-    for name in names:
+    # What only a later run has, such as a parameter, stands among its kind.
+    for name in sorted(names, key=lambda name: groups.index(name.partition(".")[0])):
         values = tuple(facts.get(name) for facts in told)
         if any(value != values[0] for value in values):
             found.append(Difference(name, values))
@@ -220,7 +222,12 @@ def _differences(runs: Sequence[Run]) -> list[Difference]:
 def _brief(value: Any) -> Any:
     """Say in a few words what has parts; a table of fees is a number of entries and a hash."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_brief(each)}" for key, each in value.items()) or None
+        words = {True: "yes", False: "no"}
+        parts = {
+            key: words[each] if isinstance(each, bool) else _brief(each)
+            for key, each in value.items()
+        }
+        return ", ".join(f"{key} {each}" for key, each in parts.items()) or None
     if not isinstance(value, list):
         return value
     if not value or isinstance(value[0], str):

@@ -128,7 +128,7 @@ def _refuse_idle(options: EngineOptions, foreign: set[str]) -> None:
     if idle:
         raise InvalidInput(
             f"fx names rates of {', '.join(idle)}, which nothing is converted from",
-            expected=f"only currencies that are: {', '.join(sorted(foreign)) or 'none'}",
+            expected=f"rates of {', '.join(sorted(foreign))} only" if foreign else "no fx",
             field="options.fx",
         )
 

@@ -28,6 +28,7 @@ thirty is the old rule of thumb for the least sample, two standard errors are ab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -128,7 +129,7 @@ def policy(spec: RunSpec, *, weighs: bool = False) -> str:
         parts.append("one account for all symbols")
     elif len(spec.symbols) > 1:
         parts.append(f"cash in {len(spec.symbols)} equal sleeves")
-    parts += _limits(options)
+    parts += _limits(options, spec.symbols)
     if options.close_at_end:
         parts.append("sold at the last close")
     return f"{'; '.join(parts)}; costs: {sentence_of(spec.costs)}."
@@ -155,7 +156,7 @@ def _reading(options: EngineOptions) -> str:
     return "the stop counts when a bar reaches both"
 
 
-def _limits(options: EngineOptions) -> list[str]:
+def _limits(options: EngineOptions, symbols: Sequence[str]) -> list[str]:
     unit = " points" if options.daily_unit == "points" else ""
     ends = "closes everything" if options.daily_action == "flatten" else "ends entries"
     said: tuple[tuple[object, str], ...] = (
@@ -164,11 +165,14 @@ def _limits(options: EngineOptions) -> list[str]:
         (options.max_trades_per_day, f"at most {options.max_trades_per_day} entries a day"),
         (options.cooldown_bars, f"{options.cooldown_bars} bars of rest after losses"),
         (options.pyramid, f"up to {options.pyramid} adds"),
-        (options.max_participation, f"at most {options.max_participation or 0:.3g} of volume"),
-        (options.maintenance_margin, f"margin calls below {options.maintenance_margin:.3g}"),
+        (options.max_participation, f"at most {_percent(options.max_participation)} of volume"),
+        (options.maintenance_margin, f"margin calls below {_percent(options.maintenance_margin)}"),
         (options.intrabar_margin, "tested at the worst price of a bar too"),
         (options.max_dd_limit, f"ends {_percent(options.max_dd_limit)} below its peak"),
-        (options.borrow_rate, f"shorts borrow at {_yearly(options.borrow_rate)}"),
+        (
+            options.borrow_rate and set(symbols) - set(options.borrow_rates),
+            f"shorts borrow at {_yearly(options.borrow_rate)}",
+        ),
         (
             options.borrow_rates,
             " and ".join(

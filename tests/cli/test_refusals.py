@@ -93,6 +93,11 @@ PYDANTIC = ("Value error", "Input should", "valid", "Extra inputs", "should have
          "--square-off is '25:00'. Expected a time of day as HH:MM."),
         ([*RUN, "--square-off", "15:00"], "Square_off needs intraday=true."),
         ([*RUN, "--cash", "much"], "Argument --cash: found 'much', expected a number."),
+        ([*RUN, "--borrow-rates", "ACME=11"], "--borrow-rates ACME is 11. Expected at most 10."),
+        ([*RUN, "--shortable", "ACME=x"], "--shortable ACME is 'x'. Expected true or false."),
+        ([*RUN, "--option", "delta=2"], "--option delta is 2. Expected at most 1."),
+        ([*RUN, "--option", "gammma=2"],
+         "--option gammma is not known. Expected one of delta, gamma, theta, volatility, days"),
         ([*RUN, "--delay", "1.5"], "Argument --delay: found '1.5', expected a whole number."),
         ([*RUN, "--strategy", "x" * 300], "Expected at most 200 characters."),
         ([*RUN, "--cash", "0", "--size", "-1"],
@@ -118,6 +123,15 @@ def test_a_refusal_says_what_was_found_and_what_was_expected(
     assert answer.code == 2
     assert said in answer.err
     assert [word for word in PYDANTIC if word in answer.err] == []
+
+
+def test_a_value_that_cannot_be_read_is_told_without_every_option_there_is(call: Call) -> None:
+    answer = call(*RUN, "--cash-rate", "5%")
+
+    assert answer.code == 2
+    assert answer.err.startswith("Argument --cash-rate: found '5%', expected a number.")
+    assert "usage:" not in answer.err
+    assert "usage:" in call("run", "--wings").err
 
 
 @pytest.mark.parametrize(
@@ -193,6 +207,8 @@ def test_a_key_of_another_door_is_answered_with_the_right_one(
         ('{"start": "soon"}', "Key 'start' is 'soon'. Expected a date as YYYY-MM-DD."),
         ('{"timeframe": "7m"}', "Timeframe '7m' is not known. Expected one of 1m,"),
         ('{"costs": [1]}', "Key 'costs' is [1]. Expected an object."),
+        ('{"costs": {"changes": [{"since": "2020-01-01", "bp": 1}]}}',
+         "Key 'costs.changes.0.bp' is not known. `--help` after"),
         ("[1]", "request.json' holds [1]. Expected one JSON object."),
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -248,6 +249,107 @@ def test_a_number_out_of_its_range_runs_nothing(page: Page, workbench: Workbench
     capital.fill("50000")
     capital.press("Enter")
     expect(run).to_have_css("pointer-events", "auto")
+
+
+@pytest.mark.parametrize("keys", [("ControlOrMeta+Enter",), ("Enter", "ControlOrMeta+Enter")])
+def test_no_keys_run_a_number_out_of_its_range_and_the_field_says_so(
+    page: Page, workbench: Workbench, keys: tuple[str, ...]
+) -> None:
+    steps.visit(page, workbench.ui)
+    count = page.get_by_test_id("run-count").inner_text()
+    capital = steps.number(page, "Capital")
+    capital.fill("-5")
+
+    for key in keys:
+        capital.press(key)
+
+    said = steps.form(page).get_by_role("alert")
+    expect(said).to_have_attribute("data-said", "Expected more than 0, at most 1,000,000,000,000.")
+    box, field = said.bounding_box(), capital.bounding_box()
+    assert box is not None
+    assert field is not None
+    assert box["height"] > 10
+    assert box["y"] >= field["y"] + field["height"]
+    expect(capital).to_be_focused()
+    steps.settle(page)
+    expect(page).to_have_url(re.compile(r"/$"))
+    expect(page.get_by_test_id("run-count")).to_have_text(count)
+
+
+def test_a_click_does_not_run_a_number_that_was_typed_and_not_left(
+    page: Page, workbench: Workbench
+) -> None:
+    steps.visit(page, workbench.ui)
+    steps.number(page, "Size").fill("0")
+
+    steps.form(page).get_by_role("button", name="Run backtest").dispatch_event("click")
+
+    expect(steps.number(page, "Size")).to_have_attribute("aria-invalid", "true")
+    steps.settle(page)
+    expect(page).to_have_url(re.compile(r"/$"))
+
+
+def test_a_number_that_was_typed_and_not_left_is_what_the_keys_run(
+    page: Page, workbench: Workbench
+) -> None:
+    steps.visit(page, workbench.ui)
+    capital = steps.number(page, "Capital")
+    capital.fill("77777")
+
+    capital.press("ControlOrMeta+Enter")
+
+    expect(page).to_have_url(re.compile(r"/run\?id=\d+"))
+    page.goto(f"{page.url}&tab=Provenance")
+    expect(page.get_by_text("77,777", exact=False).first).to_be_visible()
+
+
+def test_no_keys_run_a_day_without_prices(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, workbench.ui)
+    form, year = steps.form(page), page.get_by_role("spinbutton", name="year, From")
+    run = form.get_by_role("button", name="Run backtest")
+    year.click()
+    page.keyboard.type("20300101")
+    page.keyboard.press("Tab")
+    expect(form.locator("[data-has-error]")).to_have_count(1)
+
+    page.keyboard.press("ControlOrMeta+Enter")
+
+    steps.settle(page)
+    expect(page).to_have_url(re.compile(r"/$"))
+    expect(run).to_have_css("pointer-events", "none")
+
+
+def test_twelve_runs_beside_each_other_leave_the_page_as_wide_as_the_window(
+    page: Page, workbench: Workbench
+) -> None:
+    names = ("IBM", "AAPL", "MSFT", "GOOG")
+    ids = [
+        submit(
+            workbench,
+            symbols=[names[number % 4]],
+            parameters={"fast": 5 + number, "slow": 40 + number},
+            costs={"name": f"costs_without_any_room_{number:02}", "bps": number},
+        )
+        for number in range(12)
+    ]
+    for each in ids:
+        steps.visit(page, f"{workbench.ui}/run?id={each}")
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+    steps.visit(page, f"{workbench.ui}/compare?ids={','.join(map(str, ids))}")
+
+    table = page.get_by_test_id("differences")
+    expect(table).to_be_visible()
+    wider = "(node) => node.scrollWidth - node.clientWidth"
+    assert page.get_by_test_id("stMain").evaluate(wider) == 0
+    assert page.locator("html").evaluate(wider) == 0
+    frame = table.locator("xpath=..")
+    assert frame.evaluate(wider) > 0
+    label = table.locator("tbody th").first
+    before = label.bounding_box()
+    frame.evaluate("(node) => { node.scrollLeft = 200; }")
+    assert label.bounding_box() == before  # the settings stay beside what they are of
 
 
 def test_a_button_that_cannot_be_pressed_looks_like_it(page: Page, workbench: Workbench) -> None:

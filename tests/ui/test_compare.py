@@ -71,6 +71,19 @@ def test_only_what_differs_is_listed(open_page, submit):
     assert names == ["Fast"]
 
 
+def test_what_only_a_later_run_has_stands_among_its_kind(open_page, submit):
+    runs = submit(params={"fast": 3}), submit("every_kind", options={"max_dd_limit": 0.5})
+    html = words(compared(open_page, *runs))
+
+    table = html[html.index('data-testid="differences"') :]
+    names = re.findall(r'<tr><th scope="row">(.*?)</th>', table)
+    assert names[0] == "Strategy"
+    assert set(runs[0].spec.params).isdisjoint(runs[1].spec.params)
+    params = [name.replace("_", " ").capitalize() for run in runs for name in run.spec.params]
+    assert names[1 : len(params) + 1] == params
+    assert names[len(params) + 1 :] == ["Delay", "Allow short", "Drawdown limit", "Code"]
+
+
 def test_another_benchmark_is_a_difference(open_page, submit):
     html = words(compared(open_page, submit(), submit(benchmark="MSFT")))
 
@@ -91,9 +104,11 @@ def test_runs_against_one_benchmark_compete_for_alpha(open_page, submit):
     assert "benchmark of its own" not in html
 
 
-def test_equal_runs_differ_in_nothing(open_page, submit):
+def test_equal_runs_differ_in_nothing_and_none_is_the_best(open_page, submit):
     html = words(compared(open_page, submit(), submit()))
 
+    assert 'class="wb-mark wb-best' not in html
+    assert "none where all are equal" in html
     assert "Nothing: the same request, prices, code and engine." in html
 
 

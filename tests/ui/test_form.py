@@ -80,6 +80,50 @@ def test_options_that_contradict_each_other_are_a_mistake_with_words(open_page):
     assert "Sizing in lots needs a lot_size above 0" in words(page)
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [
+        ("borrow_rates", "AAPL", "Borrow by symbol has &#x27;AAPL&#x27;"),
+        ("borrow_rates", "=0.4", "Borrow by symbol has &#x27;=0.4&#x27;"),
+        ("borrow_rates", "AAPL=0,4", "Borrow by symbol has &#x27;4&#x27;"),
+        ("borrow_rates", "AAPL=0.1, aapl=0.2", "Borrow by symbol names aapl twice"),
+        ("borrow_rates", "GME=0.4", "Borrow by symbol names GME, which is not chosen"),
+        ("borrow_rates", "AAPL=much", "Borrow by symbol, AAPL is &#x27;much&#x27;, expected a num"),
+        (
+            "borrow_rates",
+            "AAPL=11",
+            "Borrow by symbol, AAPL is &#x27;11&#x27;, expected at most 10",
+        ),
+        (
+            "shortable",
+            "AAPL=maybe",
+            "Shorts by symbol, AAPL is &#x27;maybe&#x27;, expected true or",
+        ),
+        ("shortable", "KO=yes", "Shorts by symbol names KO, which is not chosen"),
+    ],
+)
+def test_what_cannot_be_said_by_symbol_is_a_mistake_with_words(open_page, name, said, told):
+    page = open_page("")
+    page.multiselect(state.FORM_SYMBOLS).set_value(["AAPL", "MSFT"]).run()
+
+    page.text_input(state.option(name)).set_value(said).run()
+
+    assert page.button("form_run").disabled
+    assert told in words(page)
+    page.text_input(state.option(name)).set_value("").run()
+    assert not page.button("form_run").disabled
+
+
+def test_symbols_may_be_named_in_small_letters(open_page, services):
+    page = open_page("")
+    page.multiselect(state.FORM_SYMBOLS).set_value(["AAPL", "MSFT"]).run()
+
+    page.text_input(state.option("borrow_rates")).set_value("aapl=0.4").run()
+    page.button("form_run").click().run()
+
+    assert newest(services).spec.options.borrow_rates == {"AAPL": 0.4}
+
+
 def test_a_size_begins_with_a_number_that_suits_its_kind(open_page):
     page = open_page()
     sizing, size = state.option("sizing"), state.option("size")

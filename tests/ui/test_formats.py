@@ -37,7 +37,7 @@ NOW = datetime(2026, 3, 5, 12, 0, tzinfo=UTC)
         ("duration_mean", 5_400, "1.5 h"),
         ("duration_mean", 90, "1.5 min"),
         ("duration_mean", 45, "45 s"),
-        ("breakeven_bps", 215.61, "215.6 bp"),
+        ("breakeven_bps", 215.61, "215.6 bps"),
         ("min_trl", 410.2, "411"),
         ("underwater_mean", 410.2, "410"),
         ("psr", 0.9731, "97.31%"),

@@ -153,8 +153,10 @@ def test_borrow_is_said_where_it_was_paid(open_page, submit):
     paid = submit(symbols=TWO, options={"account": "shared", "borrow_rate": 0.05, "size": 40.0})
     free = submit(symbols=TWO, options={"account": "shared", "size": 40.0})
 
-    assert "Borrow on short positions" in words(opened(open_page, paid, tab="Portfolio"))
-    assert "Borrow on short" not in words(opened(open_page, free, tab="Portfolio"))
+    assert "is in no trade: borrow on short positions" in words(
+        opened(open_page, paid, tab="Portfolio")
+    )
+    assert "borrow on short" not in words(opened(open_page, free, tab="Portfolio"))
 
 
 def test_interest_of_an_account_has_a_row_of_its_own_and_the_sum_still_holds(open_page, submit):
@@ -170,7 +172,7 @@ def test_interest_of_an_account_has_a_row_of_its_own_and_the_sum_still_holds(ope
     assert formats.money(interest, signed=True) in row
     foot = html[html.index("<tfoot>") :]
     assert formats.percent(paid.metrics["total_return"], signed=True) in foot
-    assert "Borrow on short" not in html  # it has a row, and is not said twice
+    assert "borrow on short" not in html  # it has a row, and is not said twice
 
 
 def test_interest_of_sleeves_is_among_what_they_contributed(open_page, submit):
@@ -179,7 +181,8 @@ def test_interest_of_sleeves_is_among_what_they_contributed(open_page, submit):
 
     assert "Interest on cash" not in html
     said = formats.money(paid.metrics["interest"], signed=True)
-    assert f"funding, interest, dividends and accruals of options: {said}." in html
+    assert f"Of the P&L, {said} is in no trade: " in html
+    assert "funding, interest, dividends and accruals of options." in html
 
 
 def test_a_run_of_one_symbol_has_no_portfolio(open_page, submit):

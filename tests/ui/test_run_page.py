@@ -196,6 +196,18 @@ def test_the_calls_ask_for_exactly_this_run(open_page, submit):
     assert BacktestBody.model_validate_json(body).spec() == run.spec
 
 
+def test_what_was_said_by_symbol_is_told_in_words(open_page, submit):
+    said = {"shortable": {"MSFT": False}, "borrow_rates": {"AAPL": 0.4}, "max_dd_limit": 0.9}
+    run = submit(symbols=("AAPL", "MSFT"), options=EngineOptions(borrow_rate=0.1, **said))
+
+    html = words(opened(open_page, run, tab="Provenance"))
+    facts = dict(re.findall(r"<dt>([^<]*)</dt><dd[^>]*>([^<]*)</dd>", html))
+
+    assert facts["Shortable"] == "MSFT no"
+    assert facts["Borrow rates"] == "AAPL 0.4"
+    assert facts["Drawdown limit"] == "0.9"
+
+
 @pytest.mark.parametrize("preset", ["ibkr_tiered", "nse_options", "conservative"])
 def test_the_calls_name_a_preset_instead_of_all_its_fees(open_page, submit, preset):
     run = submit(costs=find_costs(preset))
@@ -338,6 +350,19 @@ def test_the_costs_tab_says_what_was_paid_for_what_and_the_break_even(open_page,
     assert formats.money(found.total.amount) in text_of(html)
     assert "Break-even" in text_of(html)
     assert "same trades of the same size" in text_of(html)
+
+
+def test_no_profit_before_costs_has_no_break_even_anywhere_on_the_page(open_page, submit, services):
+    run = submit(params={"fast": 15})
+    found = services.backtests.costs(run)
+    assert found.gross_profit < 0.0
+    assert found.breakeven_bps < 0.0  # what the metric says: there was nothing to take
+
+    html = words(opened(open_page, run, tab="Costs"))
+
+    facts = dict(re.findall(r"<dt>([^<]*)</dt><dd[^>]*>(.*?)</dd>", html))
+    assert facts["Break-even per fill"] == formats.NONE
+    assert "no gross profit" in text_of(html[: html.index('data-testid="costs"')])
 
 
 def test_the_costs_tab_of_a_free_run_says_that_no_market_is_free(open_page, submit):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import time
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.domain.options import EngineOptions, OptionProxy
 from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
 from ui import state
 from ui.components import currency_form, markup
 from ui.components.limits import limits
@@ -40,7 +41,7 @@ FILLS: Final = {"next_open": "Next open", "close": "Same close"}
 BY_SYMBOL: Final = (
     (
         "borrow_rates",
-        "Borrow rate by symbol",
+        "Borrow by symbol",
         "GME=0.4, AMC=0.2",
         "Symbols that are dearer or cheaper to borrow than the others: a share a year each.",
     ),
@@ -232,7 +233,7 @@ def _by_symbol(symbols: int) -> dict[str, Any]:
         return {}
     chosen: dict[str, Any] = {}
     for column, (name, label, example, words) in zip(
-        st.columns(2, gap="xsmall"), BY_SYMBOL, strict=True
+        st.columns(2, gap="xsmall", vertical_alignment="bottom"), BY_SYMBOL, strict=True
     ):
         with column:
             said = st.text_input(
@@ -246,10 +247,38 @@ def _by_symbol(symbols: int) -> dict[str, Any]:
     return chosen
 
 
+def require_chosen(symbols: Sequence[str]) -> None:
+    """Refuse what is said by symbol of no symbol, of one twice, or of one that is not chosen.
+
+    Raises:
+        InvalidInput: something is; a value that is wrong is found with the other options.
+    """
+    chosen = {symbol.casefold() for symbol in symbols}
+    for name, label, example, _ in BY_SYMBOL:
+        seen = set()
+        for item, symbol, value in _items(st.session_state.get(state.option(name)) or ""):
+            if not symbol or not value:
+                raise InvalidInput(f"{label} has {item!r}", expected=f"pairs such as {example}")
+            if symbol.casefold() in seen:
+                raise InvalidInput(f"{label} names {symbol} twice", expected="each symbol once")
+            if symbol.casefold() not in chosen:
+                raise InvalidInput(
+                    f"{label} names {symbol}, which is not chosen",
+                    expected=f"one of {', '.join(symbols)}",
+                )
+            seen.add(symbol.casefold())
+
+
 def _pairs(said: str) -> dict[str, str]:
-    """Read `GME=0.4, AMC=0.2`; what is wrong with a value is found with the other options."""
-    items = (item.partition("=") for item in said.split(",") if item.strip())
-    return {symbol.strip(): value.strip() for symbol, _, value in items}
+    """Read `GME=0.4, AMC=0.2`; whether that can be meant, `require_chosen` says."""
+    return {symbol: value for _, symbol, value in _items(said)}
+
+
+def _items(said: str) -> list[tuple[str, str, str]]:
+    """Give each pair as it was said, its symbol and its value."""
+    items = [item.strip() for item in said.split(",") if item.strip()]
+    parts = [(item, *item.partition("=")) for item in items]
+    return [(item, symbol.strip(), value.strip()) for item, symbol, _, value in parts]
 
 
 def _said(pairs: dict[str, float | bool]) -> str:

@@ -111,6 +111,6 @@ def _accrued(info: AttributionInfo, *, shared: bool) -> str:
     words = formats.money(info.accrued, signed=True)
     interest = "" if shared else "interest, "
     return (
-        f" Borrow on short positions, funding, {interest}dividends and accruals of options: "
-        f"{markup.text(words)}."
+        f" Of the P&L, {markup.text(words)} is in no trade: borrow on short positions, funding, "
+        f"{interest}dividends and accruals of options."
     )

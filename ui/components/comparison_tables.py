@@ -35,6 +35,7 @@ KEY_METRICS = (
     "slippage",
 )
 TWO = 2
+MARKS = "A dot marks the best of a row, several where they tie, none where all are equal."
 
 
 def show_runs(runs: Sequence[Run]) -> None:
@@ -73,7 +74,7 @@ def show_metrics(runs: Sequence[Run], metrics: Sequence[MetricRow], *, every: bo
         '<caption class="wb-sr">Metrics of the runs; a dot marks the best</caption>',
         f'<thead><tr><th scope="col" class="wb-left">Metric</th>{head}</tr></thead>',
         f"<tbody>{rows}</tbody></table></div>",
-        _own_benchmarks(shown),
+        f'<p class="wb-muted wb-small wb-notes">{MARKS}{_own_benchmarks(shown)}</p>',
     )
 
 
@@ -83,7 +84,7 @@ def _own_benchmarks(shown: Sequence[MetricRow]) -> str:
     if not apart:
         return ""
     text = f"{' and '.join(apart).capitalize()}: each run against a benchmark of its own."
-    return f'<p class="wb-muted wb-small">{markup.text(text)}</p>'
+    return f" {markup.text(text)}"
 
 
 def show_differences(runs: Sequence[Run], differences: Sequence[Difference]) -> None:
@@ -147,7 +148,7 @@ def _words(name: str) -> str:
     group, _, rest = name.partition(".")
     if group == "data":
         return f"Prices {rest}"
-    label = METRICS[rest].label if rest in METRICS else (rest or group).replace("_", " ")
+    label = METRICS[rest].label if rest in METRICS else formats.setting(rest or group)
     kind = {"params": "", "options": "", "costs": "costs: "}.get(group, "")
     return (kind + label)[:1].upper() + (kind + label)[1:]
 

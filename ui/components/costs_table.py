@@ -12,7 +12,7 @@ from ui.components import figure, markup
 
 HEAD = (
     ("Money", "Over the whole run, in account currency."),
-    ("Bp of value", "In basis points of the value traded."),
+    ("Bps of value", "In basis points of the value traded."),
     ("Of gross", "As a share of the profit before costs; a dash if there was none."),
     ("Of costs", "As a share of all costs."),
     ("Per trade", "Money per closed trade."),
@@ -122,7 +122,10 @@ def _facts(found: CostBreakdown) -> dict[str, str]:
         "Value traded": markup.text(formats.money(found.traded)),
         "Break-even": f"<b>{markup.text(_breakeven_words(found))}</b>",
         "Break-even per fill": markup.text(
-            formats.NONE if bps is None else f"{formats.number(bps, 1)} bp of its value"
+            # Less than nothing could be taken of each fill: no break-even there either.
+            formats.NONE
+            if bps is None or found.gross_profit <= 0.0
+            else f"{formats.number(bps, 1)} bps of its value"
         ),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import shlex
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -129,15 +130,27 @@ def _asked(spec: RunSpec) -> dict[str, str]:
         "Benchmark": spec.benchmark or "own symbols, bought and held",
     }
     changed = {
-        name.replace("_", " ").capitalize(): value
+        formats.setting(name).capitalize(): value
         for name, value in options.model_dump(mode="json", exclude_defaults=True).items()
         if name not in ASKED
     }
+    for name in ("shortable", "borrow_rates"):
+        if said := getattr(options, name):
+            label = formats.setting(name).capitalize()
+            changed[label] = _by_symbol(said)
     if options.risk_free:
         changed["Risk-free rate"] = f"{options.risk_free * 100:.6g} % a year"
     if options.fx:
         changed["Rates"] = ", ".join(f"{code} by {name}" for code, name in options.fx.items())
     return {name: markup.text(value) for name, value in (pairs | changed).items()}
+
+
+def _by_symbol(said: Mapping[str, float | bool]) -> str:
+    words = {True: "yes", False: "no"}
+    return ", ".join(
+        f"{symbol} {words[value] if isinstance(value, bool) else formats.plain(value)}"
+        for symbol, value in said.items()
+    )
 
 
 def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:

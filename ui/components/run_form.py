@@ -24,6 +24,7 @@ from ui.components import (
     costs_form,
     currency_form,
     data_picker,
+    form_guard,
     markup,
     param_form,
     problem,
@@ -75,6 +76,7 @@ def show(
         except InvalidInput as mistake:
             problem.show(mistake)
     _policy(services, spec)
+    form_guard.show()
     submitted = st.button(
         "Run backtest",
         type="primary",
@@ -95,6 +97,7 @@ def _spec(
 ) -> RunSpec:
     if not data.symbols:
         raise InvalidInput("no symbol is chosen", expected="at least one", field="symbols")
+    account_form.require_chosen(data.symbols)
     try:
         return RunSpec(
             strategy=info.id,
@@ -113,10 +116,18 @@ def _spec(
 
 def _readable(error: ValidationError) -> InvalidInput:
     """Turn pydantic's faults into one error of ours."""
-    problems = tuple(InvalidInput(sentence_of(fault)) for fault in error.errors(include_url=False))
+    problems = tuple(InvalidInput(_sentence(fault)) for fault in error.errors(include_url=False))
     if len(problems) == 1:
         return problems[0]
     return InvalidInput(f"{len(problems)} choices are wrong", problems=problems)
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Say a fault, by the label of its field where that speaks of single symbols."""
+    words = sentence_of(fault)
+    for name, label, *_ in account_form.BY_SYMBOL:
+        words = words.replace(f"{name}.", f"{label}, ", 1) if words.startswith(name) else words
+    return words
 
 
 def fill(spec: RunSpec) -> None:

@@ -43,13 +43,19 @@ def show(metrics: Metrics, *, benchmark: str, benchmark_return: float | None) ->
         _plain(
             "Costs",
             formats.NONE if costs is None else formats.money(costs),
-            "" if share is None else f"{formats.percent(share, 1)} of gross profit",
+            _of_gross(share, metrics),
             "Fees, slippage and spread of all fills, in account currency.",
         ),
     ]
     markup.write(
         '<div class="wb-frame"><dl class="wb-tiles" data-testid="tiles">', *tiles, "</dl></div>"
     )
+
+
+def _of_gross(share: float | None, metrics: Metrics) -> str:
+    if share is not None:
+        return f"{formats.percent(share, 1)} of gross profit"
+    return "no gross profit" if metrics.reasons.get("cost_share") == "no_gross_profit" else ""
 
 
 def _tile(name: str, metrics: Metrics, *, beside: str = "", under: str = "") -> str:

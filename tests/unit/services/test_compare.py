@@ -112,13 +112,14 @@ def test_a_difference_of_many_parts_is_said_in_a_few_words() -> None:
     assert len(_brief(fees)) < 30
     assert _brief(fees) != _brief(fees[::-1])
     assert _brief(fees[:1]).startswith("1 entry, ")
+    assert _brief({"GME": True, "IBM": False}) == "GME yes, IBM no"
     assert _brief({"EUR": "EURUSD", "INR": "USDINR"}) == "EUR EURUSD, INR USDINR"
     assert _brief(["AAPL", "MSFT"]) == "AAPL, MSFT"
     assert (_brief([]), _brief({}), _brief(0.5), _brief(None)) == (None, None, 0.5, None)
 
 
-def without_a_loss(number: int, why: str = "no_losses") -> Any:
-    found = run(number)
+def without_a_loss(number: int, why: str = "no_losses", won: float = 1.0) -> Any:
+    found = run(number, win_rate=won)
     object.__setattr__(found.metrics, "reasons", {"profit_factor": why, "payoff": why})
     return found
 
@@ -127,13 +128,18 @@ def without_a_loss(number: int, why: str = "no_losses") -> Any:
     ("factors", "best"),
     [
         ((9.0, "no_losses", 2.0), (1,)),
-        ((9.0, "no_losses", 12.0), (1, 2)),  # above 10 counts as 10, and so does no loss at all
+        ((9.0, "no_losses", 12.0), (1,)),
+        ((9.0, "no_losses", "no_losses"), (1, 2)),  # two are the best
+        (("no_losses", "no_losses"), ()),  # all are equal
         ((9.0, "no_closed_trades", 2.0), (0,)),
-        ((12.0, "no_losses", 25.0), ()),
-        ((10.0, 25.0, 3.0), (0, 1)),
+        ((12.0, "no_losses", 25.0), (1,)),
+        ((12.0, 25.0), (1,)),  # a sweep ranks both as 10; here stands what they are
+        ((10.0, 25.0, 3.0), (1,)),
+        ((10.0, 10.0, 3.0), (0, 1)),
+        ((10.0, 10.0), ()),
     ],
 )
-def test_no_loss_at_all_competes_as_a_profit_factor_of_ten(factors, best) -> None:
+def test_profit_factors_compete_as_what_they_are_and_no_loss_is_the_highest(factors, best) -> None:
     runs = [
         without_a_loss(number, each) if isinstance(each, str) else run(number, profit_factor=each)
         for number, each in enumerate(factors)
@@ -144,6 +150,12 @@ def test_no_loss_at_all_competes_as_a_profit_factor_of_ten(factors, best) -> Non
     assert found.best == best
     assert found.values == tuple(None if isinstance(each, str) else each for each in factors)
     assert _metric_row("payoff", runs).best == ()
+
+
+def test_trades_that_all_broke_even_have_no_profit_factor_to_be_the_best() -> None:
+    runs = [without_a_loss(1, won=0.0), run(2, profit_factor=2.0), run(3, profit_factor=3.0)]
+
+    assert _metric_row("profit_factor", runs).best == (2,)
 
 
 @pytest.mark.parametrize(

@@ -364,9 +364,10 @@ def test_a_failed_run_says_why():
         ({"max_dd_limit": 0.25}, "; ends 25 % below its peak;"),
         (
             {"maintenance_margin": 0.25, "intrabar_margin": True},
-            "margin calls below 0.25; tested at the worst price of a bar too;",
+            "margin calls below 25 %; tested at the worst price of a bar too;",
         ),
         ({"initial_margin": 0.1}, "in whole units, on 10 % margin;"),
+        ({"max_participation": 0.025}, "; at most 2.5 % of volume;"),
         ({"multiplier": 50}, "in whole units, each point worth 50;"),
         ({"delay": 1}, "fills at an open, 1 bar later than the next"),
         ({"delay": 1, "fill": "close"}, "Fills at the close 1 bar later, which"),
@@ -384,6 +385,16 @@ def test_a_failed_run_says_why():
 )
 def test_the_policy_says_the_rules(options, said):
     assert said in narrative.policy(spec(**options))
+
+
+def test_the_rate_of_other_shorts_is_left_out_where_every_symbol_has_its_own():
+    plain = spec(borrow_rate=0.03)
+    (symbol,) = plain.symbols
+    own = spec(borrow_rate=0.03, borrow_rates={symbol: 0.4})
+
+    assert "; shorts borrow at 3 % a year;" in narrative.policy(plain)
+    assert "shorts borrow at" not in narrative.policy(own)
+    assert f"; shorts of {symbol} borrow at 40 % a year;" in narrative.policy(own)
 
 
 @pytest.mark.parametrize(

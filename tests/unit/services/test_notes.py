@@ -32,6 +32,7 @@ def said(*, weighs: bool = False, costs: Any = "bps_5", **options: Any) -> tuple
         ({"cooldown_losses": 3}, {"cooldown_bars": 1}),
         ({"borrow_rate": 0.1, "allow_short": False}, {"allow_short": True}),
         ({"borrow_rate": 0.1, "allow_short": False}, {"shortable": {"AAA": True}}),
+        ({"borrow_rate": 0.1, "shortable": {"AAA": False}}, {"shortable": {}}),
         ({"on_insufficient": "reject", "initial_margin": 0}, {"initial_margin": 0.5}),
         ({"seed": 7}, {"costs": {"bps": 5, "fill_probability": 0.5}}),
         ({"volatility_bars": 30}, {"sizing": "vol_target"}),
@@ -49,6 +50,36 @@ def test_an_option_that_does_nothing_is_named_with_the_reason(idle, needed):
 
     assert note.startswith(f"{name}={value} does nothing: ")
     assert said(**{**idle, **needed}) == ()
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_leave_to_sell_short_that_all_have_already_is_told(may):
+    (note,) = said(shortable={"AAA": may}, allow_short=may)
+
+    word = str(may).lower()
+    assert note == (
+        f"shortable=AAA:{word} does nothing: allow_short={word} says the same of these symbols."
+    )
+    assert said(shortable={"AAA": may}, allow_short=not may) == ()
+
+
+@pytest.mark.parametrize(
+    ("idle", "needed"),
+    [
+        ({"slippage_bars": 20}, {"slippage_atr": 0.1}),
+        ({"slippage_bars": 20}, {"slippage_volatility": 0.1}),
+        ({"rounding": "cent_up"}, {"sell_charge_per_unit": 0.001}),
+        ({"rounding": "cent_nearest"}, {"changes": [{"since": "2020-01-01", "buy_charge_bps": 1}]}),
+    ],
+    ids=str,
+)
+def test_a_figure_of_the_costs_that_does_nothing_is_named_with_the_reason(idle, needed):
+    name, value = next(iter(idle.items()))
+
+    (note,) = said(costs=idle)
+
+    assert note.startswith(f"{name}={value} of the costs does nothing: ")
+    assert said(costs=idle | needed) == ()
 
 
 def test_nothing_is_said_of_defaults():
