@@ -25,7 +25,7 @@ from core.errors import Unavailable
 from core.jobs.limits import Limits
 from core.jobs.wire import Handler, Message, receive, send
 
-Cause = Literal["time", "cpu", "memory", "signal", "no_result", "stopped"]
+Cause = Literal["time", "cpu", "memory", "signal", "killed", "no_result", "stopped"]
 
 START_SECONDS = 120.0
 DEATH_SECONDS = 10.0
@@ -251,8 +251,12 @@ class Child:
             if "ask" in message:
                 self.tell(reply(message["ask"], lambda _: {}) if reply else {})
 
+    def end(self) -> None:
+        """End it, whatever it is doing; any thread may, and whoever waits for it learns so."""
+        self._keeper.kill(self.pid, last_words=False)
+
     def close(self) -> None:
-        """End it, whatever it is doing."""
+        """End it, whatever it is doing, and forget it."""
         self._connection.close()
         self._keeper.kill(self.pid, last_words=False)
         self._keeper.forget(self.pid)
@@ -276,7 +280,8 @@ def _diagnose(report: Message, output: str, limits: Limits) -> tuple[Cause, str]
         return "stopped", "was stopped"
     if code < 0:
         name = _SIGNALS.get(-code) or signal.Signals(-code).name
-        return "signal", f"crashed: {name} (signal {-code})"
+        cause: Cause = "killed" if code == -signal.SIGKILL else "signal"
+        return cause, f"crashed: {name} (signal {-code})"
     return "no_result", f"ended its process without a result (exit code {code})"
 
 

@@ -81,6 +81,7 @@ _DEATH_CODES = {
     "cpu": "time_limit",
     "memory": "memory_limit",
     "signal": "crashed",
+    "killed": "crashed",
     "no_result": "no_result",
     "stopped": "stopped",
 }
@@ -89,6 +90,7 @@ _DEATH_HINTS = {
     "cpu": "Use a shorter period, make the strategy faster, or raise WORKBENCH_RUN_CPU_SECONDS",
     "memory": "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB",
     "signal": "Look at native code the strategy calls at that line",
+    "killed": "Use fewer symbols or a shorter period if the machine is short of memory",
     "no_result": "A strategy must return its signals and leave the process alone",
     "stopped": "Run it again",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
@@ -12,11 +13,12 @@ from sqlalchemy import Column
 
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
-from core.errors import DataProblem
+from core.errors import DataProblem, InvalidInput
 from core.faults import sentence_of
 from core.store.tables import ResultRow, RunRow, metrics
 
 NOT_COMPUTED: Final = "not_computed"
+_MAX_ID: Final = 2**31 - 1
 _METRIC_NAMES: Final = tuple(METRICS)
 _INTEGERS: Final = frozenset(name for name, metric in METRICS.items() if metric.unit == "count")
 
@@ -106,6 +108,25 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
         engine_ms=result["engine_ms"],
         **details,
     )
+
+
+def number_of(ref: int | str) -> int | None:
+    """Read the number of a row; None for one no database can hold."""
+    if isinstance(ref, str) and len(ref) > len(str(_MAX_ID)):
+        return None
+    number = int(ref)
+    return number if 0 < number <= _MAX_ID else None
+
+
+def utc(moment: datetime) -> datetime:
+    """Say a moment in UTC.
+
+    Raises:
+        InvalidInput: nobody can say when it was.
+    """
+    if moment.tzinfo is None:
+        raise InvalidInput(f"time {moment} has no zone", expected="a time in UTC")
+    return moment.astimezone(UTC)
 
 
 def storable(text: str) -> bool:

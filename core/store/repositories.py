@@ -48,8 +48,10 @@ from core.store.records import (
     clean,
     metrics_of,
     metrics_values,
+    number_of,
     run_of,
     storable,
+    utc,
 )
 from core.store.tables import (
     WHOLE_RUN,
@@ -64,7 +66,6 @@ from core.store.tables import (
 
 LOST: Final = "lost"
 _ACTIVE: Final = (RunStatus.PENDING, RunStatus.RUNNING)
-_MAX_ID: Final = 2**31 - 1
 _MAX_MESSAGE: Final = 10_000
 # Statements of every run are built once: putting a hundred columns together takes a millisecond.
 _RUN: Final = select(*RUN_COLUMNS, *RESULT_COLUMNS).select_from(
@@ -139,7 +140,7 @@ class RunRepository:
         name = uuid.uuid4()
         row = {
             "uuid": str(name),
-            "job_id": f"{source}_{_utc(now):%Y%m%d%H%M%S}_{name.hex[:8]}",
+            "job_id": f"{source}_{utc(now):%Y%m%d%H%M%S}_{name.hex[:8]}",
             "strategy": spec.strategy,
             "title": title,
             "timeframe": spec.timeframe.value,
@@ -151,7 +152,7 @@ class RunRepository:
             "owner": owner,
             "spec": spec.canonical(),
             "reused": False,
-            "created_at": _utc(now),
+            "created_at": utc(now),
             "fence": 0,
         }
         with self._database.write() as connection:
@@ -174,7 +175,7 @@ class RunRepository:
             Conflict: it is not pending.
         """
         with self._database.write() as connection:
-            _change(connection, run_id, RunStatus.RUNNING, now, "started", started_at=_utc(now))
+            _change(connection, run_id, RunStatus.RUNNING, now, "started", started_at=utc(now))
             return _get(connection, run_id)
 
     def complete(
@@ -435,8 +436,8 @@ def _complete(
         run_key=run_key,
         reused=reused,
         progress=1.0,
-        started_at=func.coalesce(RunRow.started_at, _utc(now)),
-        completed_at=_utc(now),
+        started_at=func.coalesce(RunRow.started_at, utc(now)),
+        completed_at=utc(now),
     )
 
 
@@ -451,7 +452,7 @@ def _fail(connection: Connection, run_id: int, error: RunError, now: datetime) -
         error_code=clean(error.code, 64),
         error_message=message,
         error_hint=None if error.hint is None else clean(error.hint, _MAX_MESSAGE),
-        completed_at=_utc(now),
+        completed_at=utc(now),
     )
 
 
@@ -475,7 +476,7 @@ def _record(
         _ADD_EVENT,
         {
             "run_id": run_id,
-            "at": _utc(now),
+            "at": utc(now),
             "from_status": from_status.value if from_status else None,
             "to_status": to_status.value,
             "note": note,
@@ -496,7 +497,7 @@ def _insert_result(
             "last_bar": result.last_bar,
             "bars": result.bars,
             "engine_ms": result.engine_ms,
-            "created_at": _utc(now),
+            "created_at": utc(now),
         },
     )
     connection.execute(
@@ -563,11 +564,9 @@ def _named(ref: int | str) -> ColumnElement[bool]:
 
 
 def _id(ref: int | str) -> int:
-    if isinstance(ref, str) and len(ref) > len(str(_MAX_ID)):
-        raise _missing(ref[:80])
-    number = int(ref)
-    if not 0 < number <= _MAX_ID:
-        raise _missing("of that number")
+    number = number_of(ref)
+    if number is None:
+        raise _missing(str(ref)[:80])
     return number
 
 
@@ -620,9 +619,3 @@ def _rank_of(metric: str) -> ColumnElement[Any]:
     lossless = f'"{metric}":"{LOSSLESS}"'  # as `metrics_values` writes reasons
     is_lossless = metrics.c.reasons.contains(lossless, autoescape=True)
     return case((is_lossless, sys.float_info.max), else_=metrics.c[metric])
-
-
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise InvalidInput(f"time {moment} has no zone", expected="a time in UTC")
-    return moment.astimezone(UTC)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from core.store.artifacts import ArtifactStore
 from core.store.database import Database
+from core.store.jobs import JobRepository
 from core.store.repositories import RunRepository
 from core.store.tables import RunRow
 
@@ -20,12 +21,14 @@ class Store:
     Attributes:
         runs: What was asked and what came out.
         artifacts: The files of results.
+        jobs: Work that waits or runs.
     """
 
     def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
         self._database = database
         self.artifacts = artifacts
         self.runs = RunRepository(database, artifacts)
+        self.jobs = JobRepository(database)
 
     def ping(self) -> None:
         """Make sure that the database answers and has its tables.

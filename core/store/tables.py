@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from core.domain.job import JobState
 from core.domain.metrics import COUNTER_NAMES, METRICS
 from core.domain.run import RunStatus
 
@@ -212,3 +213,65 @@ metrics = Table(
     Column("badges", Text, nullable=False),
     *(_column(name) for name in ADDED),
 )
+
+
+class JobRow(Base):
+    """A piece of work. `fence` grows with every claim; who writes with an older one has lost it.
+
+    `turn` is the priority with its sign turned, because an index runs one way.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ({})".format(", ".join(f"'{state}'" for state in JobState)), name="state"
+        ),
+        CheckConstraint("done >= 0 AND total >= 0", name="progress"),
+        CheckConstraint(
+            "state <> 'running' OR (worker IS NOT NULL AND lease_until IS NOT NULL)",
+            name="running_has_worker",
+        ),
+        # The order in which jobs are taken.
+        Index(None, "state", "turn", "id"),
+        Index(None, "kind", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    kind: Mapped[str] = mapped_column(_code(32))
+    payload: Mapped[str]
+    key: Mapped[str | None] = mapped_column(String(200), unique=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(_code(16))
+    turn: Mapped[int]
+    attempt: Mapped[int]
+    fence: Mapped[int]
+    worker: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    lease_clock: Mapped[str | None]
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    step: Mapped[str]
+    is_cancel_wanted: Mapped[bool] = mapped_column(Boolean)
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    error_hint: Mapped[str | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+
+
+class JobEventRow(Base):
+    """A change of a job's state; rows are only ever added."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index(None, "job_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey(JobRow.id))
+    at: Mapped[datetime]
+    attempt: Mapped[int]
+    from_state: Mapped[str | None] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str]

@@ -18,6 +18,7 @@ MAY_CATCH_ALL = {
     "core/engine/sweep.py",
     "core/jobs/child.py",
     "core/jobs/runner.py",
+    "core/jobs/worker.py",
     "core/registry/blame.py",
     "ui/app.py",
 }

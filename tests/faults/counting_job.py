@@ -1,0 +1,91 @@
+"""A kind of job for storms: its child counts in small steps, writes a file and says how far it is.
+
+The task's effect is a row of a table of the test, so that a job done twice shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+from sqlalchemy import text
+
+from core.domain.job import Job, JobError
+from core.errors import DataProblem
+from core.jobs.nursery import Death
+from core.jobs.wire import Ask, Handler, Message
+from core.jobs.worker import Effect
+
+HANDLER = "tests.faults.counting_job:open_counter"
+TABLE = "CREATE TABLE effects (job_id INTEGER NOT NULL, told INTEGER NOT NULL)"
+LINES = 500
+
+
+def open_counter(_config: Message) -> Handler:
+    """Give the child's handler."""
+    return _count
+
+
+def _count(request: Message, ask: Ask) -> Message:
+    if request.get("spin"):
+        return {"answer": float(spin(np.ones(4), request["spin"]))}
+    if request.get("crash"):
+        os.kill(os.getpid(), request["crash"])
+    if "says" in request:
+        ask({"progress": request["says"]})
+    for step in range(request["steps"]):
+        time.sleep(request["pause"])
+        ask({"progress": {"done": step + 1, "total": request["steps"], "step": f"step {step + 1}"}})
+    path = Path(request["scratch"]) / "out.json"
+    path.write_text(json.dumps([request["number"]] * LINES))
+    return {"answer": request["number"]}
+
+
+@njit(nogil=True)
+def spin(values: np.ndarray, rounds: int) -> float:
+    """Stay inside one compiled call."""
+    total = 0.0
+    for i in range(rounds):
+        total += values[i % 4] * 1e-9
+    return total
+
+
+class Counting:
+    """The task; what is published stands in `published`, one file for each job."""
+
+    def __init__(self, published: Path) -> None:
+        self._published = published
+
+    def request(self, job: Job, scratch: Path) -> Message:
+        """Pass the payload on."""
+        return {"steps": 3, "pause": 0.005, "scratch": str(scratch), **job.payload}
+
+    def reply(self, job: Job) -> None:
+        """Answer nothing: the child asks nothing."""
+
+    def publish(self, job: Job, answer: Message, scratch: Path) -> Effect:
+        """Move the file to where it stays, by a rename after it was written through."""
+        made = scratch / "out.json"
+        if not made.exists():
+            raise DataProblem("the child wrote nothing")
+        with made.open("rb") as stream:
+            os.fsync(stream.fileno())
+        made.replace(self._published / f"{job.id}.json")
+        row = {"job_id": job.id, "told": answer["answer"]}
+
+        def write(transaction) -> None:
+            transaction.execute(text("INSERT INTO effects VALUES (:job_id, :told)"), row)
+
+        return write
+
+    def death(self, job: Job, death: Death) -> JobError:
+        """Say it in the words of the death."""
+        return JobError(death.cause, f"job {job.id} {death.message}")
+
+    def ended(self, _job: Job, _error: JobError | None) -> Effect:
+        """Write nothing."""
+        return lambda _: None

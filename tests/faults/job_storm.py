@@ -1,0 +1,173 @@
+"""Jobs, workers, and something that kills: workers, their keepers and their children, at random.
+
+`python -m tests.faults.job_storm KILLS JOBS [URL]` prints what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import text
+
+from core.domain.job import JobQuery, JobState
+from core.store import Store, migrate, open_store
+from tests.faults.counting_job import LINES, TABLE
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE = 1.0
+TRIES = 1_000  # of one job: here every death is the storm's fault
+PATIENCE = 900.0
+
+
+@dataclass
+class Outcome:
+    """What a storm came to."""
+
+    jobs: int
+    seconds: float = 0.0
+    kills: dict[str, int] = field(default_factory=dict)
+    states: dict[str, int] = field(default_factory=dict)
+    attempts: int = 0
+    lost: int = 0
+    twice: int = 0
+    torn: int = 0
+    left_behind: int = 0
+
+
+class Crew:
+    """Worker processes; whoever dies is replaced."""
+
+    def __init__(self, url: str, folder: Path, *, workers: int, slots: int) -> None:
+        self._words = (url, str(folder), str(slots), str(LEASE), str(TRIES))
+        self._folder = folder
+        self._workers = [self._start() for _ in range(workers)]
+        self.everybody: set[int] = set()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "workers.log").open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.worker_process", *self._words],
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill_one(self, draw: random.Random) -> str:
+        """Kill a worker, the keeper of one, or a child of one; says which."""
+        place = draw.randrange(len(self._workers))
+        worker = self._workers[place]
+        keepers = children_of(worker.pid)
+        children = [child for keeper in keepers for child in children_of(keeper)]
+        self.everybody |= {worker.pid, *keepers, *children}
+        if not children:
+            return ""  # it is only starting: nothing could be lost
+        kind = draw.choice(["worker", "keeper", "child", "child"])
+        victims = {"worker": [worker.pid], "keeper": keepers, "child": children}[kind]
+        with suppress(ProcessLookupError):
+            os.kill(draw.choice(victims), signal.SIGKILL)
+        if kind == "worker":
+            worker.wait()
+            self._workers[place] = self._start()
+        return kind
+
+    def end(self) -> None:
+        """End all workers in order."""
+        for worker in self._workers:
+            self.everybody |= {worker.pid, *children_of(worker.pid)}
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait(30)
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes a process has started itself."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs, and is one of ours: numbers are used again."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z" and (b"core.jobs.keeper" in words or b"worker_process" in words)
+
+
+def storm(folder: Path, url: str, *, kills: int, jobs: int, seed: int, workers: int = 3) -> Outcome:
+    """Let workers do all jobs while so many processes are killed."""
+    draw = random.Random(seed)  # noqa: S311 - a seed, no secret
+    (folder / "published").mkdir(parents=True)
+    outcome, killed = Outcome(jobs), Counter[str]()
+    began = time.monotonic()
+    with open_store(url, folder / "artifacts") as store:
+        with store._database.write() as connection:
+            connection.execute(text(TABLE))
+        for number in range(jobs):
+            store.jobs.submit("count", {"number": number}, now=datetime.now(UTC))
+        crew = Crew(url, folder, workers=workers, slots=2)
+        while _open(store) and time.monotonic() < began + PATIENCE:
+            time.sleep(draw.uniform(0.01, 0.12))
+            if sum(killed.values()) < kills and (kind := crew.kill_one(draw)):
+                killed[kind] += 1
+        crew.end()
+        outcome.seconds = time.monotonic() - began
+        outcome.kills = dict(killed)
+        _judge(store, folder, outcome)
+    time.sleep(LEASE)
+    outcome.left_behind = sum(lives(pid) for pid in crew.everybody)
+    return outcome
+
+
+def _open(store: Store) -> int:
+    counts = store.jobs.stats().counts
+    return counts[JobState.PENDING] + counts[JobState.RUNNING]
+
+
+def _judge(store: Store, folder: Path, outcome: Outcome) -> None:
+    page = store.jobs.list(JobQuery(limit=outcome.jobs + 1))
+    outcome.states = dict(Counter(job.state.value for job in page.jobs))
+    outcome.attempts = sum(job.attempt for job in page.jobs)
+    outcome.lost = outcome.jobs - outcome.states.get("completed", 0)
+    with store._database.read() as connection:
+        effects = Counter(
+            tuple(row) for row in connection.execute(text("SELECT job_id, told FROM effects")).all()
+        )
+    right = {(job.id, job.payload["number"]) for job in page.jobs}
+    outcome.twice = sum(effects.values()) - len(effects) + len(effects.keys() - right)
+    outcome.lost = max(outcome.lost, len(right - effects.keys()))
+    for job in page.jobs:
+        path = folder / "published" / f"{job.id}.json"
+        whole = path.exists() and json.loads(path.read_text()) == [job.payload["number"]] * LINES
+        outcome.torn += not whole
+
+
+def main(kills: str, jobs: str, url: str | None = None) -> None:
+    """Make a storm and print its outcome."""
+    with tempfile.TemporaryDirectory() as folder:
+        where = url or f"sqlite:///{folder}/workbench.db"
+        migrate.upgrade(where)
+        outcome = storm(Path(folder) / "storm", where, kills=int(kills), jobs=int(jobs), seed=1)
+    print(json.dumps(asdict(outcome), indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
