@@ -15,7 +15,7 @@ setup: ## .venv from requirements.lock (only when it changed)
 	@tools/setup.sh
 
 .PHONY: run
-run: setup ## UI and API with demo data; UI_PORT=… API_PORT=… choose other ports
+run: setup ## UI, API and a worker with demo data; UI_PORT=… API_PORT=… choose other ports
 	@exec $(PYTHON) -m core.launch $(if $(UI_PORT),--ui-port $(UI_PORT)) $(if $(API_PORT),--api-port $(API_PORT))
 
 .PHONY: browser

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         run_wait_seconds: How long a submission waits for its result before it answers `running`.
         run_slots: Runs computed at the same time by one server.
         run_queue: Runs that may wait in line; more are refused.
+        queue_bars: A run that reads more bars than this waits in the queue for a worker.
+        worker_slots: Jobs one worker does at the same time.
+        job_memory_mb, job_cpu_seconds, job_wall_seconds, job_output_mb: Limits of one job.
         run_memory_mb, run_cpu_seconds, run_wall_seconds, run_output_mb: Limits of one run.
         scan_seconds: How long one strategy file may take to be imported when it is looked at.
         log_level, log_format: What is logged, as text for people or as JSON lines.
@@ -76,6 +79,12 @@ class Settings(BaseSettings):
     run_cpu_seconds: int = Field(300, ge=1, le=86_400)
     run_wall_seconds: float = Field(600.0, gt=0, le=86_400)
     run_output_mb: int = Field(1_024, ge=16, le=1_048_576)
+    queue_bars: int = Field(5_000_000, ge=1)
+    worker_slots: int = Field(1, ge=1, le=64)
+    job_memory_mb: int = Field(4_096, ge=256, le=1_048_576)
+    job_cpu_seconds: int = Field(86_400, ge=1, le=31_536_000)
+    job_wall_seconds: float = Field(86_400.0, gt=0, le=31_536_000)
+    job_output_mb: int = Field(4_096, ge=16, le=1_048_576)
     scan_seconds: float = Field(5.0, gt=0, le=60)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

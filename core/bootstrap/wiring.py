@@ -25,7 +25,7 @@ from core.jobs.work import Executor
 from core.registry.blame import with_place
 from core.registry.registry import Registry
 from core.registry.scan import Isolation, Probe
-from core.services import Backtests, Market, Services, Strategies, System
+from core.services import Backtests, Jobs, Market, Services, Strategies, System
 from core.settings import Settings
 from core.store import migrate, open_store
 
@@ -38,7 +38,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     """Wire everything up; see `core.bootstrap.build`."""
     settings = settings or Settings.load()
     kernels = str(kernel_cache(settings.cache_dir))
-    _migrate_if_new(settings.database_url)
+    migrate_if_new(settings.database_url)
     store = open_store(settings.database_url, settings.artifacts_dir)
     catalog = Catalog(settings.lake_dir)
     presence = Presence(settings.data_dir / "presence")
@@ -46,13 +46,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     nursery = None
     work: Executor
     if executor == "child":
-        nursery = Nursery(
-            preload=[WORKER, PROBE],
-            warm=[f"{WORKER}:warm"],
-            later=[f"{WORKER}:compile_the_rest"],
-            environment={VARIABLE: kernels},
-            folder=settings.scratch_dir,
-        )
+        nursery = nursery_of(settings, kernels)
         nursery.start()
         work = _runner(settings, nursery, config)
     else:
@@ -64,6 +58,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         isolation=isolation(settings, nursery),
     )
     scratch = settings.scratch_dir / presence.label
+    jobs = Jobs(store, clock=utc_now)
     backtests = Backtests(
         store,
         catalog,
@@ -72,8 +67,9 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         scratch=scratch,
         snapshots=settings.snapshots_dir,
         owner=lambda: presence.name,
-        clock=lambda: datetime.now(UTC),
+        clock=utc_now,
         wait_seconds=settings.run_wait_seconds,
+        queue_bars=settings.queue_bars if nursery else None,
     )
     house = None
     if nursery:
@@ -91,6 +87,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
 
     return Services(
         backtests=backtests,
+        jobs=jobs,
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
         system=System(store, catalog, work, settings, kernels=Path(kernels)),
@@ -99,7 +96,28 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     )
 
 
-def _migrate_if_new(url: str) -> None:
+def nursery_of(settings: Settings, kernels: str) -> Nursery:
+    """Make the place children of a server or a worker come from; nothing is started yet."""
+    return Nursery(
+        preload=[WORKER, PROBE],
+        warm=[f"{WORKER}:warm"],
+        later=[f"{WORKER}:compile_the_rest"],
+        environment={VARIABLE: kernels},
+        folder=settings.scratch_dir,
+    )
+
+
+def utc_now() -> datetime:
+    """Tell the time to record."""
+    return datetime.now(UTC)
+
+
+def migrate_if_new(url: str) -> None:
+    """Give a new SQLite file its tables.
+
+    Raises:
+        Unavailable: the records are at another schema than this program's.
+    """
     found, wanted = migrate.current(url), migrate.head()
     if found == wanted:
         return

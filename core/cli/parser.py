@@ -99,10 +99,12 @@ def build_parser() -> Parser:
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
     _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
     _ref(add("costs", "runs:costs", "show what a run paid for what, and its break-even"))
+    _jobs(add("jobs", "jobs:jobs", "list work that waits or runs, show or cancel one piece"))
+    _worker(add("worker", "jobs:worker", "do queued work until Ctrl-C"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
     _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
     _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))
-    _serve(add("serve", "system:serve", "start UI and API until Ctrl-C"))
+    _serve(add("serve", "system:serve", "start UI, API and a worker until Ctrl-C"))
     add("demo", "system:demo", "import the demo prices and run the demo backtests")
     _migrate(add("migrate", "system:migrate", "bring the database to this version's schema"))
     return parser
@@ -127,6 +129,7 @@ def _run(sub: ArgumentParser) -> None:
     what.add_argument(
         "--no-reuse", action="store_true", help="compute even if the same result is already kept"
     )
+    what.add_argument("--queue", action="store_true", help="leave it to a worker; do not wait")
     _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
 
 
@@ -302,6 +305,18 @@ def _reproduce(sub: ArgumentParser) -> None:
 
 def _ref(sub: ArgumentParser) -> None:
     sub.add_argument("run", metavar="RUN", help="number, uuid or job id of a run")
+
+
+def _jobs(sub: ArgumentParser) -> None:
+    sub.add_argument("job", metavar="JOB", nargs="?", help="number or uuid: show this job")
+    sub.add_argument("--cancel", action="store_true", help="cancel it, running or not")
+    sub.add_argument("--state", metavar="STATE", help="pending running completed failed cancelled")
+    sub.add_argument("--kind", metavar="KIND", help="of this kind only: backtest")
+    sub.add_argument("--limit", type=_whole, default=50, metavar="N", help="newest jobs (50)")
+
+
+def _worker(sub: ArgumentParser) -> None:
+    sub.add_argument("--slots", type=_whole, metavar="N", help="jobs done at the same time")
 
 
 def _import(sub: ArgumentParser) -> None:

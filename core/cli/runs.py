@@ -62,7 +62,9 @@ def run(args: Namespace) -> Reply:
     spec = spec_of(args)
     with bootstrap.build(executor="inline") as services:
         with progress(f"Running {spec.strategy}", quiet=args.json):
-            kept = services.backtests.submit(spec, source="cli", reuse=not args.no_reuse)
+            kept = services.backtests.submit(
+                spec, source="cli", reuse=not args.no_reuse, queue=args.queue
+            )
         return run_reply(services, kept)
 
 

@@ -73,7 +73,7 @@ def migrate(args: Namespace) -> Reply:
 
 
 def serve(args: Namespace) -> Reply:
-    """Start UI and API; comes back when they are stopped."""
+    """Start UI, API and a worker; comes back when they are stopped."""
     from core.launch import supervisor
     from core.launch.__main__ import announce
 

@@ -39,12 +39,15 @@ class RunStatus(StrEnum):
         return self in {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
 
 
-# A pending run completes without running when an equal result is already stored.
+# A pending run completes without running when an equal result is already stored; a running one
+# waits again when it was queued and its worker is gone.
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.PENDING: frozenset(
         {RunStatus.RUNNING, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
     ),
-    RunStatus.RUNNING: frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}),
+    RunStatus.RUNNING: frozenset(
+        {RunStatus.PENDING, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
+    ),
     RunStatus.COMPLETED: frozenset(),
     RunStatus.FAILED: frozenset(),
     RunStatus.CANCELLED: frozenset(),
@@ -277,6 +280,7 @@ class Run:
         metrics: Of the whole run, once completed.
         data_hashes: Per symbol, that of the benchmark included, once completed.
         artifacts: File name to SHA-256, once completed.
+        queued_as: Number of its job; None where it is computed at once.
     """
 
     id: int
@@ -303,6 +307,7 @@ class Run:
     last_bar: datetime | None = None
     bars: int | None = None
     engine_ms: float | None = None
+    queued_as: int | None = None
 
     @property
     def badges(self) -> tuple[str, ...]:

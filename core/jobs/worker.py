@@ -48,18 +48,24 @@ class Queue(Protocol):
         """Renew leases; says whose end is wanted, and leaves out what was lost."""
 
     def completing(self, claim: Claim, *, now: datetime) -> AbstractContextManager[Transaction]:
-        """Complete a job."""
+        """Complete a job, together with what is written in the same transaction."""
 
-    def failing(
-        self, claim: Claim, error: JobError, *, now: datetime
-    ) -> AbstractContextManager[Transaction]:
+    def fail(self, claim: Claim, error: JobError, *, now: datetime) -> None:
         """Fail a job."""
 
-    def cancelling(self, claim: Claim, *, now: datetime) -> AbstractContextManager[Transaction]:
-        """Cancel a job."""
+    def cancelled(self, claim: Claim, *, now: datetime) -> None:
+        """Note that a job's work was ended because somebody wanted it."""
 
     def give_back(self, claim: Claim, note: str, *, now: datetime, counts: bool) -> None:
         """Let a job wait again."""
+
+
+class Failed(Exception):
+    """A job failed, and why."""
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Task(Protocol):
@@ -79,14 +85,12 @@ class Task(Protocol):
         """Move what the child made to where it stays; say what completing the job writes.
 
         Raises:
-            WorkbenchError: the answer is that the job failed, or cannot be used.
+            Failed: the answer is that the job failed.
+            WorkbenchError: the answer cannot be used.
         """
 
     def death(self, job: Job, death: Death) -> JobError:
         """Say why a job failed whose child died of its own fault."""
-
-    def ended(self, job: Job, error: JobError | None) -> Effect:
-        """Say what the end of a job that failed writes, or without error of a cancelled one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +256,7 @@ class Worker:
         except Exception:
             log.exception("job %d could not be seen through", job.id)
             with suppress(WorkbenchError):
-                is_over = self._fail(charge, self._tasks[job.kind], _FAULT)
+                is_over = self._fail(charge, _FAULT)
         finally:
             shutil.rmtree(folder if is_over else scratch, ignore_errors=True)
             with self._changed:
@@ -268,10 +272,12 @@ class Worker:
             effect = task.publish(job, answer, scratch)
         except Died as died:
             return self._bury(charge, task, died.death)
+        except Failed as failed:
+            return self._fail(charge, failed.error)
         except Unavailable:
             raise
         except WorkbenchError as error:
-            return self._fail(charge, task, JobError(error.code, error.message, error.hint))
+            return self._fail(charge, JobError(error.code, error.message, error.hint))
         with self._queue.completing(charge.claim, now=self._clock()) as transaction:
             effect(transaction)
         return True
@@ -304,9 +310,7 @@ class Worker:
         if charge.is_lost:
             return False
         if charge.is_cancelled:
-            effect = task.ended(claim.job, None)
-            with self._queue.cancelling(claim, now=now) as transaction:
-                effect(transaction)
+            self._queue.cancelled(claim, now=now)
             return True
         if self._is_leaving:
             self._queue.give_back(claim, f"{self._name} was stopped", now=now, counts=False)
@@ -314,12 +318,10 @@ class Worker:
         if death.cause in {"stopped", "killed"} and claim.job.attempt < self._terms.tries:
             self._queue.give_back(claim, f"its process {death.message}", now=now, counts=True)
             return False
-        return self._fail(charge, task, task.death(claim.job, death))
+        return self._fail(charge, task.death(claim.job, death))
 
-    def _fail(self, charge: _Charge, task: Task, error: JobError) -> bool:
-        effect = task.ended(charge.claim.job, error)
-        with self._queue.failing(charge.claim, error, now=self._clock()) as transaction:
-            effect(transaction)
+    def _fail(self, charge: _Charge, error: JobError) -> bool:
+        self._queue.fail(charge.claim, error, now=self._clock())
         return True
 
 

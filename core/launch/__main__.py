@@ -1,4 +1,4 @@
-"""`make run`: demo data, UI and API, until Ctrl-C."""
+"""`make run`: demo data, UI, API and a worker, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def announce(places: Mapping[str, str]) -> None:
     print("\nQuant Workbench is ready.\n")
     print(f"  UI   {places['ui']}")
     print(f"  API  {places['api']}/docs\n")
-    print(f"Ctrl-C stops both. Logs are in {places['logs']}.", flush=True)
+    print(f"Ctrl-C stops everything. Logs are in {places['logs']}.", flush=True)
 
 
 if __name__ == "__main__":

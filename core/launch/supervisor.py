@@ -1,4 +1,4 @@
-"""One launcher, two servers: all start together, and when one ends the rest is ended too."""
+"""One launcher, two servers and a worker: when one ends the rest is ended too."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def serve(
     announce: Callable[[Mapping[str, str]], None],
     quiet: bool = False,
 ) -> int:
-    """Prepare the records, start UI and API, and stay until a signal or until one of them ends.
+    """Prepare the records, start UI, API and a worker, and stay until a signal or one's end.
 
     Returns:
         0 when stopped by Ctrl-C or SIGTERM.
 
     Raises:
         InvalidInput: a port is taken; nothing has been started then.
-        Unavailable: preparing failed, or a server ended or did not become ready.
+        Unavailable: preparing failed, or a process ended or did not become ready.
     """
     given = {"ui_port": ui_port, "api_port": api_port}
     settings = Settings.load(**{name: port for name, port in given.items() if port is not None})
@@ -160,9 +160,10 @@ def serve(
             _prepare(group, demo=demo, quiet=quiet)
             if not stop.is_set():
                 if not quiet:
-                    print("Starting API and UI", flush=True)
+                    print("Starting API, UI and a worker", flush=True)
                 for server in servers:
                     group.start(server.name, server.module, log=True)
+                group.start("worker", "core", "worker", log=True)
                 _await_ready(group, servers)
             if not stop.is_set():
                 places = {server.name.lower(): server.address for server in servers}

@@ -9,6 +9,7 @@ from typing import Self
 from core.services.backtests import Backtests
 from core.services.compare import Comparison, Difference, MetricRow
 from core.services.currencies import Conversion
+from core.services.jobs import Jobs
 from core.services.kernels import COMPILING
 from core.services.market import Market
 from core.services.strategies import Strategies
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "Conversion",
     "Difference",
+    "Jobs",
     "Market",
     "MetricRow",
     "Services",
@@ -36,6 +38,7 @@ class Services:
     Attributes:
         backtests: Submit, read, compare and reproduce runs.
         strategies: List, explain and check strategies.
+        jobs: Look at the queue, cancel what waits or runs.
         market: Import and read prices.
         system: Say whether everything works.
         settings: As they were read.
@@ -44,6 +47,7 @@ class Services:
 
     backtests: Backtests
     strategies: Strategies
+    jobs: Jobs
     market: Market
     system: System
     settings: Settings

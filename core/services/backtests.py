@@ -76,6 +76,11 @@ CLOSE_MATCHES = 3
 FEW_DAYS = 62  # the longest span without a whole month, and a bit
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BACKTEST = "backtest"
+"""Kind of the jobs that compute one run."""
+QUEUE = "queue"
+"""In place of the process that owns a run, while a queue has it."""
+
 _DEATH_CODES = {
     "time": "time_limit",
     "cpu": "time_limit",
@@ -109,6 +114,7 @@ class Backtests:
         owner: Gives the name of this process, recorded with what it runs.
         clock: Gives the time to record, in UTC.
         wait_seconds: How long a submission waits for its result unless told otherwise.
+        queue_bars: Runs that read more bars than this are queued; None where no run is.
     """
 
     def __init__(
@@ -123,6 +129,7 @@ class Backtests:
         owner: Callable[[], str],
         clock: Callable[[], datetime],
         wait_seconds: float,
+        queue_bars: int | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -133,6 +140,7 @@ class Backtests:
         self._owner = owner
         self._clock = clock
         self._wait_seconds = wait_seconds
+        self._queue_bars = queue_bars
         self._compiling: set[int] = set()
 
     # --- submitting -------------------------------------------------------------------------
@@ -144,6 +152,7 @@ class Backtests:
         source: Source = "python",
         reuse: bool = True,
         wait: float | None = None,
+        queue: bool | None = None,
     ) -> Run:
         """Record a run, have it computed, and give its state at the moment the waiting ends.
 
@@ -152,6 +161,8 @@ class Backtests:
             source: The door it came through.
             reuse: Whether a stored result of the very same work may be given instead.
             wait: Seconds to wait for the result; None for the setting.
+            queue: Whether a worker is to compute it when its turn comes, and nobody waits; None
+                for that if it reads more bars than the setting says.
 
         Returns:
             The run, completed, failed (also when the strategy did), or still on its way.
@@ -162,6 +173,8 @@ class Backtests:
         """
         pinned = self._registry.pin(spec.strategy)
         asked = self._completed(spec, pinned.info)
+        if self._is_big(asked) if queue is None else queue:
+            return self._queued(asked, pinned, source, reuse=reuse)
         run = self._store.runs.create(
             asked,
             title=pinned.info.title,
@@ -175,10 +188,10 @@ class Backtests:
             clock=self._clock,
             scratch=self._made(self._scratch) / f"run-{run.id}",
             snapshots=self._snapshots,
-            is_there=self._is_whole if reuse else lambda _: False,
+            is_there=self._store.is_whole if reuse else lambda _: False,
             compiling=self._compiling,
         )
-        request = self._request(asked, pinned, job.scratch)
+        request = self._request(asked, pinned) | {"scratch": str(job.scratch)}
         work = Work(request, begin=job.begin, reply=job.reply, end=job.end)
         try:
             self._executor.submit(work)
@@ -227,7 +240,8 @@ class Backtests:
         pinned = self._registry.pin(run.spec.strategy)
         job = _Again()
         with tempfile.TemporaryDirectory(dir=self._made(self._scratch)) as folder:
-            work = Work(self._request(run.spec, pinned, Path(folder) / "again"))
+            again = {"scratch": str(Path(folder) / "again")}
+            work = Work(self._request(run.spec, pinned) | again)
             work.reply, work.end = job.reply, job.end
             self._executor.submit(work)
             work.done.wait()
@@ -481,6 +495,32 @@ class Backtests:
 
     # ----------------------------------------------------------------------------------------
 
+    def _is_big(self, spec: RunSpec) -> bool:
+        """Whether it reads so many bars that nobody should wait for it."""
+        if self._queue_bars is None:
+            return False
+        bars = 0.0
+        for symbol in spec.symbols:
+            for each in self._catalog.series(symbol):
+                first, last = max(each.first.date(), spec.start or date.min), each.last.date()
+                days = (min(last, spec.end or date.max) - first).days + 1
+                bars += each.rows * max(days, 0) / ((last - each.first.date()).days + 1)
+        return bars > self._queue_bars
+
+    def _queued(self, spec: RunSpec, pinned: Pinned, source: Source, *, reuse: bool) -> Run:
+        request = self._request(spec, pinned) | {"reuse": reuse}
+        now = self._clock()
+        with self._store.jobs.submitting(BACKTEST, request, now=now) as (within, job):
+            return self._store.runs.create(
+                spec,
+                title=pinned.info.title,
+                source=source,
+                owner=QUEUE,
+                now=now,
+                within=within,
+                queued_as=job.id,
+            )
+
     def _weighs(self, spec: RunSpec) -> bool:
         known = {info.id: info for info in self._registry.list()}
         info = known.get(spec.strategy)
@@ -595,30 +635,18 @@ class Backtests:
         if start and ((end or last) - start).days <= FEW_DAYS:
             self._catalog.bars(symbol, timeframe, start, end)
 
-    def _request(self, spec: RunSpec, pinned: Pinned, scratch: Path) -> dict[str, Any]:
+    def _request(self, spec: RunSpec, pinned: Pinned) -> dict[str, Any]:
         return {
             "op": "run",
             "spec": spec.canonical(),
             "id": pinned.info.id,
             "code": str(pinned.folder),
             "code_hash": pinned.code_hash,
-            "scratch": str(scratch),
         }
 
     def _made(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-    def _is_whole(self, run_key: str) -> bool:
-        """Whether a result is recorded and its files are what was recorded."""
-        stored = self._store.runs.find_result(run_key)
-        if stored is None:
-            return False
-        try:
-            return self._store.artifacts.verify(run_key) == dict(stored.artifacts)
-        except DataProblem as error:
-            log.warning("result %s is computed again: %s", run_key[:12], error.message)
-            return False
 
     def _completed_run(self, ref: Ref) -> Run:
         run = ref if isinstance(ref, Run) else self.get(ref)
@@ -663,7 +691,6 @@ class _Job:
     snapshots: Path
     is_there: Callable[[str], bool]
     compiling: set[int]
-    run_key: str = ""
     ended: Run | None = None
 
     def begin(self) -> bool:
@@ -677,8 +704,7 @@ class _Job:
         if "compiling" in question:
             (self.compiling.add if question["compiling"] else self.compiling.discard)(self.run_id)
             return _hear_of_compiling(question, ask)
-        self.run_key = question["run_key"]
-        return {"go": not self.is_there(self.run_key)}
+        return {"go": not self.is_there(question["run_key"])}
 
     def end(self, outcome: Outcome) -> None:
         try:
@@ -693,12 +719,12 @@ class _Job:
         runs, now = self.store.runs, self.clock()
         answer = outcome.answer or {}
         if outcome.death is not None:
-            error = _error_of_death(outcome.death, self.snapshots)
+            error = error_of_death(outcome.death, self.snapshots)
             return runs.fail(self.run_id, error, now=now)
         if "error" in answer:
             return runs.fail(self.run_id, error_from_json(answer["error"]), now=now)
         if "skipped" in answer:
-            return runs.complete_from_existing(self.run_id, self.run_key, now=now)
+            return runs.complete_from_existing(self.run_id, answer["skipped"], now=now)
         try:
             result = result_from_json(answer["result"])
             artifacts = self.store.artifacts.adopt(result.run_key, self.scratch)
@@ -737,13 +763,14 @@ def _answered(outcome: Outcome, snapshots: Path) -> dict[str, Any]:
         return answer
     death = outcome.death or Death("stopped", "was stopped")
     error = (
-        error_from_json(answer["error"]) if "error" in answer else _error_of_death(death, snapshots)
+        error_from_json(answer["error"]) if "error" in answer else error_of_death(death, snapshots)
     )
     kinds = {kind.code: kind for kind in _all_kinds(WorkbenchError)}
     raise kinds.get(error.code, Unavailable)(error.message, hint=error.hint)
 
 
-def _error_of_death(death: Death, snapshots: Path) -> RunError:
+def error_of_death(death: Death, snapshots: Path) -> RunError:
+    """Say why a run failed whose process died, and at which line of its strategy."""
     message = with_place(f"the run {death.message}", death.place(snapshots))
     return RunError(_DEATH_CODES[death.cause], message, _DEATH_HINTS[death.cause])
 

@@ -5,7 +5,7 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
 
     {"op": "run", "spec", "id", "code", "code_hash", "scratch"}
         asks  {"run_key", "data_hashes"}, is told {"go": bool}
-        gives {"result"} with its frames in `scratch`, {"skipped"}, or {"error"}
+        gives {"result"} with its frames in `scratch`, {"skipped": run_key}, or {"error"}
     {"op": "assume", "spec", "until", "options", "data_hashes", "id", "code"}
         gives {"metrics"}, for each of the options some or why there are none, or {"error"}
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
@@ -145,7 +145,7 @@ class _Worker:
         hashes = execution.data_hashes_of(bars, benchmark)
         told = ask({"run_key": key, "data_hashes": hashes})
         if not told["go"]:
-            return {"skipped": True}
+            return {"skipped": key}
         code, scratch = Path(request["code"]), Path(request["scratch"])
         synthetic = self._is_synthetic(spec)
         self._let_go(scratch)

@@ -27,10 +27,12 @@ from core.domain.job import (
     JobStats,
     Progress,
 )
+from core.domain.run import RunError, RunStatus
 from core.errors import Conflict, InvalidInput, NotFound
 from core.store.database import Database
 from core.store.leases import Instant, LeaseClock, lease_clock
 from core.store.records import clean, number_of, storable, utc
+from core.store.repositories import follow_job
 from core.store.tables import JobEventRow, JobRow
 
 _LONGEST_STEP: Final = 200
@@ -204,8 +206,10 @@ class JobRepository:
             ).one_or_none()
             if row is None:
                 return None
-            taken = (JobState.PENDING, JobState.RUNNING, f"taken by {worker}")
-            _record(connection, row.id, JobEvent(now, row.attempt, *taken))
+            note = f"taken by {worker}"
+            taken = JobEvent(now, row.attempt, JobState.PENDING, JobState.RUNNING, note)
+            _record(connection, row.id, taken)
+            follow_job(connection, row.id, RunStatus.RUNNING, note, now=now)
             return Claim(_job(row), row.fence)
 
     def beat(self, claims: Mapping[Claim, Progress], *, lease: float) -> dict[Claim, bool]:
@@ -247,21 +251,16 @@ class JobRepository:
                     completed_at=utc(now), done=total, total=total)  # fmt: skip
             yield connection
 
-    @contextmanager
-    def failing(self, claim: Claim, error: JobError, *, now: datetime) -> Iterator[Connection]:
-        """Fail a job through its own fault, likewise; raises as `completing`."""
+    def fail(self, claim: Claim, error: JobError, *, now: datetime) -> None:
+        """Fail a job through its own fault; raises as `completing`."""
         with self._database.write() as connection:
-            row = self._row_of(connection, claim)
-            _fail(connection, row, error, now)
-            yield connection
+            _fail(connection, self._row_of(connection, claim), error, now)
 
-    @contextmanager
-    def cancelling(self, claim: Claim, *, now: datetime) -> Iterator[Connection]:
+    def cancelled(self, claim: Claim, *, now: datetime) -> None:
         """Note that a job's work was ended because somebody wanted it; raises as `completing`."""
         with self._database.write() as connection:
             row = self._row_of(connection, claim)
             _change(connection, row, JobState.CANCELLED, now, "cancelled", completed_at=utc(now))
-            yield connection
 
     def give_back(self, claim: Claim, note: str, *, now: datetime, counts: bool) -> None:
         """Let a job wait again; raises as `completing`.
@@ -432,10 +431,14 @@ def _change(
     if changed.rowcount != 1:
         raise Conflict(f"job {row.id} was changed by somebody else", hint="Look at it again")
     _record(connection, row.id, JobEvent(now, row.attempt, state, to_state, note))
+    if to_state in {JobState.PENDING, JobState.CANCELLED}:
+        follow_job(connection, row.id, RunStatus(to_state.value), note, now=now)
 
 
 def _fail(connection: Connection, row: Row[Any], error: JobError, now: datetime) -> None:
     message = clean(error.message, _LONGEST_MESSAGE)
+    told = RunError(error.code, error.message, error.hint)
+    follow_job(connection, row.id, RunStatus.FAILED, message, now=now, error=told)
     _change(
         connection,
         row,
@@ -481,9 +484,8 @@ def _by_key(connection: Connection, key: str) -> Row[Any] | None:
 
 
 def _row(connection: Connection, ref: int | str) -> Row[Any]:
-    missing = NotFound(
-        f"job {str(ref)[:80]} does not exist", hint="List the jobs to see what there is"
-    )
+    name = ref[:80] if isinstance(ref, str) else ref if number_of(ref) else "of that number"
+    missing = NotFound(f"job {name} does not exist", hint="List the jobs to see what there is")
     if isinstance(ref, int) or (ref.isascii() and ref.isdecimal()):
         number = number_of(ref)
         named = None if number is None else JobRow.id == number

@@ -106,6 +106,7 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
         last_bar=result["last_bar"],
         bars=result["bars"],
         engine_ms=result["engine_ms"],
+        queued_as=row["queued_as"],
         **details,
     )
 

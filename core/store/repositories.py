@@ -6,6 +6,7 @@ import math
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any, Final
@@ -118,7 +119,15 @@ class RunRepository:
         self._artifacts = artifacts
 
     def create(
-        self, spec: RunSpec, *, title: str, source: Source, owner: str, now: datetime
+        self,
+        spec: RunSpec,
+        *,
+        title: str,
+        source: Source,
+        owner: str,
+        now: datetime,
+        within: Connection | None = None,
+        queued_as: int | None = None,
     ) -> Run:
         """Record a submission as pending.
 
@@ -128,6 +137,8 @@ class RunRepository:
             source: The door it came through.
             owner: Name of the process that will run it; `recover` asks whether it still lives.
             now: The time to record.
+            within: Transaction of the job it is queued as, else one of its own.
+            queued_as: Number of that job; its changes of state are then those of the run.
 
         Raises:
             InvalidInput: the request holds text no database can store.
@@ -154,8 +165,9 @@ class RunRepository:
             "reused": False,
             "created_at": utc(now),
             "fence": 0,
+            "queued_as": queued_as,
         }
-        with self._database.write() as connection:
+        with self._writing(within) as connection:
             run_id = connection.execute(_ADD_RUN, row).scalar_one()
             connection.execute(
                 _ADD_SYMBOL,
@@ -186,6 +198,7 @@ class RunRepository:
         *,
         reused: bool,
         now: datetime,
+        within: Connection | None = None,
     ) -> Run:
         """Record a result and complete the run; a result already recorded is kept as it was.
 
@@ -195,6 +208,7 @@ class RunRepository:
             artifacts: What `ArtifactStore.publish` or `adopt` returned.
             reused: Whether the result was there before the run.
             now: The time to record.
+            within: Transaction that completes its job, else one of its own.
 
         Raises:
             NotFound: no such run.
@@ -207,7 +221,7 @@ class RunRepository:
             for symbol, values in result.by_symbol.items()
         ]
         files = self._published(result.run_key, artifacts)
-        with self._database.write() as connection:
+        with self._writing(within) as connection:
             known = _stored_files(connection, result.run_key)
             if known is None:
                 _insert_result(connection, result, rows, now)
@@ -218,14 +232,16 @@ class RunRepository:
             _complete(connection, run_id, result.run_key, now, note, reused=reused)
             return _get(connection, run_id)
 
-    def complete_from_existing(self, run_id: int, run_key: str, *, now: datetime) -> Run:
-        """Complete a run with a result that is already recorded.
+    def complete_from_existing(
+        self, run_id: int, run_key: str, *, now: datetime, within: Connection | None = None
+    ) -> Run:
+        """Complete a run with a result that is already recorded; `within` as of `complete`.
 
         Raises:
             NotFound: no such run or result.
             Conflict: the run is already over.
         """
-        with self._database.write() as connection:
+        with self._writing(within) as connection:
             if _stored_files(connection, run_key) is None:
                 raise NotFound(f"no result is stored under {run_key}", hint="run it instead")
             _complete(
@@ -272,6 +288,20 @@ class RunRepository:
         """
         with self._database.read() as connection:
             return _get(connection, ref)
+
+    def of_job(self, job_id: int) -> Run:
+        """Find the run that is queued as a job.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(RunRow.id).where(RunRow.queued_as == job_id)
+            ).scalar_one_or_none()
+            if found is None:
+                raise _missing(f"of job {job_id}")
+            return _get(connection, found)
 
     def list(self, query: RunQuery) -> RunPage:
         """Select, order and cut a page of runs in the database.
@@ -384,6 +414,9 @@ class RunRepository:
             for row in rows
         ]
 
+    def _writing(self, within: Connection | None) -> AbstractContextManager[Connection]:
+        return self._database.write() if within is None else nullcontext(within)
+
     def _published(self, run_key: str, artifacts: Mapping[str, str]) -> Sequence[dict[str, Any]]:
         manifest = self._artifacts.manifest(run_key)
         if {name: entry.sha256 for name, entry in manifest.items()} != dict(artifacts):
@@ -395,6 +428,35 @@ class RunRepository:
             {"run_key": run_key, "name": name, "sha256": entry.sha256, "bytes": entry.bytes}
             for name, entry in manifest.items()
         ]
+
+
+def follow_job(
+    connection: Connection,
+    job_id: int,
+    status: RunStatus,
+    note: str,
+    *,
+    now: datetime,
+    error: RunError | None = None,
+) -> None:
+    """Take the run that is queued as this job to the job's state; do nothing where there is none.
+
+    Completion is not followed: a run completes with its result.
+    """
+    run = connection.execute(
+        select(RunRow.id, RunRow.status).where(RunRow.queued_as == job_id)
+    ).one_or_none()
+    if run is None or run.status == status.value:
+        return
+    if error is not None:
+        _fail(connection, run.id, error, now)
+        return
+    times: dict[str, Any] = {}
+    if status is RunStatus.RUNNING:
+        times["started_at"] = func.coalesce(RunRow.started_at, utc(now))
+    if status.is_final:
+        times["completed_at"] = utc(now)
+    _change(connection, run.id, status, now, note, **times)
 
 
 def _change(
@@ -566,7 +628,7 @@ def _named(ref: int | str) -> ColumnElement[bool]:
 def _id(ref: int | str) -> int:
     number = number_of(ref)
     if number is None:
-        raise _missing(str(ref)[:80])
+        raise _missing(ref[:80] if isinstance(ref, str) else "of that number")
     return number
 
 

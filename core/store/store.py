@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import select
 
+from core.errors import DataProblem
 from core.store.artifacts import ArtifactStore
 from core.store.database import Database
 from core.store.jobs import JobRepository
 from core.store.repositories import RunRepository
 from core.store.tables import RunRow
+
+log = logging.getLogger("workbench.store")
 
 
 class Store:
@@ -38,6 +42,17 @@ class Store:
         """
         with self._database.read() as connection:
             connection.execute(select(RunRow.id).limit(1)).one_or_none()
+
+    def is_whole(self, run_key: str) -> bool:
+        """Whether a result is recorded and its files are what was recorded."""
+        stored = self.runs.find_result(run_key)
+        if stored is None:
+            return False
+        try:
+            return self.artifacts.verify(run_key) == dict(stored.artifacts)
+        except DataProblem as error:
+            log.warning("result %s is computed again: %s", run_key[:12], error.message)
+            return False
 
     def close(self) -> None:
         """Close every connection."""

@@ -155,6 +155,7 @@ class RunRow(Base):
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     fence: Mapped[int]
+    queued_as: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"), index=True)
 
 
 class RunSymbolRow(Base):

@@ -85,7 +85,3 @@ class Counting:
     def death(self, job: Job, death: Death) -> JobError:
         """Say it in the words of the death."""
         return JobError(death.cause, f"job {job.id} {death.message}")
-
-    def ended(self, _job: Job, _error: JobError | None) -> Effect:
-        """Write nothing."""
-        return lambda _: None

@@ -1,4 +1,4 @@
-"""Jobs: the queue, its leases and its history.
+"""Jobs: the queue, its leases and its history, and the runs that wait in it.
 
 Revision ID: 0010
 Revises: 0009
@@ -75,10 +75,18 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_job_events_job_id", "job_events", ["job_id"])
+    with op.batch_alter_table("runs") as runs:
+        runs.add_column(sa.Column("queued_as", sa.Integer(), nullable=True))
+        runs.create_foreign_key("fk_runs_queued_as_jobs", "jobs", ["queued_as"], ["id"])
+        runs.create_index("ix_runs_queued_as", ["queued_as"])
 
 
 def downgrade() -> None:
     """Drop the tables, and what they hold."""
+    with op.batch_alter_table("runs") as runs:
+        runs.drop_index("ix_runs_queued_as")
+        runs.drop_constraint("fk_runs_queued_as_jobs", type_="foreignkey")
+        runs.drop_column("queued_as")
     op.drop_table("job_events")
     op.drop_table("jobs")
 

@@ -1,0 +1,69 @@
+"""Wires a worker: the same records and prices as a server, and a queue instead of a door."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from core.bootstrap.kernels import kernel_cache
+from core.bootstrap.wiring import WORKER, migrate_if_new, nursery_of, utc_now
+from core.jobs.limits import Limits
+from core.jobs.presence import Presence
+from core.jobs.worker import Terms, Worker
+from core.services.backtest_task import BacktestTask
+from core.services.backtests import BACKTEST
+from core.settings import Settings
+from core.store import open_store
+
+
+def work(
+    stop: threading.Event,
+    *,
+    slots: int | None = None,
+    settings: Settings | None = None,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Do jobs until told to stop.
+
+    Args:
+        stop: Set by whoever wants it to end.
+        slots: Jobs done at the same time; None for the setting.
+        settings: Those of the environment by default.
+        ready: Told the worker's name once everything is loaded.
+
+    Raises:
+        InvalidInput: a setting cannot be used.
+        Unavailable: the records cannot be opened, or need `workbench migrate`.
+    """
+    settings = settings or Settings.load()
+    kernels = str(kernel_cache(settings.cache_dir))
+    migrate_if_new(settings.database_url)
+    presence = Presence(settings.data_dir / "presence")
+    with (
+        open_store(settings.database_url, settings.artifacts_dir) as store,
+        nursery_of(settings, kernels) as nursery,
+    ):
+        worker = Worker(
+            store.jobs,
+            {BACKTEST: BacktestTask(store, snapshots=settings.snapshots_dir, clock=utc_now)},
+            nursery,
+            name=presence.name,
+            entry=f"{WORKER}:open_worker",
+            config={"lake": str(settings.lake_dir), "confined": True},
+            scratch=settings.scratch_dir,
+            clock=utc_now,
+            terms=Terms(
+                slots=slots or settings.worker_slots,
+                wall=settings.job_wall_seconds,
+                limits=Limits(
+                    memory_mb=settings.job_memory_mb,
+                    cpu_seconds=settings.job_cpu_seconds,
+                    output_mb=settings.job_output_mb,
+                ),
+            ),
+        )
+        while nursery.ready(1.0) is None and not stop.is_set():
+            continue
+        ready(presence.name)
+        worker.run(stop)
+    presence.close()
