@@ -173,7 +173,7 @@ class Backtests:
         """
         pinned = self._registry.pin(spec.strategy)
         asked = self._completed(spec, pinned.info)
-        if self._is_big(asked) if queue is None else queue:
+        if queue or (queue is None and self._is_big(asked)):
             return self._queued(asked, pinned, source, reuse=reuse)
         run = self._store.runs.create(
             asked,
