@@ -1,4 +1,4 @@
-"""Artifacts of runs: immutable files under the address of what they were computed from.
+"""Artifacts of results: immutable files under the address of what they were computed from.
 
     root/ab/abcdef…/equity.parquet positions.parquet trades.parquet fills.parquet manifest.json
     root/.partial/…                 being written; left behind only by a kill, swept after an hour
@@ -27,9 +27,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from core.domain.run import ARTIFACTS
 from core.errors import DataProblem, InvalidInput, Unavailable
-from core.store.frames import SUFFIX, check_file, decode, encode_all, file_name
+from core.store.frames import RUN, Shelf
 
 MANIFEST: Final = "manifest.json"
 RECOMPUTE: Final = "recompute with `workbench reproduce`"
@@ -43,7 +42,6 @@ _FORMAT: Final = 1
 _REMEMBERED: Final = 50_000
 _PARTIAL: Final = ".partial"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_FILES: Final = tuple(sorted(name + SUFFIX for name in ARTIFACTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,12 @@ class ArtifactStore:
 
     Args:
         root: Folder on a local disk; made when first needed.
+        shelf: Which files a result has.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, shelf: Shelf = RUN) -> None:
         self.root = root.expanduser().absolute()
+        self._shelf = shelf
         self._verified: dict[Path, tuple[Stamp, str]] = {}
         self._guard = threading.Lock()
 
@@ -76,7 +76,7 @@ class ArtifactStore:
             Unavailable: the folder cannot be written.
         """
         self._folder(run_key)
-        return self._publish(run_key, encode_all(frames))
+        return self._publish(run_key, self._shelf.encode_all(frames))
 
     def adopt(self, run_key: str, scratch: Path) -> dict[str, str]:
         """Publish what another process left in its scratch folder by `write_scratch`.
@@ -87,11 +87,11 @@ class ArtifactStore:
         """
         self._folder(run_key)
         with _explained(scratch):
-            manifest = _read_manifest(scratch, run_key=None)
+            manifest = self._read_manifest(scratch, run_key=None)
             contents = {name: _read_regular(scratch / name)[0] for name in manifest}
         for name, content in contents.items():
             _check(scratch / name, content, manifest[name])
-            check_file(name, content)
+            self._shelf.check_file(name, content)
         return self._publish(run_key, contents)
 
     def write_scratch(self, folder: Path, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
@@ -101,7 +101,7 @@ class ArtifactStore:
             DataProblem: the frames are not those of a run.
             Unavailable: the folder cannot be written.
         """
-        contents = encode_all(frames)
+        contents = self._shelf.encode_all(frames)
         with _explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for name, content in contents.items():
@@ -141,11 +141,11 @@ class ArtifactStore:
                 expected=f"SHA-256 {sha256}",
                 hint=RECOMPUTE,
             )
-        return decode(path.name, content, columns)
+        return self._shelf.decode(path.name, content, columns)
 
     def path(self, run_key: str, name: str) -> Path:
         """Where an artifact is, or would be."""
-        return self._folder(run_key) / file_name(name)
+        return self._folder(run_key) / self._shelf.file_name(name)
 
     def manifest(self, run_key: str) -> dict[str, FileEntry]:
         """What is published under a key, by file name; files are not read.
@@ -156,7 +156,7 @@ class ArtifactStore:
         """
         folder = self._folder(run_key)
         with _explained(folder):
-            return _read_manifest(folder, run_key=run_key)
+            return self._read_manifest(folder, run_key=run_key)
 
     def verify(self, run_key: str) -> dict[str, str]:
         """Read every file of a result again and return file name → SHA-256.
@@ -167,7 +167,7 @@ class ArtifactStore:
         """
         folder = self._folder(run_key)
         with _explained(folder):
-            manifest = _read_manifest(folder, run_key=run_key)
+            manifest = self._read_manifest(folder, run_key=run_key)
             for name, entry in manifest.items():
                 _check(folder / name, _read_regular(folder / name)[0], entry)
         return {name: entry.sha256 for name, entry in manifest.items()}
@@ -230,6 +230,35 @@ class ArtifactStore:
             _sync(folder.parent)
         return _hashes(contents)
 
+    def _read_manifest(self, folder: Path, *, run_key: str | None) -> dict[str, FileEntry]:
+        """Read a manifest strictly: one changed byte anywhere is damage."""
+        path = folder / MANIFEST
+        try:
+            text, _ = _read_regular(path)
+        except DataProblem:
+            raise DataProblem(
+                f"artifacts {folder} are missing or incomplete", hint=RECOMPUTE
+            ) from None
+        try:
+            document = json.loads(text)
+            document.pop("seal")
+            files = {
+                name: FileEntry(sha256=entry["sha256"], bytes=entry["bytes"])
+                for name, entry in document["files"].items()
+            }
+            whole = (
+                _sealed(document) == text
+                and document["format"] == _FORMAT
+                and document["run_key"] == run_key
+                and self._shelf.is_complete(files)
+                and all(_SHA256.fullmatch(entry.sha256) for entry in files.values())
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole, files = False, {}
+        if not whole:
+            raise DataProblem(f"manifest {path} is damaged", hint=RECOMPUTE)
+        return files
+
     def _new_partial(self, prefix: str) -> Path:
         workshop = self.root / _PARTIAL
         _make_folder(workshop)
@@ -278,34 +307,6 @@ def _sealed(document: dict[str, Any]) -> bytes:
 
 def _canonical(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, sort_keys=True) + "\n").encode()
-
-
-def _read_manifest(folder: Path, *, run_key: str | None) -> dict[str, FileEntry]:
-    """Read a manifest strictly: one changed byte anywhere is damage."""
-    path = folder / MANIFEST
-    try:
-        text, _ = _read_regular(path)
-    except DataProblem:
-        raise DataProblem(f"artifacts {folder} are missing or incomplete", hint=RECOMPUTE) from None
-    try:
-        document = json.loads(text)
-        document.pop("seal")
-        files = {
-            name: FileEntry(sha256=entry["sha256"], bytes=entry["bytes"])
-            for name, entry in document["files"].items()
-        }
-        whole = (
-            _sealed(document) == text
-            and document["format"] == _FORMAT
-            and document["run_key"] == run_key
-            and tuple(sorted(files)) == _FILES
-            and all(_SHA256.fullmatch(entry.sha256) for entry in files.values())
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        whole, files = False, {}
-    if not whole:
-        raise DataProblem(f"manifest {path} is damaged", hint=RECOMPUTE)
-    return files
 
 
 def _read_regular(path: Path) -> tuple[bytes, Stamp]:

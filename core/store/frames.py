@@ -7,7 +7,8 @@ memory nor the machine shows in the file. What is undefined is null; NaN and inf
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -24,71 +25,100 @@ _ROW_GROUP: Final = 65_536
 _LEVEL: Final = 3
 
 
-def file_name(name: str) -> str:
-    """File of an artifact; both `equity` and `equity.parquet` name it.
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Which frames a result has.
 
-    Raises:
-        InvalidInput: no artifact of that name.
+    Attributes:
+        schemas: By name; None where the columns differ from result to result.
+        optional: Names that may be missing.
     """
-    stem = name.removesuffix(SUFFIX)
-    if stem not in ARTIFACTS:
-        raise InvalidInput(
-            f"artifact {name!r} is not known", expected=f"one of {', '.join(ARTIFACTS)}"
-        )
-    return stem + SUFFIX
+
+    schemas: Mapping[str, Mapping[str, Any] | None]
+    optional: frozenset[str] = frozenset()
+
+    def file_name(self, name: str) -> str:
+        """File of an artifact; both `equity` and `equity.parquet` name it.
+
+        Raises:
+            InvalidInput: no artifact of that name.
+        """
+        stem = name.removesuffix(SUFFIX)
+        if stem not in self.schemas:
+            raise InvalidInput(
+                f"artifact {name!r} is not known", expected=f"one of {', '.join(self.schemas)}"
+            )
+        return stem + SUFFIX
+
+    def is_complete(self, names: Iterable[str]) -> bool:
+        """Whether these are the frames, or files, of a result."""
+        found = {name.removesuffix(SUFFIX) for name in names}
+        return self.schemas.keys() - self.optional <= found <= self.schemas.keys()
+
+    def encode_all(self, frames: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
+        """Encode the frames of a result by file name.
+
+        Raises:
+            DataProblem: a frame is missing, unknown, of another schema, or holds NaN or infinity.
+        """
+        if not self.is_complete(frames):
+            raise DataProblem(
+                f"frames are {', '.join(sorted(frames)) or 'missing'}",
+                expected=", ".join(sorted(self.schemas)),
+            )
+        for name, frame in frames.items():
+            self._check(name, dict(frame.schema))
+        return {name + SUFFIX: _encode(name, frames[name]) for name in sorted(frames)}
+
+    def decode(self, name: str, content: bytes, columns: Sequence[str] | None) -> pl.DataFrame:
+        """Read a file's content back, all columns or some.
+
+        Raises:
+            InvalidInput: a column the artifact does not have.
+            DataProblem: the content is not such a file.
+        """
+        schema = self.schemas[name.removesuffix(SUFFIX)]
+        if columns is not None and schema is None:
+            schema = _schema_of(name, content)
+        unknown = [column for column in columns or () if column not in (schema or {})]
+        if unknown:
+            raise InvalidInput(
+                f"{name} has no column {', '.join(map(repr, unknown))}",
+                expected=f"some of {', '.join(schema or {})}",
+            )
+        wanted = None if columns is None else list(columns)
+        try:
+            return pl.read_parquet(io.BytesIO(content), columns=wanted)
+        except (PolarsError, OSError) as error:
+            raise DataProblem(f"{name} is not a Parquet file of a result: {error}") from error
+
+    def check_file(self, name: str, content: bytes) -> None:
+        """Refuse a file that another program wrote with another schema.
+
+        Raises:
+            DataProblem: the columns are not those of the artifact.
+        """
+        self._check(name, _schema_of(name, content))
+
+    def _check(self, name: str, found: Mapping[str, Any]) -> None:
+        expected = self.schemas[name.removesuffix(SUFFIX)]
+        if expected is not None:
+            _check_schema(name, found, expected)
 
 
-def encode_all(frames: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
-    """Encode the four frames of a run by file name.
-
-    Raises:
-        DataProblem: a frame is missing, unknown, of another schema, or holds NaN or infinity.
-    """
-    if set(frames) != set(ARTIFACTS):
-        raise DataProblem(
-            f"frames are {', '.join(sorted(frames)) or 'missing'}",
-            expected=", ".join(sorted(ARTIFACTS)),
-        )
-    return {name + SUFFIX: _encode(name, frames[name]) for name in sorted(frames)}
+RUN: Final = Shelf(ARTIFACTS)
+"""The four frames of a run."""
 
 
-def decode(name: str, content: bytes, columns: Sequence[str] | None) -> pl.DataFrame:
-    """Read a file's content back, all columns or some.
-
-    Raises:
-        InvalidInput: a column the artifact does not have.
-        DataProblem: the content is not such a file.
-    """
-    schema = ARTIFACTS[name.removesuffix(SUFFIX)]
-    unknown = [column for column in columns or () if column not in schema]
-    if unknown:
-        raise InvalidInput(
-            f"{name} has no column {', '.join(map(repr, unknown))}",
-            expected=f"some of {', '.join(schema)}",
-        )
-    wanted = None if columns is None else list(columns)
+def _schema_of(name: str, content: bytes) -> dict[str, Any]:
     try:
-        return pl.read_parquet(io.BytesIO(content), columns=wanted)
-    except (PolarsError, OSError) as error:
-        raise DataProblem(f"{name} is not a Parquet file of a run: {error}") from error
-
-
-def check_file(name: str, content: bytes) -> None:
-    """Refuse a file that another program wrote with another schema.
-
-    Raises:
-        DataProblem: the columns are not those of the artifact.
-    """
-    try:
-        found = dict(pl.read_parquet_schema(io.BytesIO(content)))
+        return dict(pl.read_parquet_schema(io.BytesIO(content)))
     except (PolarsError, ColumnNotFoundError, OSError) as error:
         raise DataProblem(f"{name} is not a Parquet file: {error}") from error
-    _check_schema(name, found, ARTIFACTS[name.removesuffix(SUFFIX)])
 
 
 def _encode(name: str, frame: pl.DataFrame) -> bytes:
-    _check_schema(name, dict(frame.schema), ARTIFACTS[name])
-    floats = [column for column in frame if column.dtype == pl.Float64]
+    floats = [column for column in frame if column.dtype in {pl.Float64, pl.Float32}]
     broken = [column.name for column in floats if not _is_sound(column)]
     if broken:
         raise DataProblem(

@@ -24,7 +24,7 @@ from core.engine.simulate import simulate
 from core.registry.load import find_class, imported
 from core.services import execution, frames
 from core.services.sample import sample_bars
-from core.store.frames import encode_all
+from core.store.frames import RUN
 
 GUEST = Path(__file__).parent / "guest"
 NAME = "average"
@@ -47,7 +47,7 @@ def rehearse() -> Iterator[None]:
     yield
     tables = frames.frames_of([simulation], options.initial_cash)
     yield
-    encode_all(tables)
+    RUN.encode_all(tables)
     execution.engine_version()
 
 
