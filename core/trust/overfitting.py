@@ -63,8 +63,8 @@ class Overfitting:
         loss: Share of choices whose winner lost out of sample, 0 to 1.
         blocks: S.
         lanes: Those compared; lanes that never traded are not among them.
-        logits: `ln(w / (1 - w))`, w the winner's rank out of sample over N + 1; equal lanes share
-            the lowest rank.
+        logits: `ln(w / (1 - w))`, w the winner's rank out of sample over N + 1. Equal lanes rank
+            in their order; since the first of them wins, it ranks below its copies.
         in_sample: Sharpe ratio of the winner in its half, of one session.
         out_of_sample: Its ratio in the other half, 0 where it did not trade.
         winners: Its lane, int64.
@@ -244,6 +244,9 @@ def _look_up(found: _Winners, place: slice | IntArray, inside: _Table, outside: 
     found.inside[place] = inside.competing[rows, lane]
     found.outside[place] = reached
     found.below[place] = np.count_nonzero(outside.ratios < reached[:, None], axis=1)
+    equal = outside.ratios == reached[:, None]
+    if np.count_nonzero(equal) > len(rows):
+        found.below[place] += (equal & (np.arange(equal.shape[1]) < lane[:, None])).sum(axis=1)
 
 
 def _slope(inside: FloatArray, outside: FloatArray) -> float | None:

@@ -40,7 +40,7 @@ def slow_cscv(returns: np.ndarray, blocks: int) -> list[tuple[int, float, float,
         second = {lane: ratio([row[lane] for row in outside]) or 0.0 for lane in lanes}
         traded = {lane: value for lane, value in first.items() if value is not None}
         best = max(traded, key=lambda lane: traded[lane])
-        rank = 1 + sum(second[lane] < second[best] for lane in lanes)
+        rank = 1 + sum((second[lane], lane) < (second[best], best) for lane in lanes)
         share = rank / (len(lanes) + 1)
         found.append((best, traded[best], second[best], log(share / (1 - share))))
     return found

@@ -90,7 +90,7 @@ def test_lanes_that_win_in_one_half_and_lose_in_the_other_are_overfitted():
     assert found.winners.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_equal_lanes_share_the_lowest_rank():
+def test_the_first_of_equal_lanes_ranks_below_its_copies():
     returns = np.repeat(noise(19, 64, 1), 4, axis=1)
 
     found = overfitting(ReturnMatrix.of(returns), blocks=4)
