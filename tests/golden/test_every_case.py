@@ -18,8 +18,8 @@ from tests.golden.test_published_engines import spy
 from tests.shared import golden, shared
 
 HERE = Path(__file__).parent
-# About statistics of chance, sizing and spreads: not about what this engine does.
-ELSEWHERE = {"16", "17", "18", "19"}
+# About sizing and spreads: not about what this engine does.
+ELSEWHERE = {"16", "17"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ MODULES = {
     "13": "test_published_metrics.py",
     "14": "test_published_metrics.py",
     "15": "test_published_metrics.py",
+    "18": "test_published_chance.py",
+    "19": "test_published_chance.py",
     "20": "test_published_engines.py",
     "21": "test_published_metrics.py",
     "22": "test_every_case.py",

@@ -1,0 +1,46 @@
+"""Searches to judge: noise, noise with an edge, and a slow reading of CSCV."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import log
+from statistics import fmean, stdev
+
+import numpy as np
+
+from core.trust.matrix import ReturnMatrix
+
+
+def noise(seed: int, sessions: int, lanes: int, *, edge: float = 0.0) -> np.ndarray:
+    """Normal returns of 1 % a session, shape (T, N); the first lane has an edge of so many sd."""
+    returns = np.random.default_rng(seed).standard_normal((sessions, lanes))
+    returns[:, 0] += edge
+    return returns * 0.01
+
+
+def search(seed: int, sessions: int, lanes: int, *, edge: float = 0.0) -> ReturnMatrix:
+    return ReturnMatrix.of(noise(seed, sessions, lanes, edge=edge))
+
+
+def ratio(returns: list[float]) -> float | None:
+    """Sharpe ratio of one session, None of returns that are all the same."""
+    return None if len(set(returns)) == 1 else fmean(returns) / stdev(returns)
+
+
+def slow_cscv(returns: np.ndarray, blocks: int) -> list[tuple[int, float, float, float]]:
+    """Winner, its ratio inside and outside, and its logit, choice by choice, as the paper says."""
+    rows = returns[len(returns) % blocks :].tolist()
+    length = len(rows) // blocks
+    lanes = range(len(rows[0]))
+    found = []
+    for chosen in combinations(range(blocks), blocks // 2):
+        inside = [row for n, row in enumerate(rows) if n // length in chosen]
+        outside = [row for n, row in enumerate(rows) if n // length not in chosen]
+        first = {lane: ratio([row[lane] for row in inside]) for lane in lanes}
+        second = {lane: ratio([row[lane] for row in outside]) or 0.0 for lane in lanes}
+        traded = {lane: value for lane, value in first.items() if value is not None}
+        best = max(traded, key=lambda lane: traded[lane])
+        rank = 1 + sum((second[lane], lane) < (second[best], best) for lane in lanes)
+        share = rank / (len(lanes) + 1)
+        found.append((best, traded[best], second[best], log(share / (1 - share))))
+    return found
