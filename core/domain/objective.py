@@ -110,7 +110,7 @@ class Objective(BaseModel):
         return f"the {'greatest' if self.is_maximized else 'least'} {self.metric}"
 
 
-class Condition(RootModel[str]):
+class Condition(RootModel):  # type: ignore[type-arg] # a named parameter would become a class here
     """What a trial must show, such as `trades >= 30` or `max_drawdown >= -0.3`."""
 
     model_config = ConfigDict(frozen=True)

@@ -82,9 +82,8 @@ class WindowSums:
         """Compute one figure of one window of every lane.
 
         Args:
-            name: `sharpe`, `sharpe_se`, `sortino`, `volatility`, `total_return` or
-                `cagr`: the growth
-                of a year of `per_year` sessions at the pace of the window.
+            name: `sharpe`, `sharpe_se`, `sortino`, `volatility`, `total_return` or `cagr`, the
+                growth of a year of `per_year` sessions at the pace of the window.
             begin: Place of the first session, a cut.
             end: Place of the one after the last, a cut.
 
@@ -108,8 +107,9 @@ class WindowSums:
                 expected="cuts, in ascending order",
             )
         here = self.sums[:, self.cuts.index(end)]
-        window = _Window(here - self.sums[:, self.cuts.index(begin)], here, end - begin, self)
         with np.errstate(all="ignore"):
+            before = self.sums[:, self.cuts.index(begin)]
+            window = _Window(here - before, here, end - begin, self)
             found = FIGURES[name](window)
         found[~np.isfinite(found)] = np.nan
         return found
