@@ -1,6 +1,6 @@
 """Formulas over names, read without `eval` and computed for many rows at once.
 
-Constraints of parameters, objectives and conditions of searches are all formulas. What a formula
+Constraints of parameters, objectives and requirements of searches are all formulas. What a formula
 says of one row is what `core.domain.parameters.holds` says of it.
 """
 

@@ -110,7 +110,7 @@ class Objective(BaseModel):
         return f"the {'greatest' if self.is_maximized else 'least'} {self.metric}"
 
 
-class Condition(RootModel):  # type: ignore[type-arg] # a named parameter would become a class here
+class Requirement(RootModel):  # type: ignore[type-arg] # a named parameter would become a class here
     """What a trial must show, such as `trades >= 30` or `max_drawdown >= -0.3`."""
 
     model_config = ConfigDict(frozen=True)
@@ -151,10 +151,12 @@ class Condition(RootModel):  # type: ignore[type-arg] # a named parameter would 
         return f"{found}, expected {self.root}"
 
 
-def metrics_of(objectives: Sequence[Objective], conditions: Sequence[Condition]) -> tuple[str, ...]:
+def metrics_of(
+    objectives: Sequence[Objective], requirements: Sequence[Requirement]
+) -> tuple[str, ...]:
     """Name the metrics that a search needs of every trial, in the order of the catalogue."""
     needed = {name for each in objectives for name in each.metrics}
-    needed |= {name for each in conditions for name in each.metrics}
+    needed |= {name for each in requirements for name in each.metrics}
     return tuple(name for name in METRICS if name in needed)
 
 

@@ -10,17 +10,17 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.domain.dimension import Dimension
-from core.domain.objective import Condition, Objective, metrics_of
+from core.domain.objective import Objective, Requirement, metrics_of
 from core.domain.parameters import ParamValue
 from core.domain.run import RunSpec
 
 __all__ = [
     "Breeding",
-    "Condition",
     "Dimension",
     "Holdback",
     "Method",
     "Objective",
+    "Requirement",
     "StudySpec",
     "Trial",
     "WalkForward",
@@ -113,7 +113,7 @@ class StudySpec(BaseModel):
         space: What is varied, by name of the parameter.
         method: How trials are chosen.
         objectives: One; or up to three, between which no weight decides.
-        conditions: What a trial must show; who does not can never be the best.
+        requirements: What a trial must show; who does not can never be the best.
         max_trials: Different sets tried at most; None for the whole grid, else 500.
         seed: Of every random choice.
         validation: What is held back.
@@ -132,11 +132,11 @@ class StudySpec(BaseModel):
     )
     method: Method = "grid"
     objectives: tuple[Objective, ...] = Field((Objective(),), min_length=1, max_length=3)
-    conditions: tuple[Condition, ...] = Field(
+    requirements: tuple[Requirement, ...] = Field(
         (
-            Condition("trades >= 30"),
-            Condition("sessions >= 120"),
-            Condition("ambiguous_pct <= 0.2"),
+            Requirement("trades >= 30"),
+            Requirement("sessions >= 120"),
+            Requirement("ambiguous_pct <= 0.2"),
         ),
         max_length=20,
     )
@@ -190,7 +190,7 @@ class StudySpec(BaseModel):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Metrics that are needed of every trial."""
-        return metrics_of(self.objectives, self.conditions)
+        return metrics_of(self.objectives, self.requirements)
 
     def canonical(self) -> str:
         """The spec as JSON with sorted keys: the same study always has the same text."""

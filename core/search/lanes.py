@@ -18,7 +18,7 @@ def evaluations_of(result: SweepResult, metrics: Sequence[str]) -> Evaluations:
 
     A lane that failed or was ruined is an error. Metrics count up to their cap, and as much where
     nothing was lost, as when lanes are ranked; annual growth over less than a year does not count.
-    How many trades a lane needs is left to the conditions of the study.
+    How many trades a lane needs is left to the requirements of the study.
 
     Args:
         result: Of a sweep of exactly the sets that were asked for, in their order.

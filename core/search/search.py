@@ -8,7 +8,7 @@ replayed instead of evaluated, and the search goes on as if it had never stopped
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, Literal
 
@@ -52,7 +52,7 @@ class Batch:
         number: From 0.
         params: The sets that were evaluated: those that no batch before had.
         evaluations: What became of them, in the same order.
-        repeats: Sets that the sampler asked for though they were known.
+        repeats: Sets that the sampler asked for though they were known; need not be kept.
     """
 
     number: int
@@ -200,7 +200,7 @@ class _Search:
                 new.setdefault(key, each)
         params = tuple(new.values())
         if number < len(done):
-            batch = done[number]
+            batch = replace(done[number], repeats=len(asked) - len(new))
             stored = [canonical(each) for each in batch.params]
             if batch.number != number or stored != list(new):
                 raise Conflict(
@@ -231,7 +231,7 @@ class _Search:
         if not batch.params:
             return False
         values = [each.values(answers.columns) for each in self._spec.objectives]
-        held = [each.holds(answers.columns) for each in self._spec.conditions]
+        held = [each.holds(answers.columns) for each in self._spec.requirements]
         for place, params in enumerate(batch.params):
             row = tuple(float(column[place]) for column in values)
             reason = self._reason(place, answers, held, row)
@@ -259,11 +259,11 @@ class _Search:
     ) -> str | None:
         if place in answers.errors:
             return answers.errors[place]
-        for condition, column in zip(self._spec.conditions, held, strict=True):
+        for requirement, column in zip(self._spec.requirements, held, strict=True):
             if not column[place]:
-                undefined = self._undefined(place, condition.metrics, answers)
-                known = {name: float(answers.columns[name][place]) for name in condition.metrics}
-                return undefined or condition.reason(known)
+                undefined = self._undefined(place, requirement.metrics, answers)
+                known = {name: float(answers.columns[name][place]) for name in requirement.metrics}
+                return undefined or requirement.reason(known)
         for objective, value in zip(self._spec.objectives, row, strict=True):
             if not isfinite(value):
                 undefined = self._undefined(place, objective.metrics, answers)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil, isfinite
+from typing import Any
 
 import numpy as np
 
 from core.analytics.ratios import SHARPE_AT_LEAST
 from core.domain.bars import FloatArray
+from core.domain.dimension import Dimension
+from core.domain.parameters import ParamSpec, ParamValue
 from core.domain.study import Holdback
 from core.errors import InvalidInput
 
@@ -108,6 +112,38 @@ def check_fold(name: str, fold: Fold, *, warm_up: int = 0, least: int = SHARPE_A
         expected=f"at least {why}",
         hint="Use a longer period, longer windows, a shorter embargo or quicker parameters",
     )
+
+
+def warm_up_of(
+    dimensions: Mapping[str, Dimension],
+    fixed: Mapping[str, ParamValue],
+    specs: Sequence[ParamSpec],
+    bars_per_session: float,
+) -> int:
+    """Say how many sessions may pass before a strategy can decide, as far as its declaration tells.
+
+    That is the greatest of its parameters that count bars (`unit="bars"`): the window of an
+    average, say. A strategy that waits for several of them one after the other waits longer.
+
+    Args:
+        dimensions: Of the space.
+        fixed: Its other parameters.
+        specs: Declaration of both.
+        bars_per_session: Bars of a session.
+
+    Returns:
+        Sessions, rounded up; 0 if no parameter counts bars.
+    """
+    longest = 0.0
+    for spec in specs:
+        if spec.unit != "bars":
+            continue
+        values: list[Any] = [fixed.get(spec.name)]
+        if spec.name in dimensions:
+            each = dimensions[spec.name]
+            values = [each.high, *each.choices]
+        longest = max(longest, *(float(v) for v in values if isinstance(v, (int, float))), 0.0)
+    return ceil(longest / bars_per_session)
 
 
 def embargo_needed(longest: FloatArray, bars_per_session: float) -> int:

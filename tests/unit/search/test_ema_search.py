@@ -34,7 +34,7 @@ def spec_of(method, **fields):
             "run": {"strategy": "ema_crossover", "symbols": ["TEST"]},
             "space": {"fast": {"min": 2, "max": 20}, "slow": {"min": 5, "max": 60, "step": 5}},
             "method": method,
-            "conditions": ["trades >= 60", "max_drawdown >= -0.9"],
+            "requirements": ["trades >= 60", "max_drawdown >= -0.9"],
             **fields,
         }
     )

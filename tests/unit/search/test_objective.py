@@ -1,4 +1,4 @@
-"""Objectives, conditions and the formulas they are made of."""
+"""Objectives, requirements and the formulas they are made of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from core.domain.formula import Formula, order_of
 from core.domain.metrics import METRICS
-from core.domain.objective import Condition, Objective, metrics_of
+from core.domain.objective import Objective, Requirement, metrics_of
 from core.domain.parameters import holds
 from core.errors import InvalidInput
 
@@ -103,26 +103,28 @@ def test_scores_are_more_where_the_objective_is_better():
 
 
 def test_conditions_hold_or_say_what_was_found():
-    condition = Condition("trades >= 30")
+    requirement = Requirement("trades >= 30")
     rows = {"trades": np.array([29.0, 30.0, np.nan])}
 
-    assert condition.holds(rows).tolist() == [False, True, False]
-    assert condition.reason({"trades": 12.0}) == "trades is 12, expected trades >= 30"
-    assert condition.reason({"trades": math.nan}) == "trades is not defined, expected trades >= 30"
-    assert Condition("0.1 < exposure < 0.9 and trades > 5").metrics == ("exposure", "trades")
+    assert requirement.holds(rows).tolist() == [False, True, False]
+    assert requirement.reason({"trades": 12.0}) == "trades is 12, expected trades >= 30"
+    assert (
+        requirement.reason({"trades": math.nan}) == "trades is not defined, expected trades >= 30"
+    )
+    assert Requirement("0.1 < exposure < 0.9 and trades > 5").metrics == ("exposure", "trades")
     with pytest.raises(ValidationError, match="expected a comparison"):
-        Condition("trades")
+        Requirement("trades")
 
 
 def test_an_undefined_metric_meets_no_condition_not_even_that_it_is_not_something():
-    assert Condition("not trades > 5").holds({"trades": np.array([np.nan, 3.0])}).tolist() == [
+    assert Requirement("not trades > 5").holds({"trades": np.array([np.nan, 3.0])}).tolist() == [
         False,
         True,
     ]
 
 
 def test_the_metrics_of_a_study_stand_in_the_order_of_the_catalogue():
-    names = metrics_of([AIM("turnover"), Objective()], [Condition("trades > 1")])
+    names = metrics_of([AIM("turnover"), Objective()], [Requirement("trades > 1")])
 
     assert names == ("sharpe", "sharpe_se", "turnover", "trades")
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import Cancelled, Conflict, InvalidInput
 from core.search.pareto import front, knee
+from core.search.record import batches_of, table_of
 from core.search.samplers import seeds_of
 from core.search.search import Batch, Evaluations, search
 from tests.unit.search.toys import climb, hill, space_of, study
@@ -84,7 +91,7 @@ def test_another_seed_makes_other_trials(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_trial_lies_in_the_space_and_is_there_once(method):
-    spec = spec_of(method, conditions=["sharpe > -50"])
+    spec = spec_of(method, requirements=["sharpe > -50"])
     space = space_of(spec)
 
     result = run(spec)
@@ -288,7 +295,7 @@ def test_who_cannot_win_has_a_reason_and_no_magic_number():
 
     spec = study(
         space={"fast": [2], "slow": [10, 20, 60, 70, 80, 100]},
-        conditions=["trades >= 30", "max_drawdown >= -0.75"],
+        requirements=["trades >= 30", "max_drawdown >= -0.75"],
     )
 
     result = run(spec, evaluate)
@@ -316,7 +323,7 @@ def test_who_cannot_win_has_a_reason_and_no_magic_number():
 def test_nobody_wins_where_nobody_is_eligible():
     for objectives in (["sharpe"], ["sharpe", "-turnover"]):
         result = run(
-            spec_of("genetic", conditions=["trades > 1e6"], objectives=objectives, patience=2)
+            spec_of("genetic", requirements=["trades > 1e6"], objectives=objectives, patience=2)
         )
         assert (result.best, result.front) == (None, ())
 
@@ -399,3 +406,65 @@ def test_parts_of_a_study_have_seeds_of_their_own():
 
     assert len({number for each in seeds for number in each}) == 150
     assert seeds_of(3) == seeds_of(3)
+
+
+@pytest.mark.parametrize("method", ["grid", "genetic"])
+def test_batches_can_be_kept_as_a_file(method, tmp_path):
+    def evaluate(sets):
+        found = climb(sets)
+        sharpe = found.columns["sharpe"].copy()
+        sharpe[1::7] = np.nan
+        reasons = {(place, "sharpe"): "nothing was traded" for place in range(1, len(sets), 7)}
+        return Evaluations({**found.columns, "sharpe": sharpe}, {0: "it raised"}, reasons)
+
+    space = {
+        "fast": [3, 5, 8, 13],
+        "slow": {"min": 20, "max": 60, "step": 5},
+        "kind": ["ema", "sma"],
+        "short": [True, False],
+        "stop": [0.1, 0.25],
+    }
+    spec = study(method=method, space=space, max_trials=None if method == "grid" else 144)
+    kept: list[Batch] = []
+    whole = run(spec, evaluate, on_batch=lambda batch, _: kept.append(batch))
+
+    table_of(kept, spec).write_parquet(tmp_path / "trials.parquet")
+    table = pl.read_parquet(tmp_path / "trials.parquet")
+    again = run(spec, nobody, done=batches_of(table, spec, space_of(spec)))
+
+    assert tried(again) == tried(whole)
+    assert again.repeats == whole.repeats
+    assert batches_of(table_of([], spec), spec, space_of(spec)) == []
+    with pytest.raises(Conflict, match="has no param_kind"):
+        batches_of(table.drop("param_kind"), spec, space_of(spec))
+
+
+def nobody(sets):
+    raise AssertionError(sets)
+
+
+PROGRAM = """
+import json, sys
+from tests.unit.search.test_search import LEARNING, run, spec_of
+found = {m: [t.params for t in run(spec_of(m, max_trials=64)).trials] for m in LEARNING}
+json.dump(found, sys.stdout)
+"""
+
+
+def test_another_process_makes_the_same_trials():
+    def trials(hash_seed):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path.cwd())},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    one = trials("1")
+
+    assert one == trials("2")
+    assert {method: len(sets) >= 33 for method, sets in one.items()} == dict.fromkeys(
+        LEARNING, True
+    )

@@ -23,7 +23,7 @@ def test_a_study_survives_its_own_json_and_equal_ones_have_equal_text():
         method="genetic",
         objectives=["sharpe_lcb", "minimize turnover"],
         walk_forward={"mode": "anchored"},
-        conditions=["trades >= 30"],
+        requirements=["trades >= 30"],
     )
 
     again = StudySpec.model_validate_json(spec.model_dump_json())

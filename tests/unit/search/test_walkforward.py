@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from core.analytics import ratios
 from core.domain.dimension import Dimension
 from core.domain.objective import Objective
+from core.domain.parameters import ParamSpec
 from core.domain.study import Holdback, WalkForward
 from core.errors import InvalidInput
-from core.search.split import check_embargo, embargo_needed, split
+from core.search.split import check_embargo, embargo_needed, split, warm_up_of
 from core.search.walkforward import overfit, walk_forward, windows_of
 from core.search.window_sums import WindowSums
 
@@ -69,6 +70,20 @@ def test_an_embargo_is_as_long_as_the_longest_position():
     check_embargo(2, 2)
     with pytest.raises(InvalidInput, match=r"the embargo is 1 sessions .* up to 2"):
         check_embargo(1, 2)
+
+
+def test_a_strategy_waits_for_the_longest_of_its_windows():
+    specs = (
+        ParamSpec("fast", "int", 12, unit="bars"),
+        ParamSpec("slow", "int", 48, unit="bars"),
+        ParamSpec("stop", "float", 900.0, unit="points"),
+    )
+    space = {"slow": Dimension.model_validate([20, 50, 130])}
+
+    assert warm_up_of(space, {"fast": 12, "stop": 900.0}, specs, 7.0) == 19
+    assert warm_up_of(space, {"fast": 200, "stop": 900.0}, specs, 1.0) == 200
+    assert warm_up_of({"fast": Dimension.model_validate({"min": 2, "max": 90})}, {}, specs, 1) == 90
+    assert warm_up_of({}, {}, specs[2:], 1.0) == 0
 
 
 def test_rolling_windows_begin_two_months_apart():

@@ -25,7 +25,7 @@ def study(**fields: Any) -> StudySpec:
     given = {
         "run": {"strategy": "toy", "symbols": ["T"]},
         "space": {"fast": {"min": 2, "max": 40}, "slow": {"min": 5, "max": 120}},
-        "conditions": [],
+        "requirements": [],
         "objectives": ["sharpe"],
         **fields,
     }
