@@ -109,10 +109,11 @@ def stationary_rows(sessions: int, draws: int, block: float, rng: np.random.Gene
     begins = rng.random((draws, sessions)) * block < 1.0
     begins[:, 0] = True
     places = np.arange(sessions)
-    # Each row of a draw counts on from the last one at which a block began.
+    # Each row of a draw counts on from the last one at which a block began; where that is does not
+    # matter, because the start is anywhere.
     since = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
     starts = rng.integers(0, sessions, (draws, sessions))
-    rows: IntArray = (np.take_along_axis(starts, since, axis=1) + places - since) % sessions
+    rows: IntArray = (np.take_along_axis(starts, since, axis=1) + places) % sessions
     return rows
 
 
