@@ -14,12 +14,15 @@ from math import isfinite, isnan, log
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from core.domain.bars import NO_ACTION, Bars, FloatArray, IntArray
+from core.domain.detail import Detail
 from core.errors import InvalidInput
 from core.trust.snooping import block_length, stationary_rows
 
 _FEWEST_BARS = 2
+_Rows = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,7 +43,7 @@ class _Shapes:
     low: FloatArray
     volume: FloatArray
     starts: IntArray
-    opening: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    opening: _Rows
 
     @classmethod
     def of(cls, bars: Bars) -> _Shapes:
@@ -144,7 +147,9 @@ class NullWorlds:
         funding (their columns say that nothing happens). Every gap and every body multiplies the
         price by 1 in the mean, opening bars and the others by themselves: neither holding, nor
         holding over night, nor during sessions, nor selling short gains anything. Volume comes
-        with its bar. Rates of a currency stay as they are; finer bars are left out.
+        with its bar, and so do finer bars, which are put to the times there are. Rates of a
+        currency stay as they are. Symbols with the same sessions and times, drawn with the same
+        seed and block, are drawn together: blocks and coins are the same.
 
         Args:
             number: 0 or more.
@@ -160,6 +165,7 @@ class NullWorlds:
         rows = shapes.rows(sessions)
         gap, body = shapes.gap[rows], shapes.body[rows]
         high, low = shapes.high[rows], shapes.low[rows]
+        fell = np.zeros(len(rows), dtype=np.bool_)
         if self.mirrored:
             turned, fell = rng.random((2, len(rows))) < 0.5  # noqa: PLR2004 - a coin
             gap = np.where(turned, -gap, gap)
@@ -183,13 +189,55 @@ class NullWorlds:
             low=np.minimum(opens * np.exp(low), np.minimum(opens, closes)),
             close=closes,
             volume=shapes.volume[rows],
-            detail=None,
+            detail=_finer(self.bars, rows, fell, opens, closes),
             **neutral,
         )
 
     def worlds(self, count: int) -> Iterator[Bars]:
         """Make the first `count` worlds, one at a time."""
         return (self.world(number) for number in range(count))
+
+
+def _finer(
+    bars: Bars,
+    rows: IntArray,
+    fell: _Rows,
+    opens: FloatArray,
+    closes: FloatArray,
+) -> Detail | None:
+    """Put the finer bars of these rows into the bars of a world, in proportion to the times there.
+
+    A row without any leaves its bar without any. The last one of a bar ends where the bar does, so
+    that the drift that was taken out is not missing in them.
+    """
+    detail = bars.detail
+    if detail is None:
+        return None
+    groups = np.diff(detail.first)
+    had = groups[rows]
+    wanted = np.where(had > 0, groups, 0)
+    bar = np.repeat(np.arange(len(rows)), wanted)
+    first = np.append(0, np.cumsum(wanted))
+    place = np.arange(len(bar)) - first[bar]
+    source = detail.first[rows[bar]] + place * had[bar] // np.maximum(wanted[bar], 1)
+    base = bars.open[rows[bar]]
+    o, h, l, c = (  # noqa: E741
+        np.log(column[source] / base)
+        for column in (detail.open, detail.high, detail.low, detail.close)
+    )
+    down = fell[bar]
+    high, low = np.where(down, -l, h), np.where(down, -h, l)
+    begin, end = (opens[bar] * np.exp(np.where(down, -moved, moved)) for moved in (o, c))
+    end[first[1:][wanted > 0] - 1] = closes[wanted > 0]
+    return replace(
+        detail,
+        ts=detail.ts[detail.first[bar] + place],
+        open=begin,
+        high=np.maximum(opens[bar] * np.exp(high), np.maximum(begin, end)),
+        low=np.minimum(opens[bar] * np.exp(low), np.minimum(begin, end)),
+        close=end,
+        first=first,
+    )
 
 
 def _drifts(shapes: _Shapes, *, mirrored: bool) -> FloatArray:

@@ -4,15 +4,20 @@ from math import log, nan
 import numpy as np
 import pytest
 
-from core.domain.bars import Bars
+from core.domain.bars import US_PER_DAY, Bars
 from core.domain.costs import CostModel
+from core.domain.detail import Detail
 from core.domain.options import EngineOptions
 from core.domain.timeframe import Timeframe
+from core.engine.desk import FITS
+from core.engine.detail import states_of
 from core.engine.sweep import sweep
 from core.errors import InvalidInput
 from core.trust.worlds import NullWorlds, compare_with_worlds
 from strategies.ema_crossover import EMACrossoverStrategy
 from tests.factories import make_bars
+
+PRICES = ("open", "high", "low", "close")
 
 
 def market(seed, sessions, *, a_session=1, drift=0.0, over_night=0.0, rho=0.0, **columns) -> Bars:
@@ -205,7 +210,7 @@ def test_splits_and_dividends_are_no_gaps():
     split = np.ones(60)
     split[30] = 4.0
     ratio = np.where(np.arange(60) >= 30, 4.0, 1.0)
-    prices = {name: getattr(bars, name) / ratio for name in ("open", "high", "low", "close")}
+    prices = {name: getattr(bars, name) / ratio for name in PRICES}
     paid = np.zeros(60)
     paid[45] = 1.5
 
@@ -233,6 +238,71 @@ def test_a_search_runs_on_a_world_as_on_the_real_one():
 
     assert not found.errors
     assert np.isfinite(found.rows.daily).all()
+
+
+def with_finer_bars(fine):
+    """Bars of four of these each, and these as their finer bars."""
+    groups = np.arange(0, len(fine), 4)
+    return make_bars(
+        fine.open[groups],
+        np.maximum.reduceat(fine.high, groups),
+        np.minimum.reduceat(fine.low, groups),
+        fine.close[groups + 3],
+        session=fine.session[groups],
+        minute=fine.minute[groups],
+        timeframe=Timeframe.H4,
+    ), Detail(
+        Timeframe.H1,
+        fine.ts.copy(),
+        *(column.copy() for column in (fine.open, fine.high, fine.low, fine.close)),
+        np.append(groups, len(fine)),
+    )
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_finer_bars_go_with_their_bar(mirrored):
+    bars, detail = with_finer_bars(market(13, 30, a_session=12, drift=0.001))
+
+    world = NullWorlds.of(replace(bars, detail=detail), seed=4, mirrored=mirrored).world(0)
+
+    finer = world.detail
+    assert finer.ts.tolist() == detail.ts.tolist()
+    assert finer.first.tolist() == detail.first.tolist()
+    assert np.maximum.reduceat(finer.high, finer.first[:-1]) == pytest.approx(world.high, rel=1e-12)
+    assert np.minimum.reduceat(finer.low, finer.first[:-1]) == pytest.approx(world.low, rel=1e-12)
+    assert finer.open[::4] == pytest.approx(world.open, rel=1e-12)
+    assert finer.close[3::4] == pytest.approx(world.close, rel=1e-12)
+    assert (states_of(world, finer) == FITS).all()
+
+
+def test_bars_without_finer_ones_give_none():
+    bars, detail = with_finer_bars(market(14, 10, a_session=4))
+    first = detail.first.copy()
+    first[4:] -= 4  # those of bar 3 are missing
+    kept = np.r_[0:12, 16:40]
+    cut = {name: getattr(detail, name)[kept] for name in ("ts", "open", "high", "low", "close")}
+    gappy = replace(bars, detail=replace(detail, **cut, first=first))
+
+    for world in NullWorlds.of(gappy, seed=5, block=1.0).worlds(20):
+        counts = np.diff(world.detail.first)
+        assert counts[3] == 0
+        assert set(counts.tolist()) <= {0, 4}
+        inside = np.repeat(world.ts, counts)
+        assert ((world.detail.ts >= inside) & (world.detail.ts < inside + US_PER_DAY)).all()
+
+
+def test_symbols_of_one_calendar_are_drawn_together():
+    one = market(15, 400)
+    noise = np.exp(0.002 * np.random.default_rng(1).standard_normal(400))
+    two = replace(one, **{name: getattr(one, name) * noise for name in PRICES})
+
+    def moves(bars):
+        return np.diff(np.log(bars.close))
+
+    first, second = (NullWorlds.of(bars, seed=6, block=8.0).world(2) for bars in (one, two))
+
+    assert np.corrcoef(moves(one), moves(two))[0, 1] > 0.9
+    assert np.corrcoef(moves(first), moves(second))[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("sessions", [1, 2])
