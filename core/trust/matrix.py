@@ -34,15 +34,20 @@ class ReturnMatrix:
     traded: IntArray
 
     @classmethod
-    def of(cls, returns: npt.ArrayLike) -> ReturnMatrix:
+    def of(
+        cls, returns: npt.ArrayLike, *, idle: npt.NDArray[np.bool_] | None = None
+    ) -> ReturnMatrix:
         """Look through returns once; they are not copied.
 
         Args:
             returns: Shape (T, N), fractions per session; `rows.daily.T` of a sweep. Lanes without
                 a result are NaN.
+            idle: Lanes known not to have traded, shape (N,). Needed where cash earns interest:
+                returns of such lanes differ by the days between sessions, and their Sharpe ratio
+                beats everybody's.
 
         Raises:
-            InvalidInput: not a table of numbers.
+            InvalidInput: not a table of numbers, or `idle` is not as long as it is wide.
         """
         values = np.asarray(returns)
         if values.ndim != _TABLE or values.dtype.kind not in "fiu":
@@ -53,13 +58,23 @@ class ReturnMatrix:
             )
         if values.dtype.kind != "f":
             values = values.astype(np.float64)
+        if idle is not None and idle.shape != values.shape[1:]:
+            raise InvalidInput(
+                f"idle has shape {idle.shape} for {values.shape[1]} lanes",
+                expected="one truth value per lane",
+                field="idle",
+            )
         if len(values) < _PAIR:
             return cls(values, np.zeros(0, dtype=np.int64))
         low, high = values.min(axis=0), values.max(axis=0)  # NaN where one is NaN
         with np.errstate(invalid="ignore"):
-            spread = high - low
-            same = spread <= NOISE * np.maximum(1.0, np.maximum(-low, high))
+            spread, greatest = high - low, np.maximum(-low, high)
+            # Equal returns that were kept as float32 may differ in their last digit.
+            rounding = 4.0 * np.finfo(values.dtype).eps * greatest
+            same = spread <= np.maximum(NOISE * np.maximum(1.0, greatest), rounding)
         usable = np.isfinite(low) & np.isfinite(high) & ~same
+        if idle is not None:
+            usable &= ~idle
         return cls(values, np.flatnonzero(usable).astype(np.int64))
 
     @property

@@ -10,7 +10,7 @@ from tests.unit.trust.searches import noise
 def test_lanes_that_did_not_trade_or_failed_are_not_judged():
     returns = noise(1, 50, 6)
     returns[:, 1] = 0.0
-    returns[:, 2] = 0.001  # interest on idle cash
+    returns[:, 2] = 0.001 * (1 + 1e-13 * np.arange(50))  # interest on idle cash, rounded
     returns[7, 3] = np.nan
     returns[7, 4] = np.inf
 
@@ -18,6 +18,19 @@ def test_lanes_that_did_not_trade_or_failed_are_not_judged():
 
     assert search.traded.tolist() == [0, 5]
     assert (search.sessions, search.lanes) == (50, 6)
+
+
+def test_interest_on_idle_cash_is_no_edge():
+    returns = noise(4, 60, 3).astype(np.float32)
+    returns[:, 0] = 1e-4
+    returns[::7, 0] = np.nextafter(np.float32(1e-4), np.float32(1))
+    returns[:, 1] = np.where(np.arange(60) % 5 == 0, 3e-4, 1e-4)  # three days over a weekend
+
+    assert ReturnMatrix.of(returns).traded.tolist() == [1, 2]
+    idle = np.array([True, True, False])
+    assert ReturnMatrix.of(returns, idle=idle).traded.tolist() == [2]
+    with pytest.raises(InvalidInput, match="idle has shape"):
+        ReturnMatrix.of(returns, idle=idle[:2])
 
 
 @pytest.mark.parametrize("sessions", [0, 1])

@@ -13,6 +13,7 @@ from core.engine.desk import FITS
 from core.engine.detail import states_of
 from core.engine.sweep import sweep
 from core.errors import InvalidInput
+from core.trust.matrix import ReturnMatrix
 from core.trust.worlds import NullWorlds, compare_with_worlds
 from strategies.ema_crossover import EMACrossoverStrategy
 from tests.factories import make_bars
@@ -224,8 +225,8 @@ def test_splits_and_dividends_are_no_gaps():
 
 def test_a_search_runs_on_a_world_as_on_the_real_one():
     bars = market(10, 60, a_session=7)
-    sets = [{"fast": fast, "slow": 30} for fast in (5, 10, 15)]
-    options = EngineOptions(intraday=True, max_participation=0.5)
+    sets = [{"fast": fast, "slow": slow} for fast, slow in ((5, 30), (10, 30), (90, 450))]
+    options = EngineOptions(intraday=True, max_participation=0.5, cash_rate=0.05)
 
     found = sweep(
         EMACrossoverStrategy,
@@ -238,6 +239,10 @@ def test_a_search_runs_on_a_world_as_on_the_real_one():
 
     assert not found.errors
     assert np.isfinite(found.rows.daily).all()
+    # As docs/trust.md says it.
+    idle = found.column("trades") + found.column("open_trades") == 0
+    search = ReturnMatrix.of(found.rows.daily.T, idle=idle)
+    assert (search.sessions, search.lanes, search.traded.tolist()) == (60, 3, [0, 1])
 
 
 def with_finer_bars(fine):
@@ -283,12 +288,16 @@ def test_bars_without_finer_ones_give_none():
     cut = {name: getattr(detail, name)[kept] for name in ("ts", "open", "high", "low", "close")}
     gappy = replace(bars, detail=replace(detail, **cut, first=first))
 
+    lacking = 0
     for world in NullWorlds.of(gappy, seed=5, block=1.0).worlds(20):
         counts = np.diff(world.detail.first)
         assert counts[3] == 0
+        lacking += int((counts == 0).sum()) - 1
+        assert ((states_of(world, world.detail) == FITS) == (counts > 0)).all()
         assert set(counts.tolist()) <= {0, 4}
         inside = np.repeat(world.ts, counts)
         assert ((world.detail.ts >= inside) & (world.detail.ts < inside + US_PER_DAY)).all()
+    assert lacking > 5
 
 
 def test_symbols_of_one_calendar_are_drawn_together():
