@@ -25,7 +25,7 @@ from core.jobs.work import Executor
 from core.registry.blame import with_place
 from core.registry.registry import Registry
 from core.registry.scan import Isolation, Probe
-from core.services import Backtests, Jobs, Market, Services, Strategies, System
+from core.services import Backtests, Jobs, Market, Services, Strategies, Studies, System
 from core.settings import Settings
 from core.store import migrate, open_store
 
@@ -88,6 +88,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     return Services(
         backtests=backtests,
         jobs=jobs,
+        studies=Studies(store, registry, backtests, clock=utc_now),
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
         system=System(store, catalog, work, settings, kernels=Path(kernels)),

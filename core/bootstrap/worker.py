@@ -12,6 +12,7 @@ from core.jobs.presence import Presence
 from core.jobs.worker import Terms, Worker
 from core.services.backtest_task import BacktestTask
 from core.services.backtests import BACKTEST
+from core.services.studies import STUDY, StudyTask
 from core.settings import Settings
 from core.store import open_store
 
@@ -45,7 +46,10 @@ def work(
     ):
         worker = Worker(
             store.jobs,
-            {BACKTEST: BacktestTask(store, snapshots=settings.snapshots_dir, clock=utc_now)},
+            {
+                BACKTEST: BacktestTask(store, snapshots=settings.snapshots_dir, clock=utc_now),
+                STUDY: StudyTask(store, snapshots=settings.snapshots_dir),
+            },
             nursery,
             name=presence.name,
             entry=f"{WORKER}:open_worker",

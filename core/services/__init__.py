@@ -13,6 +13,7 @@ from core.services.jobs import Jobs
 from core.services.kernels import COMPILING
 from core.services.market import Market
 from core.services.strategies import Strategies
+from core.services.studies import Studies
 from core.services.system import System
 from core.settings import Settings
 
@@ -27,6 +28,7 @@ __all__ = [
     "MetricRow",
     "Services",
     "Strategies",
+    "Studies",
     "System",
 ]
 
@@ -38,6 +40,7 @@ class Services:
     Attributes:
         backtests: Submit, read, compare and reproduce runs.
         strategies: List, explain and check strategies.
+        studies: Search for parameters, and judge what was found.
         jobs: Look at the queue, cancel what waits or runs.
         market: Import and read prices.
         system: Say whether everything works.
@@ -48,6 +51,7 @@ class Services:
     backtests: Backtests
     strategies: Strategies
     jobs: Jobs
+    studies: Studies
     market: Market
     system: System
     settings: Settings

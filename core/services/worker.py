@@ -8,6 +8,9 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
         gives {"result"} with its frames in `scratch`, {"skipped": run_key}, or {"error"}
     {"op": "assume", "spec", "until", "options", "data_hashes", "id", "code"}
         gives {"metrics"}, for each of the options some or why there are none, or {"error"}
+    {"op": "study", "spec", "id", "code", "code_hash", "scratch", "kept"}
+        says  {"progress": {"done", "total", "step"}} now and then
+        gives {"key", "findings"} with its tables in `scratch`, or {"error"}
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
         gives {"checked"} or {"error"}
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +32,7 @@ from core.domain.bars import Bars
 from core.domain.options import EngineOptions
 from core.domain.run import RunError, RunSpec
 from core.domain.strategy import Strategy
+from core.domain.study import StudySpec
 from core.engine.warm import warm_up, warm_up_accounts
 from core.errors import DataProblem, WorkbenchError
 from core.jobs.confine import confine
@@ -39,6 +44,7 @@ from core.services.kernels import has_accounts, has_kernels, note_accounts, note
 from core.services.rehearsal import rehearse
 from core.store.artifacts import ArtifactStore
 
+PROGRESS_SECONDS = 0.2
 MEMORY_HINT = "Use fewer symbols or a shorter period, or raise WORKBENCH_RUN_MEMORY_MB"
 
 
@@ -108,6 +114,20 @@ def open_worker(config: Message) -> Handler:
     return _Worker(Catalog(Path(config["lake"])), confined=bool(config["confined"]))
 
 
+class _Throttle:
+    """Passes progress on a few times a second, however often it is told."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._at = 0.0
+
+    def __call__(self, done: int, total: int, step: str) -> None:
+        now = time.monotonic()
+        if now >= self._at + PROGRESS_SECONDS:
+            self._at = now
+            self._ask({"progress": {"done": min(done, total), "total": total, "step": step}})
+
+
 class _Worker:
     def __init__(self, catalog: Catalog, *, confined: bool) -> None:
         self._catalog = catalog
@@ -115,6 +135,7 @@ class _Worker:
         self._operations: Mapping[str, Callable[[Message, Ask], Message]] = {
             "run": self._run,
             "assume": self._assume,
+            "study": self._study,
             "check": self._check,
         }
         self._pristine = True
@@ -196,6 +217,32 @@ class _Worker:
         return {
             "metrics": [each if isinstance(each, str) else metrics_to_json(each) for each in found]
         }
+
+    def _study(self, request: Message, ask: Ask) -> Message:
+        # Imported here: a child that computes one run needs none of it.
+        from core.services.conduct import conduct  # noqa: PLC0415
+        from core.store.studies import STUDY, findings_to_json  # noqa: PLC0415
+
+        spec = StudySpec.model_validate_json(request["spec"])
+        bars = execution.load_bars(spec.run, self._catalog)
+        benchmark = execution.load_benchmark(spec.run, bars, self._catalog)
+        code, scratch, kept = (Path(request[name]) for name in ("code", "scratch", "kept"))
+        told = _Throttle(ask)
+        self._let_go(scratch, kept)
+        with strategy_class(code, request["id"]) as strategy:
+            self._compile(ask, strategy, bars, [spec.run.options], spec.run)
+            result = conduct(
+                spec,
+                bars[0],
+                strategy,
+                code=code,
+                code_hash=request["code_hash"],
+                kept=kept,
+                tell=told,
+                benchmark=benchmark,
+            )
+        ArtifactStore(scratch.parent, STUDY).write_scratch(scratch, result.frames)
+        return {"key": result.key, "findings": findings_to_json(result.findings)}
 
     def _compile(
         self,

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
@@ -39,8 +40,9 @@ _LONGEST_STEP: Final = 200
 _LONGEST_MESSAGE: Final = 10_000
 _HIGHEST: Final = 1_000
 _RECENT: Final = 1_000  # jobs whose time is averaged
-_COLUMNS: Final = tuple(JobRow.__table__.columns)
-_ADD: Final = insert(JobRow).returning(*_COLUMNS)
+JOB_COLUMNS: Final = tuple(JobRow.__table__.columns)
+_NAMES: Final = tuple(column.name for column in JOB_COLUMNS)
+_ADD: Final = insert(JobRow).returning(*JOB_COLUMNS)
 _ADD_EVENT: Final = insert(JobEventRow)
 
 
@@ -114,7 +116,7 @@ class JobRepository:
                         f"key {key!r} was used for another request, job {known.id}",
                         hint="Send the request under a key of its own",
                     )
-                yield None, _job(known)
+                yield None, job_of(known)
                 return
             row = connection.execute(
                 _ADD,
@@ -136,7 +138,7 @@ class JobRepository:
                 },
             ).one()
             _record(connection, row.id, JobEvent(now, 0, None, JobState.PENDING, "submitted"))
-            yield connection, _job(row)
+            yield connection, job_of(row)
 
     def cancel(self, ref: int | str, *, now: datetime) -> Job:
         """Cancel a job that waits; ask its worker to end one that runs.
@@ -160,7 +162,7 @@ class JobRepository:
                 _record(
                     connection, row.id, JobEvent(now, row.attempt, state, state, "cancel wanted")
                 )
-            return _job(_row(connection, row.id))
+            return job_of(_row(connection, row.id))
 
     # --- working ----------------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class JobRepository:
                     lease_clock=instant.clock,
                     started_at=func.coalesce(JobRow.started_at, utc(now)),
                 )
-                .returning(*_COLUMNS)
+                .returning(*JOB_COLUMNS)
             ).one_or_none()
             if row is None:
                 return None
@@ -210,7 +212,7 @@ class JobRepository:
             taken = JobEvent(now, row.attempt, JobState.PENDING, JobState.RUNNING, note)
             _record(connection, row.id, taken)
             follow_job(connection, row.id, RunStatus.RUNNING, note, now=now)
-            return Claim(_job(row), row.fence)
+            return Claim(job_of(row), row.fence)
 
     def beat(self, claims: Mapping[Claim, Progress], *, lease: float) -> dict[Claim, bool]:
         """Renew leases and note progress; says of each whether its end is wanted.
@@ -285,7 +287,7 @@ class JobRepository:
             NotFound: no such job.
         """
         with self._database.read() as connection:
-            return _job(_row(connection, ref))
+            return job_of(_row(connection, ref))
 
     def list(self, query: JobQuery) -> JobPage:
         """Select and cut a page of jobs in the database."""
@@ -302,13 +304,13 @@ class JobRepository:
                 select(func.count()).select_from(JobRow).where(*conditions)
             ).scalar_one()
             rows = connection.execute(
-                select(*_COLUMNS)
+                select(*JOB_COLUMNS)
                 .where(*conditions)
                 .order_by(order)
                 .limit(query.limit)
                 .offset(query.offset)
             ).all()
-        return JobPage(tuple(_job(row) for row in rows), total)
+        return JobPage(tuple(job_of(row) for row in rows), total)
 
     def stats(self) -> JobStats:
         """Count the jobs of each state, and say how long the newest completed ones took."""
@@ -380,7 +382,7 @@ class JobRepository:
             JobRow.lease_until < instant.seconds,
         )
         rows = connection.execute(
-            select(*_COLUMNS).where(JobRow.state == JobState.RUNNING.value, over)
+            select(*JOB_COLUMNS).where(JobRow.state == JobState.RUNNING.value, over)
         ).all()
         for row in rows:
             note = f"lost: {row.worker} did not renew its lease"
@@ -396,7 +398,7 @@ class JobRepository:
 
     @staticmethod
     def _row_of(connection: Connection, claim: Claim) -> Row[Any]:
-        row = connection.execute(select(*_COLUMNS).where(*_held(claim))).one_or_none()
+        row = connection.execute(select(*JOB_COLUMNS).where(*_held(claim))).one_or_none()
         if row is None:
             raise Conflict(
                 f"job {claim.job.id} is no longer this worker's", hint="Throw its work away"
@@ -480,7 +482,7 @@ def _check(key: str | None, priority: int) -> None:
 
 
 def _by_key(connection: Connection, key: str) -> Row[Any] | None:
-    return connection.execute(select(*_COLUMNS).where(JobRow.key == key)).one_or_none()
+    return connection.execute(select(*JOB_COLUMNS).where(JobRow.key == key)).one_or_none()
 
 
 def _row(connection: Connection, ref: int | str) -> Row[Any]:
@@ -493,13 +495,15 @@ def _row(connection: Connection, ref: int | str) -> Row[Any]:
         named = JobRow.uuid == ref.lower() if storable(ref) else None
     if named is None:
         raise missing
-    row = connection.execute(select(*_COLUMNS).where(named)).one_or_none()
+    row = connection.execute(select(*JOB_COLUMNS).where(named)).one_or_none()
     if row is None:
         raise missing
     return row
 
 
-def _job(row: Row[Any]) -> Job:
+def job_of(values: Sequence[Any]) -> Job:
+    """Make a job of the values of `JOB_COLUMNS`."""
+    row = SimpleNamespace(**dict(zip(_NAMES, values, strict=True)))
     error = None
     if row.error_code is not None:
         error = JobError(row.error_code, row.error_message, row.error_hint)

@@ -14,6 +14,7 @@ from core.store.artifacts import ArtifactStore
 from core.store.database import Database
 from core.store.jobs import JobRepository
 from core.store.repositories import RunRepository
+from core.store.studies import STUDY, StudyRepository
 from core.store.tables import RunRow
 
 log = logging.getLogger("workbench.store")
@@ -26,13 +27,17 @@ class Store:
         runs: What was asked and what came out.
         artifacts: The files of results.
         jobs: Work that waits or runs.
+        studies: What was searched for and what was found.
+        tables: The files of studies.
     """
 
-    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+    def __init__(self, database: Database, artifacts: ArtifactStore, tables: ArtifactStore) -> None:
         self._database = database
         self.artifacts = artifacts
+        self.tables = tables
         self.runs = RunRepository(database, artifacts)
         self.jobs = JobRepository(database)
+        self.studies = StudyRepository(database, tables)
 
     def ping(self) -> None:
         """Make sure that the database answers and has its tables.
@@ -82,4 +87,5 @@ def open_store(url: str, artifacts: Path) -> Store:
     Raises:
         InvalidInput: the URL is not one of these.
     """
-    return Store(Database(url), ArtifactStore(artifacts))
+    studies = ArtifactStore(artifacts / "studies", STUDY)
+    return Store(Database(url), ArtifactStore(artifacts), studies)

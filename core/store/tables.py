@@ -276,3 +276,48 @@ class JobEventRow(Base):
     from_state: Mapped[str | None] = mapped_column(String(16))
     to_state: Mapped[str] = mapped_column(String(16))
     note: Mapped[str]
+
+
+class StudyRow(Base):
+    """A study: what was asked, and when it is over what was found. Its state is its job's."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        Index(None, "strategy"),
+        Index(None, "symbol"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey(JobRow.id), unique=True)
+    strategy: Mapped[str] = mapped_column(_code(200))
+    title: Mapped[str]
+    symbol: Mapped[str] = mapped_column(_code(200))
+    timeframe: Mapped[str] = mapped_column(String(8))
+    method: Mapped[str] = mapped_column(String(16))
+    objective: Mapped[str]
+    source: Mapped[str] = mapped_column(String(16))
+    spec: Mapped[str]
+    code_hash: Mapped[str]
+    created_at: Mapped[datetime]
+    key: Mapped[str | None] = mapped_column(String(64))
+    trials: Mapped[int | None]
+    eligible: Mapped[int | None]
+    best_value: Mapped[float | None]
+    light: Mapped[str | None] = mapped_column(_code(8))
+    deflated: Mapped[float | None]
+    pbo: Mapped[float | None]
+    plateau: Mapped[float | None]
+    findings: Mapped[str | None]
+
+
+class StudyArtifactRow(Base):
+    """A file of a study, one row per file."""
+
+    __tablename__ = "study_artifacts"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey(StudyRow.id), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)

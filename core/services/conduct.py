@@ -1,0 +1,592 @@
+"""A study from bars to findings; how often it was interrupted and where it ran does not show.
+
+The part that is searched is swept by itself, so no trial sees what is held back. Finished chunks
+are kept in a folder; who begins anew finds them there and computes only what is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from core.analytics.ratios import sharpe
+from core.analytics.undefined import Undefined
+from core.domain.bars import Bars, FloatArray
+from core.domain.dimension import Dimension
+from core.domain.findings import Chosen, Findings, Validation
+from core.domain.metrics import METRICS
+from core.domain.strategy import Strategy
+from core.domain.study import StudySpec
+from core.engine import measures
+from core.engine.lanes import LaneRows
+from core.engine.measures import calendar_of
+from core.engine.sweep import Chunk, Progress, SweepResult, sweep
+from core.errors import Conflict, StrategyFailed
+from core.registry.blame import blamed
+from core.search.lanes import evaluations_of
+from core.search.search import Evaluations, SearchResult, search
+from core.search.space import Params, Space
+from core.search.split import Split, day, split, warm_up_of
+from core.search.walkforward import WalkForwardResult, Window, overfit, walk_forward, windows_of
+from core.services.execution import data_hashes_of, engine_version
+from core.trust.axes import Axis
+from core.trust.deflated import deflated_sharpe
+from core.trust.matrix import ReturnMatrix
+from core.trust.overfitting import overfitting
+from core.trust.sensitivity import sensitivity
+from core.trust.snooping import superior_ability
+from core.trust.stability import Stability, stability
+from core.trust.verdict import Evidence, verdict
+from core.trust.worlds import NullWorlds, compare_with_worlds
+
+VALIDATED = 200
+"""Best trials whose validation is shown beside their training."""
+LISTED_HALVES = 2_000
+EPOCH = date(1970, 1, 1)
+
+Tell = Callable[[int, int, str], object]
+"""Told steps done, of how many, and what is being done."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StudyResult:
+    """What a study leaves: its address, what it found, and tables."""
+
+    key: str
+    findings: Findings
+    frames: Mapping[str, pl.DataFrame]
+
+
+def study_key(spec: StudySpec, bars: Bars, code_hash: str, benchmark: Bars | None) -> str:
+    """Give the address under which the result of this work is, or will be, kept."""
+    parts = {
+        "code": code_hash,
+        "data": data_hashes_of([bars], benchmark),
+        "engine": engine_version(),
+        "study": json.loads(spec.canonical()),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def conduct(
+    spec: StudySpec,
+    bars: Bars,
+    strategy: type[Strategy],
+    *,
+    code: Path,
+    code_hash: str,
+    kept: Path,
+    tell: Tell,
+    benchmark: Bars | None = None,
+    threads: int | None = None,
+) -> StudyResult:
+    """Search, judge, validate, walk forward.
+
+    Args:
+        spec: The completed request.
+        bars: Of its symbol.
+        strategy: Its class.
+        code: Folder the class was loaded from.
+        code_hash: Of that code.
+        kept: Folder for what is finished; what lies there from before is used.
+        tell: Told of progress.
+        benchmark: What lanes are measured against.
+        threads: Of a sweep; None for one per processor. No number depends on them.
+
+    Raises:
+        InvalidInput: the space, the windows or the part held back cannot be used.
+        StrategyFailed: the strategy failed in every trial.
+    """
+    return _Study(
+        spec,
+        bars,
+        strategy,
+        code=code,
+        code_hash=code_hash,
+        kept=kept,
+        tell=tell,
+        benchmark=benchmark,
+        threads=threads,
+    ).conduct()
+
+
+class _Study:
+    def __init__(
+        self,
+        spec: StudySpec,
+        bars: Bars,
+        strategy: type[Strategy],
+        *,
+        code: Path,
+        code_hash: str,
+        kept: Path,
+        tell: Tell,
+        benchmark: Bars | None,
+        threads: int | None,
+    ) -> None:
+        self._spec, self._bars, self._strategy = spec, bars, strategy
+        self._code_hash, self._kept, self._tell = code_hash, kept, tell
+        self._benchmark = benchmark
+        self._space = Space.of_study(spec, strategy.param_specs(), strategy.constraints)
+        self._sweep = partial(
+            sweep,
+            strategy,
+            options=spec.run.options,
+            costs=spec.run.costs,
+            benchmark=benchmark,
+            threads=threads,
+            code_hash=code_hash,
+            guard=lambda: blamed(code),
+        )
+        self._ahead = self._trials_ahead()
+        self._before = 0
+
+    def conduct(self) -> StudyResult:
+        """Do everything that was asked for."""
+        began = perf_counter()
+        spec, bars = self._spec, self._bars
+        sessions = np.unique(bars.session)
+        specs = self._strategy.param_specs()
+        warm_up = warm_up_of(spec.space, spec.run.params, specs, len(bars) / len(sessions))
+        cut = split(sessions, spec.validation, warm_up=warm_up)
+        train = bars if cut is None else _until(bars, cut.train.last)
+        windows: tuple[Window, ...] = ()
+        if spec.walk_forward is not None:
+            windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
+        trials = self._search(train, "search")
+        level = stability(trials.axes, trials.scores, grid=spec.method == "grid")
+        others = self._worlds(train)
+        judged = _judge(trials, level, others, spec.seed)
+        later = self._later(cut, trials, level, windows)
+        effects = sensitivity(trials.axes, trials.scores, seed=spec.seed)
+        light = verdict(_evidence(judged, level, later.walk, trials))
+        findings = Findings(
+            trials=len(trials.found.trials),
+            eligible=int(np.isfinite(trials.scores).sum()),
+            batches=trials.found.batches,
+            repeats=trials.found.repeats,
+            stopped=trials.found.stopped,
+            refused_share=trials.found.refused_share,
+            first=day(int(train.session[0])),
+            last=day(int(train.session[-1])),
+            sessions=len(trials.sessions),
+            chosen=trials.chosen(level.chosen),
+            peak=trials.chosen(level.peak),
+            front=trials.found.front,
+            light=light.light,
+            sentence=light.sentence,
+            gates=[asdict(gate) for gate in light.gates],
+            judged={name: _plain(each) for name, each in judged.items()},
+            effects=[asdict(effect) for effect in effects.effects],
+            edges=[asdict(edge) for edge in level.edges],
+            validation=later.validation,
+            walk=None if later.walk is None else _summary(later.walk),
+            seconds=perf_counter() - began,
+        )
+        frames = {
+            "trials": trials.frame(level, later.beside),
+            "returns": trials.returns(),
+            **_pictures(judged, later.walk, sessions, others),
+        }
+        key = study_key(spec, bars, self._code_hash, self._benchmark)
+        return StudyResult(key, findings, frames)
+
+    def _trials_ahead(self) -> int:
+        if self._spec.method != "grid":
+            return self._spec.trials
+        sets = self._space.count().sets
+        return self._spec.trials if sets is None else min(self._spec.trials, sets)
+
+    def _search(self, bars: Bars, name: str) -> _Trials:
+        """Search on these bars; every finished chunk is kept under that name."""
+        results: list[SweepResult] = []
+
+        def evaluate(sets: Sequence[Params]) -> Evaluations:
+            done = sum(len(each) for each in results)
+
+            def say(progress: Progress) -> None:
+                at = self._before + done + progress.lanes
+                self._tell(at, self._whole, f"{name}: trial {done + progress.lanes:,}")
+
+            given = [{**self._spec.run.params, **each} for each in sets]
+            folder = self._kept / name / f"batch-{len(results)}"
+            results.append(self._swept(bars, given, folder, say))
+            return evaluations_of(results[-1], self._spec.metrics)
+
+        found = search(self._spec, self._space, evaluate)
+        if not any(trial.is_eligible for trial in found.trials) and found.trials:
+            _raise_if_all_failed(results)
+        self._before += self._ahead
+        return _Trials(self._spec, self._space, found, results)
+
+    @property
+    def _whole(self) -> int:
+        return self._ahead * (1 + self._spec.null_worlds)
+
+    def _swept(
+        self,
+        bars: Bars,
+        sets: Sequence[Params],
+        folder: Path,
+        say: Callable[[Progress], object] | None = None,
+    ) -> SweepResult:
+        run = partial(self._sweep, bars=bars, parameter_sets=sets, on_progress=say)
+        keep = Keep(folder)
+        try:
+            return run(on_chunk=keep.put, done=keep.all())
+        except Conflict:  # of other code or prices: as good as nothing
+            keep.clear()
+            return run(on_chunk=keep.put)
+
+    def _worlds(self, train: Bars) -> list[float | None]:
+        """Search in worlds without edge; give the objective of each winner."""
+        if not self._spec.null_worlds:
+            return []
+        worlds = NullWorlds.of(train, seed=self._spec.seed)
+        winners: list[float | None] = []
+        for number in range(self._spec.null_worlds):
+            trials = self._search(worlds.world(number), f"world {number + 1}")
+            level = stability(trials.axes, trials.scores, grid=self._spec.method == "grid")
+            winners.append(None if level.peak is None else float(trials.scores[level.peak]))
+        return winners
+
+    def _later(
+        self,
+        cut: Split | None,
+        trials: _Trials,
+        level: Stability,
+        windows: Sequence[Window],
+    ) -> _Later:
+        """See the best trials, or for walking forward all of them, over the whole period."""
+        if level.chosen is None or (cut is None and not windows):
+            return _Later()
+        order = np.argsort(-trials.scores, kind="stable")
+        eligible = order[: int(np.isfinite(trials.scores).sum())]
+        wanted = [*range(len(trials.scores))] if windows else eligible[:VALIDATED].tolist()
+        if level.chosen not in wanted:
+            wanted.append(level.chosen)
+        sets = [{**self._spec.run.params, **trials.found.trials[each].params} for each in wanted]
+        whole = self._swept(self._bars, sets, self._kept / "whole")
+        daily = whole.rows.daily[whole.lane_of].astype(np.float64)
+        per_year = calendar_of(self._bars).per_year
+        walk = None
+        if windows and self._spec.walk_forward is not None:
+            walk = walk_forward(
+                np.nan_to_num(daily),
+                [trials.found.trials[each].params for each in wanted],
+                windows,
+                self._spec.objectives[0],
+                per_year=per_year,
+                dimensions=self._spec.space,
+                eligible=np.asarray(np.isfinite(daily).all(axis=1)),
+                drift_alert=self._spec.walk_forward.drift_alert,
+            )
+        if cut is None:
+            return _Later(walk=walk)
+        test = daily[:, cut.test.begin : cut.test.end]
+        train = daily[:, cut.train.begin : cut.train.end]
+        beside = {
+            number: (_sharpe(train[i], per_year), _sharpe(test[i], per_year), _growth(test[i]))
+            for i, number in enumerate(wanted)
+        }
+        place = wanted.index(level.chosen)
+        return _Later(walk, _validation(cut, train[place], test[place], per_year), beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """What whole runs of trials show: walking forward, validation, and that of others beside it.
+
+    `beside` has, by trial, Sharpe ratio in training, Sharpe ratio and return in validation.
+    """
+
+    walk: WalkForwardResult | None = None
+    validation: Validation | None = None
+    beside: Mapping[int, tuple[float | None, float | None, float]] = field(default_factory=dict)
+
+
+class _Trials:
+    """Trials of a search and the lanes they are, in the order of the trials."""
+
+    def __init__(
+        self, spec: StudySpec, space: Space, found: SearchResult, results: Sequence[SweepResult]
+    ) -> None:
+        self.found = found
+        self._spec = spec
+        self.metrics = np.concatenate([each.rows.metrics[each.lane_of] for each in results])
+        self.daily = np.concatenate([each.rows.daily[each.lane_of] for each in results])
+        self.sessions = results[0].sessions
+        self.scores: FloatArray = found.scores[:, 0]
+        self.axes = [self._axis(name, dimension) for name, dimension in spec.space.items()]
+        self.columns = space.names
+
+    def _axis(self, name: str, dimension: Dimension) -> Axis:
+        values = [trial.params[name] for trial in self.found.trials]
+        if not dimension.is_ordered:
+            places = {choice: place for place, choice in enumerate(dimension.choices)}
+            numbers = np.array([float(places[value]) for value in values])
+            return Axis(name, numbers, categorical=True)
+        numbers = np.array([float(value) for value in values])
+        low, high = dimension.low, dimension.high
+        return Axis(name, numbers, log=dimension.log, low=low, high=high)
+
+    @property
+    def idle(self) -> npt.NDArray[np.bool_]:
+        """Lanes that never traded."""
+        traded = self.metrics[:, measures.SLOTS["trades"]]
+        still = self.metrics[:, measures.SLOTS["open_trades"]]
+        return np.asarray(np.nan_to_num(traded + still) == 0)
+
+    def chosen(self, number: int | None) -> Chosen | None:
+        """Show a trial."""
+        if number is None:
+            return None
+        trial = self.found.trials[number]
+        row = self.metrics[number].tolist()
+        metrics = {name: _known(value) for name, value in zip(METRICS, row, strict=True)}
+        return Chosen(number, dict(trial.params), float(trial.values[0] or 0.0), metrics)
+
+    def frame(
+        self, level: Stability, beside: Mapping[int, tuple[float | None, float | None, float]]
+    ) -> pl.DataFrame:
+        """Lay out a row for each trial: parameters, objectives, metrics, neighbourhood."""
+        trials = self.found.trials
+        columns: dict[str, Any] = {
+            "number": [trial.number for trial in trials],
+            "batch": [trial.batch for trial in trials],
+            "reason": pl.Series([trial.reason for trial in trials], dtype=pl.String),
+        }
+        for name in self.columns:
+            columns[f"param_{name}"] = [trial.params[name] for trial in trials]
+        for place in range(len(self._spec.objectives)):
+            values = [trial.values[place] for trial in trials]
+            columns[f"value_{place}"] = pl.Series(values, dtype=pl.Float64)
+        columns["score"] = _nulls(self.scores)
+        columns["smoothed"] = _nulls(level.smoothed)
+        columns["neighbours"] = level.neighbours
+        for place, name in enumerate(("train_sharpe", "test_sharpe", "test_return")):
+            shown = [beside[k][place] if k in beside else None for k in range(len(trials))]
+            columns[name] = pl.Series(shown, dtype=pl.Float64)
+        for name, column in zip(METRICS, self.metrics.T, strict=True):
+            columns[name] = _nulls(column)
+        return pl.DataFrame(columns)
+
+    def returns(self) -> pl.DataFrame:
+        """Lay out the returns of sessions of each trial, and the sessions in a row before them."""
+        return pl.DataFrame(
+            {"number": np.arange(len(self.daily)), "returns": self.daily},
+            schema_overrides={"returns": pl.Array(pl.Float32, self.daily.shape[1])},
+        )
+
+
+class Keep:
+    """Chunks of one sweep in a folder, so that they need not be computed again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, chunk: Chunk) -> None:
+        """Keep a chunk; it is there whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{chunk.number}.npz"
+        partial = path.with_suffix(f".{os.getpid()}")
+        columns = {each.name: getattr(chunk.rows, each.name) for each in fields(LaneRows)}
+        errors = json.dumps({str(place): text for place, text in chunk.errors.items()})
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                plan=np.array(chunk.plan),
+                number=np.array(chunk.number),
+                errors=np.array(errors),
+                **columns,
+            )
+        partial.replace(path)
+
+    def all(self) -> list[Chunk]:
+        """Read all of them; what cannot be read is forgotten."""
+        found = []
+        for path in sorted(self._folder.glob("*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as kept:
+                    rows = LaneRows(*(kept[each.name] for each in fields(LaneRows)))
+                    errors = {int(k): v for k, v in json.loads(str(kept["errors"])).items()}
+                    found.append(Chunk(str(kept["plan"]), int(kept["number"]), rows, errors))
+            except (OSError, ValueError, KeyError, BadZipFile):
+                path.unlink(missing_ok=True)
+        return found
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _until(bars: Bars, last: date) -> Bars:
+    return bars.head(int((bars.session <= (last - EPOCH).days).sum()))
+
+
+def _raise_if_all_failed(results: Sequence[SweepResult]) -> None:
+    """A study in which every lane failed has no result to look at, but a cause."""
+    errors = [text for each in results for text in each.errors.values()]
+    if errors and len(errors) == sum(len(each) for each in results):
+        raise StrategyFailed(f"every trial failed; the first: {errors[0]}")
+
+
+def _judge(
+    trials: _Trials, level: Stability, others: Sequence[float | None], seed: int
+) -> dict[str, Any]:
+    matrix = ReturnMatrix.of(trials.daily.T, idle=trials.idle)
+    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+    winner = None if level.peak is None else float(trials.scores[level.peak])
+    judged: dict[str, Any] = {
+        "overfitting": overfitting(matrix),
+        "snooping": superior_ability(matrix, rng),
+        "stability": level,
+        "worlds": compare_with_worlds(winner, others),
+    }
+    if level.chosen is not None:
+        judged["deflated"] = deflated_sharpe(matrix, level.chosen)
+    return judged
+
+
+def _evidence(
+    judged: Mapping[str, Any], level: Stability, walk: WalkForwardResult | None, trials: _Trials
+) -> Evidence:
+    nothing = "no trial is eligible"
+    deflated = judged.get("deflated")
+    pbo, spa = judged["overfitting"], judged["snooping"]
+    chosen = trials.chosen(level.chosen)
+    costs = None if chosen is None else _cost_multiple(chosen.metrics)
+    said = {
+        "deflated": nothing if deflated is None else deflated.reason,
+        "pbo": pbo.reason,
+        "snooping": spa.reason,
+        "plateau": level.reason,
+        "efficiency": "it was not asked for" if walk is None else walk.efficiency_reason,
+        "breakeven": "it has no costs" if costs is None else None,
+    }
+    return Evidence(
+        trials=len(trials.found.trials),
+        deflated=None if deflated is None else deflated.value,
+        deflated_upper=None if deflated is None else deflated.upper,
+        pbo=pbo.pbo,
+        pbo_error=pbo.error,
+        snooping=spa.p,
+        efficiency=None if walk is None else walk.efficiency,
+        plateau=level.ratio,
+        breakeven=costs,
+        reasons={name: reason for name, reason in said.items() if reason},
+    )
+
+
+def _cost_multiple(metrics: Mapping[str, float | None]) -> float | None:
+    """Give the multiple of its costs that takes the whole profit; None without costs."""
+    costs, profit = metrics["total_costs"], metrics["net_profit"]
+    return (profit + costs) / costs if costs and profit is not None else None
+
+
+def _validation(cut: Split, train: FloatArray, test: FloatArray, per_year: float) -> Validation:
+    before, after = _sharpe(train, per_year), _sharpe(test, per_year)
+    left = overfit(before, after)
+    equity = np.concatenate(([1.0], np.cumprod(1.0 + test)))
+    return Validation(
+        first=cut.test.first,
+        last=cut.test.last,
+        sessions=len(cut.test),
+        train_sharpe=before,
+        sharpe=after,
+        total_return=float(equity[-1] - 1.0),
+        max_drawdown=float((equity / np.maximum.accumulate(equity)).min() - 1.0),
+        ratio=left.ratio,
+        verdict=left.verdict,
+        reason=left.reason,
+    )
+
+
+def _sharpe(returns: FloatArray, per_year: float) -> float | None:
+    try:
+        return sharpe(returns, per_year)
+    except Undefined:
+        return None
+
+
+def _growth(returns: FloatArray) -> float:
+    return float(np.prod(1.0 + returns) - 1.0)
+
+
+def _summary(walk: WalkForwardResult) -> dict[str, Any]:
+    return {
+        "windows": len(walk.windows),
+        "total_return": walk.total_return,
+        "annual_return": walk.annual_return,
+        "train_annual": walk.train_annual,
+        "efficiency": walk.efficiency,
+        "efficiency_reason": walk.efficiency_reason,
+        "positive_share": walk.positive_share,
+        "drift": walk.drift,
+        "alerts": list(walk.alerts),
+    }
+
+
+def _pictures(
+    judged: Mapping[str, Any],
+    walk: WalkForwardResult | None,
+    sessions: npt.NDArray[np.integer],
+    others: Sequence[float | None],
+) -> dict[str, pl.DataFrame]:
+    """Lay out what is drawn and in no other table."""
+    frames = {}
+    pbo = judged["overfitting"]
+    if len(pbo.logits):
+        step = -(-len(pbo.logits) // LISTED_HALVES)
+        frames["halves"] = pl.DataFrame(
+            {
+                "logit": pbo.logits[::step],
+                "in_sample": pbo.in_sample[::step],
+                "out_of_sample": pbo.out_of_sample[::step],
+                "trial": pbo.winners[::step],
+            }
+        )
+    if walk is not None:
+        rows = [each.row() for each in walk.windows]
+        frames["windows"] = pl.DataFrame(rows, infer_schema_length=None)
+        days = sessions[walk.sessions].astype(np.int32)
+        frames["stitched"] = pl.DataFrame(
+            {"session": days, "return": walk.returns, "equity": walk.equity}
+        )
+    if others:
+        frames["worlds"] = pl.DataFrame({"winner": others}, schema={"winner": pl.Float64})
+    return frames
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    """Give a judgement without its arrays."""
+    return {
+        each.name: value
+        for each in fields(found)
+        if not isinstance(value := getattr(found, each.name), (np.ndarray, tuple))
+        or each.name == "noise"
+    }
+
+
+def _nulls(values: FloatArray) -> pl.Series:
+    return pl.Series(values).fill_nan(None)
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -1,0 +1,264 @@
+"""Studies: search for parameters, and learn what the search is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from core.domain.findings import Study, StudyPage, StudyQuery
+from core.domain.job import Job, JobError, JobState
+from core.domain.parameters import ParamValue
+from core.domain.run import Run, RunSpec, Source
+from core.domain.study import StudySpec
+from core.errors import Conflict, InvalidInput, NotFound
+from core.jobs.nursery import Death
+from core.jobs.wire import Handler, Message
+from core.jobs.worker import Effect, Failed, Transaction
+from core.registry.registry import Registry
+from core.search.space import Space
+from core.services.answers import error_from_json
+from core.services.backtests import Backtests, error_of_death
+from core.store import Store
+from core.store.studies import findings_from_json
+
+STUDY = "study"
+"""Kind of the jobs that search."""
+
+
+class Studies:
+    """What users may wish of searches. Safe to use from many threads.
+
+    Args:
+        store: Records and artifacts.
+        registry: Strategies.
+        backtests: Completes requests, and runs what a study found.
+        clock: Gives the time to record, in UTC.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        backtests: Backtests,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._backtests = backtests
+        self._clock = clock
+
+    def submit(
+        self,
+        spec: StudySpec,
+        *,
+        source: Source = "python",
+        priority: int = 0,
+        key: str | None = None,
+    ) -> Study:
+        """Record a study and put it in the queue.
+
+        Args:
+            spec: The request; what it leaves out is completed.
+            source: The door it came through.
+            priority: Higher ones are taken first.
+            key: The caller's name for this wish, so that asking twice makes one study.
+
+        Raises:
+            InvalidInput, NotFound, StrategyFailed: it cannot be searched; nothing is recorded.
+            Conflict: the key was used for another request.
+        """
+        pinned = self._registry.pin(spec.run.strategy)
+        asked = self.complete(spec)
+        request = {
+            "op": "study",
+            "spec": asked.canonical(),
+            "id": pinned.info.id,
+            "code": str(pinned.folder),
+            "code_hash": pinned.code_hash,
+        }
+        now = self._clock()
+        queue = self._store.jobs.submitting(STUDY, request, now=now, priority=priority, key=key)
+        with queue as (within, job):
+            if within is not None:
+                self._store.studies.create(
+                    asked,
+                    title=pinned.info.title,
+                    source=source,
+                    code_hash=pinned.code_hash,
+                    job_id=job.id,
+                    within=within,
+                    now=now,
+                )
+        return self._store.studies.of_job(job.id)
+
+    def complete(self, spec: StudySpec) -> StudySpec:
+        """Give the canonical spec: ids, every fixed parameter, the strategy's engine options.
+
+        Raises:
+            InvalidInput, NotFound, StrategyFailed: the request cannot be searched.
+        """
+        if len(spec.run.symbols) > 1:
+            raise InvalidInput(
+                f"a study of {len(spec.run.symbols)} symbols was asked for",
+                expected="one symbol",
+                hint="Search one symbol after the other",
+                field="run.symbols",
+            )
+        info = self._registry.pin(spec.run.strategy).info
+        if info.universe:
+            raise InvalidInput(
+                f"{info.id} weighs several symbols on one account",
+                expected="a strategy of one symbol",
+                hint="Such strategies cannot be searched yet",
+                field="run.strategy",
+            )
+        space = Space.of_study(spec, info.params, info.constraints)
+        some = next(iter(space.sets(space.grid()[:1])), None) if not space.is_continuous else None
+        run = self._backtests.complete(
+            spec.run.model_copy(update={"params": {**spec.run.params, **(some or {})}})
+        )
+        fixed = {
+            name: value for name, value in run.params.items() if name not in spec.space
+        }  # fmt: skip
+        return spec.model_copy(update={"run": run.model_copy(update={"params": fixed})})
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def get(self, ref: int | str) -> Study:
+        """Find a study by its number or uuid.
+
+        Raises:
+            NotFound: no such study.
+        """
+        return self._store.studies.get(ref)
+
+    def of_job(self, job_id: int) -> Study:
+        """Find the study of a job.
+
+        Raises:
+            NotFound: no such study.
+        """
+        return self._store.studies.of_job(job_id)
+
+    def list(self, query: StudyQuery | None = None) -> StudyPage:
+        """Give a page of studies, newest first, filtered and cut in the database."""
+        return self._store.studies.list(query or StudyQuery())
+
+    def table(self, ref: int | str | Study, name: str) -> pl.DataFrame:
+        """Give a table of a completed study: `trials`, `returns`, `halves`, `windows`, ...
+
+        Raises:
+            NotFound: no such study, or it has no such table.
+            Conflict: it is not completed.
+            DataProblem: the artifact is missing or damaged.
+        """
+        study = self._completed(ref)
+        recorded = study.artifacts.get(f"{name}.parquet")
+        if recorded is None:
+            raise NotFound(
+                f"study {study.id} has no table {name!r}",
+                expected="one of " + ", ".join(study.artifacts),
+            )
+        return self._store.tables.read(str(study.key), name, sha256=recorded)
+
+    def trial(self, ref: int | str | Study, number: int) -> dict[str, ParamValue]:
+        """Give the varied parameters of a trial; raises as `table`, or NotFound for no trial."""
+        study = self._completed(ref)
+        trials = self.table(study, "trials")
+        row = trials.filter(pl.col("number") == number)
+        if not len(row):
+            raise NotFound(
+                f"study {study.id} has no trial {number}", expected=f"0 to {len(trials) - 1}"
+            )
+        return {name: row[f"param_{name}"].item() for name in study.spec.space}
+
+    # --- acting -----------------------------------------------------------------------------
+
+    def promote(
+        self, ref: int | str | Study, number: int | None = None, *, source: Source = "python"
+    ) -> Run:
+        """Run a trial as a backtest over the whole period of its study.
+
+        Args:
+            ref: Of a completed study.
+            number: Of the trial; None for the one the study chose.
+            source: The door it came through.
+
+        Raises:
+            NotFound: no such study or trial.
+            Conflict: the study is not completed, or nothing was chosen.
+        """
+        study = self._completed(ref)
+        if number is None:
+            if study.findings is None or study.findings.chosen is None:
+                raise Conflict(
+                    f"study {study.id} chose no trial", hint="No trial met its requirements"
+                )
+            number = study.findings.chosen.number
+        params = {**study.spec.run.params, **self.trial(study, number)}
+        spec = RunSpec.model_validate({**study.spec.run.model_dump(), "params": params})
+        return self._backtests.submit(spec, source=source)
+
+    def _completed(self, ref: int | str | Study) -> Study:
+        study = ref if isinstance(ref, Study) and ref.artifacts else self.get(_ref(ref))
+        if study.job.state is not JobState.COMPLETED:
+            raise Conflict(
+                f"study {study.id} is {study.job.state}",
+                expected="completed",
+                hint="Wait for its result",
+            )
+        return study
+
+
+class StudyTask:
+    """The task of jobs of kind `study`.
+
+    Args:
+        store: Records and artifacts.
+        snapshots: Where the code of strategies is kept.
+    """
+
+    def __init__(self, store: Store, *, snapshots: Path) -> None:
+        self._store = store
+        self._snapshots = snapshots
+
+    def request(self, job: Job, scratch: Path) -> Message:
+        """Pass on what was asked, with the code as it was then."""
+        code = Path(job.payload["code"])
+        if not code.is_dir():
+            raise NotFound(
+                f"the code of {job.payload['id']} is gone", hint="Submit the study again"
+            )
+        kept = scratch.parent / "kept"
+        kept.mkdir(exist_ok=True)
+        return {**job.payload, "scratch": str(scratch / "result"), "kept": str(kept)}
+
+    def reply(self, _job: Job) -> Handler | None:
+        """Answer nothing: the child asks nothing."""
+        return None
+
+    def publish(self, job: Job, answer: Message, scratch: Path) -> Effect:
+        """Adopt the tables; record what was found together with the job's end."""
+        if "error" in answer:
+            error = error_from_json(answer["error"])
+            raise Failed(JobError(error.code, error.message, error.hint))
+        files = self._store.tables.adopt(answer["key"], scratch / "result")
+        findings = findings_from_json(answer["findings"])
+
+        def complete(within: Transaction) -> None:
+            self._store.studies.complete(job.id, answer["key"], findings, files, within=within)
+
+        return complete
+
+    def death(self, _job: Job, death: Death) -> JobError:
+        """Say it in the words runs use."""
+        error = error_of_death(death, self._snapshots)
+        return JobError(error.code, error.message.replace("the run", "the study", 1), error.hint)
+
+
+def _ref(ref: int | str | Study) -> int | str:
+    return ref.id if isinstance(ref, Study) else ref

@@ -1,0 +1,258 @@
+"""Studies: asked for together with a job, recorded together with its end."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+
+from core.domain.findings import (
+    Chosen,
+    Findings,
+    Study,
+    StudyPage,
+    StudyQuery,
+    Validation,
+)
+from core.domain.run import Source
+from core.domain.study import StudySpec
+from core.errors import DataProblem, NotFound
+from core.faults import sentence_of
+from core.store.artifacts import ArtifactStore
+from core.store.database import Database
+from core.store.frames import Shelf
+from core.store.jobs import JOB_COLUMNS, job_of
+from core.store.records import number_of, storable, utc
+from core.store.tables import JobRow, StudyArtifactRow, StudyRow
+
+STUDY: Final = Shelf(
+    dict.fromkeys(("trials", "returns", "halves", "windows", "stitched", "worlds")),
+    optional=frozenset({"halves", "windows", "stitched", "worlds"}),
+)
+"""Tables of a study; their columns depend on what was asked."""
+
+_COLUMNS: Final = tuple(StudyRow.__table__.columns)
+_NAMES: Final = tuple(column.name for column in _COLUMNS)
+_STUDY: Final = select(*_COLUMNS, *(column.label(f"job_{column.name}_") for column in JOB_COLUMNS)
+).join_from(StudyRow, JobRow, StudyRow.job_id == JobRow.id)  # fmt: skip
+
+
+class StudyRepository:
+    """Studies and their artifacts.
+
+    Args:
+        database: Where the rows are.
+        artifacts: Where the files are, on the shelf `STUDY`.
+    """
+
+    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self._artifacts = artifacts
+
+    def create(
+        self,
+        spec: StudySpec,
+        *,
+        title: str,
+        source: Source,
+        code_hash: str,
+        job_id: int,
+        within: Connection,
+        now: datetime,
+    ) -> int:
+        """Record a study in the transaction of its job; give its number."""
+        row = {
+            "uuid": str(uuid.uuid4()),
+            "job_id": job_id,
+            "strategy": spec.run.strategy,
+            "title": title,
+            "symbol": spec.run.symbols[0],
+            "timeframe": spec.run.timeframe.value,
+            "method": spec.method,
+            "objective": "; ".join(each.sentence() for each in spec.objectives),
+            "source": source,
+            "spec": spec.canonical(),
+            "code_hash": code_hash,
+            "created_at": utc(now),
+        }
+        found: int = within.execute(insert(StudyRow).returning(StudyRow.id), row).scalar_one()
+        return found
+
+    def complete(
+        self, job_id: int, key: str, findings: Findings, files: Mapping[str, str], *,
+        within: Connection,
+    ) -> None:  # fmt: skip
+        """Record what a study found, in the transaction that completes its job.
+
+        Raises:
+            NotFound: no study has this job.
+            DataProblem: the artifacts are not published.
+        """
+        manifest = self._artifacts.manifest(key)
+        if {name: entry.sha256 for name, entry in manifest.items()} != dict(files):
+            raise DataProblem(
+                f"the artifacts published under {key} are others than this study's",
+                expected="what publishing returned",
+            )
+        judged = findings.judged
+        study_id = within.execute(
+            update(StudyRow)
+            .where(StudyRow.job_id == job_id)
+            .values(
+                key=key,
+                trials=findings.trials,
+                eligible=findings.eligible,
+                best_value=None if findings.chosen is None else findings.chosen.value,
+                light=findings.light,
+                deflated=judged.get("deflated", {}).get("value"),
+                pbo=judged.get("overfitting", {}).get("pbo"),
+                plateau=judged.get("stability", {}).get("ratio"),
+                findings=json.dumps(findings_to_json(findings), allow_nan=False),
+            )
+            .returning(StudyRow.id)
+        ).scalar_one_or_none()
+        if study_id is None:
+            raise NotFound(f"no study has job {job_id}")
+        within.execute(
+            insert(StudyArtifactRow),
+            [
+                {"study_id": study_id, "name": name, "sha256": each.sha256, "bytes": each.bytes}
+                for name, each in manifest.items()
+            ],
+        )
+
+    def get(self, ref: int | str) -> Study:
+        """Find a study by its number or uuid.
+
+        Raises:
+            NotFound: no such study.
+        """
+        named = _named(ref)
+        with self._database.read() as connection:
+            row = None
+            if named is not None:
+                row = connection.execute(_STUDY.where(named)).one_or_none()
+            if row is None:
+                shown = (
+                    ref[:80]
+                    if isinstance(ref, str)
+                    else ref
+                    if number_of(ref)
+                    else "of that number"
+                )
+                raise NotFound(
+                    f"study {shown} does not exist", hint="List the studies to see what there is"
+                )
+            files = connection.execute(
+                select(StudyArtifactRow.name, StudyArtifactRow.sha256)
+                .where(StudyArtifactRow.study_id == row.id)
+                .order_by(StudyArtifactRow.name)
+            ).all()
+        return _study(row, {each.name: each.sha256 for each in files})
+
+    def of_job(self, job_id: int) -> Study:
+        """Find the study of a job; raises as `get`."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(StudyRow.id).where(StudyRow.job_id == job_id)
+            ).scalar_one_or_none()
+        return self.get(found or 0)
+
+    def list(self, query: StudyQuery) -> StudyPage:
+        """Select, order and cut a page of studies in the database."""
+        conditions: list[ColumnElement[bool]] = []
+        if query.strategy is not None:
+            conditions.append(StudyRow.strategy == query.strategy)
+        if query.symbol is not None:
+            conditions.append(StudyRow.symbol == query.symbol)
+        if query.state is not None:
+            conditions.append(JobRow.state == query.state)
+        if not all(storable(text) for text in (query.strategy or "", query.symbol or "")):
+            return StudyPage((), 0, query.page, query.page_size)
+        joined = select(func.count()).join_from(StudyRow, JobRow, StudyRow.job_id == JobRow.id)
+        with self._database.read() as connection:
+            total = connection.execute(joined.where(*conditions)).scalar_one()
+            rows = connection.execute(
+                _STUDY.where(*conditions)
+                .order_by(StudyRow.id.desc())
+                .limit(query.page_size)
+                .offset((query.page - 1) * query.page_size)
+            ).all()
+        studies = tuple(_study(row, {}) for row in rows)
+        return StudyPage(studies, total, query.page, query.page_size)
+
+
+def findings_to_json(findings: Findings) -> dict[str, Any]:
+    """Give findings as plain data."""
+    return cast("dict[str, Any]", _plain(asdict(findings)))
+
+
+def findings_from_json(data: Mapping[str, Any]) -> Findings:
+    """Read what `findings_to_json` gave."""
+    validation = data["validation"]
+    return Findings(
+        **{
+            **data,
+            "first": date.fromisoformat(data["first"]),
+            "last": date.fromisoformat(data["last"]),
+            "front": tuple(data["front"]),
+            "chosen": None if data["chosen"] is None else Chosen(**data["chosen"]),
+            "peak": None if data["peak"] is None else Chosen(**data["peak"]),
+            "validation": None
+            if validation is None
+            else Validation(
+                **{
+                    **validation,
+                    "first": date.fromisoformat(validation["first"]),
+                    "last": date.fromisoformat(validation["last"]),
+                }
+            ),
+        }
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _named(ref: int | str) -> ColumnElement[bool] | None:
+    if isinstance(ref, int) or (ref.isascii() and ref.isdecimal()):
+        number = number_of(ref)
+        return None if number is None else StudyRow.id == number
+    return or_(StudyRow.uuid == ref.lower()) if storable(ref) else None
+
+
+def _study(row: Row[Any], artifacts: Mapping[str, str]) -> Study:
+    own = dict(zip(_NAMES, row[: len(_NAMES)], strict=True))
+    try:
+        spec = StudySpec.model_validate_json(own["spec"])
+    except ValidationError as error:
+        raise DataProblem(
+            f"the stored request of study {own['id']} cannot be read: "
+            f"{sentence_of(error.errors()[0])}",
+            hint="it was written by another version; restore the backup or upgrade",
+        ) from error
+    found = own["findings"]
+    return Study(
+        id=own["id"],
+        uuid=own["uuid"],
+        job=job_of(row[len(_NAMES) :]),
+        spec=spec,
+        title=own["title"],
+        source=cast("Source", own["source"]),
+        created_at=own["created_at"],
+        key=own["key"],
+        code_hash=own["code_hash"],
+        findings=None if found is None else findings_from_json(json.loads(found)),
+        artifacts=artifacts,
+    )
