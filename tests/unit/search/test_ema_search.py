@@ -18,7 +18,7 @@ from core.search.search import Batch, search
 from core.search.space import Space
 from core.search.walkforward import walk_forward, windows_of
 from strategies.ema_crossover import EMACrossoverStrategy as Crossover
-from tests.factories import random_bars
+from tests.factories import make_bars, random_bars
 
 COSTS = CostModel(name="bps", bps=1.0)
 
@@ -87,11 +87,29 @@ def test_threads_and_an_interruption_change_nothing(bars, method):
     assert one.best == two.best == resumed.best
 
 
-def test_ruined_and_failed_lanes_are_errors_and_lossless_ones_count_their_cap(bars):
+def test_lanes_without_a_loss_count_the_cap_and_so_do_those_above_it():
+    wave = make_bars(np.round(100 + 20 * np.sin(np.arange(600) / 10), 2))
+    sets = [{"fast": fast, "slow": slow} for fast in (2, 5) for slow in (6, 20)]
+    result = sweep(Crossover, wave, sets, EngineOptions(), CostModel(name="zero"), threads=1)
+
+    found = evaluations_of(result, ["profit_factor"])
+
+    raw = result.column("profit_factor")
+    lossless = [result.metrics(lane)[1].get("profit_factor") == "no_losses" for lane in range(4)]
+    assert any(lossless)
+    assert not all(lossless)
+    expected = [
+        10.0 if none else min(value, 10.0) for none, value in zip(lossless, raw, strict=True)
+    ]
+    assert found.columns["profit_factor"].tolist() == expected
+    assert found.reasons == {}
+
+
+def test_failed_lanes_are_errors_and_undefined_metrics_have_reasons(bars):
     sets = [{"fast": 5, "slow": 20}, {"fast": 30, "slow": 20}, {"fast": 5, "slow": 20}]
     result = sweep(Crossover, bars, sets, EngineOptions(), COSTS, threads=1)
 
-    found = evaluations_of(result, ["sharpe", "profit_factor"])
+    found = evaluations_of(result, ["sharpe"])
 
     assert list(found.errors) == [1]
     assert "fast < slow" in found.errors[1]

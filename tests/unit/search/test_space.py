@@ -194,7 +194,7 @@ def test_coordinates_cannot_break_an_order(seed, constraint, log):
     )
     space = Space.of(
         {
-            "a": Dimension.model_validate({"min": 2, "max": 30}),
+            "a": Dimension.model_validate({"min": 2, "max": 46}),
             "b": Dimension.model_validate([1, 4, 5, 17, 40]),
             "c": Dimension.model_validate({"type": "float", "low": 1.5, "high": 44.0, "log": log}),
         },
