@@ -9,11 +9,12 @@ import pytest
 
 from core.analytics import ratios
 from core.domain.costs import CostModel
+from core.domain.metrics import Metrics
 from core.domain.objective import Objective
 from core.domain.options import EngineOptions
 from core.domain.study import StudySpec, WalkForward
 from core.engine.sweep import sweep
-from core.search.lanes import evaluations_of
+from core.search.lanes import evaluations_from, evaluations_of
 from core.search.search import Batch, search
 from core.search.space import Space
 from core.search.walkforward import walk_forward, windows_of
@@ -119,6 +120,28 @@ def test_failed_lanes_are_errors_and_undefined_metrics_have_reasons(bars):
     answers = evaluations_of(short, ["cagr"])
     assert np.isnan(answers.columns["cagr"]).all()
     assert answers.reasons[0, "cagr"] == "less than a year of data"
+
+
+def test_whole_runs_count_as_their_lanes_do(bars):
+    sets = [{"fast": 5, "slow": 20}, {"fast": 9, "slow": 40}]
+    names = ["sharpe", "sharpe_se", "profit_factor", "trades", "cagr", "expectancy_r"]
+    result = sweep(Crossover, bars, sets, EngineOptions(), COSTS, threads=1)
+    runs = [Metrics(*result.metrics(lane)) for lane in range(2)]
+
+    lanes, whole = evaluations_of(result, names), evaluations_from([*runs, "it raised"], names)
+
+    for name in names:
+        assert whole.columns[name][:2].tolist() == pytest.approx(
+            lanes.columns[name].tolist(), rel=0, abs=0, nan_ok=True
+        )
+    assert whole.reasons == lanes.reasons
+    assert whole.reasons[0, "expectancy_r"].startswith("no closed trade had a stop")
+    assert whole.errors == {2: "it raised"}
+    poor = Metrics(runs[0].values, {}, {}, ("ruined",))
+    young = Metrics(runs[0].values, {}, {}, ("short_history",))
+    found = evaluations_from([poor, young], ["cagr"])
+    assert found.errors == {0: "ruined"}
+    assert found.reasons == {(1, "cagr"): "less than a year of data"}
 
 
 def test_walking_forward_over_a_sweep(bars):

@@ -168,6 +168,15 @@ def test_refusals_of_a_space():
         Space.of({"stop": Dimension.model_validate([0.1])}, {"fast": 90}, SPECS, ORDER)
 
 
+def test_constraints_may_be_long_and_must_speak_of_parameters():
+    long = " and ".join(["fast < slow"] * 40)
+    space = {"fast": Dimension.model_validate([10, 60])}
+
+    assert list(Space.of(space, {}, SPECS, (long, "short == True"))) == [{"fast": 10}]
+    with pytest.raises(InvalidInput, match="'quick < slow' speaks of quick"):
+        Space.of(space, {}, SPECS, ("quick < slow",))
+
+
 def test_given_parameters_take_part_in_constraints():
     spec = study(
         space={"fast": {"min": 2, "max": 20}},
