@@ -26,6 +26,7 @@ from core.search.search import Batch, Evaluations, search
 from core.search.space import Space
 from tests.unit.search.toys import climb, hill, space_of, study
 
+ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("grid", "random", "sobol", "bayesian", "cmaes", "genetic")
 LEARNING = ("bayesian", "cmaes", "genetic")
 WIDE = {
@@ -457,7 +458,7 @@ def test_another_process_makes_the_same_trials():
     def trials(hash_seed):
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=True,
@@ -513,6 +514,6 @@ def test_nothing_of_optuna_is_imported_before_a_method_learns():
 
     subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
     )
