@@ -66,19 +66,20 @@ class Formula:
     _tree: ast.expr = field(repr=False, compare=False)
 
     @classmethod
-    def read(cls, text: str, *, functions: bool = True) -> Formula:
+    def read(cls, text: str, *, functions: bool = True, longest: int = LONGEST) -> Formula:
         """Read an expression of names, numbers, + - * /, comparisons, `and`, `or`, `not`.
 
         Args:
-            text: At most 200 characters.
+            text: It.
             functions: Whether `abs`, `sqrt`, `min` and `max` are allowed.
+            longest: Characters it may have.
 
         Raises:
             InvalidInput: it is none, or uses something else.
         """
-        if len(text) > LONGEST:
+        if len(text) > longest:
             raise InvalidInput(
-                f"the expression has {len(text)} characters", expected=f"at most {LONGEST}"
+                f"the expression has {len(text)} characters", expected=f"at most {longest}"
             )
         try:
             tree = syntax.parse_expression(text.strip()).body
@@ -151,8 +152,6 @@ def _names(node: ast.AST, text: str, *, functions: bool) -> list[str]:
     match node:
         case ast.Name(id=name):
             return [name]
-        case ast.Constant(value=bool()):
-            inner = _foreign(text, functions=functions)
         case ast.Constant(value=int() | float() as number) if abs(number) <= 1e300:  # noqa: PLR2004
             return []
         case ast.UnaryOp(op=ast.USub() | ast.Not(), operand=operand):

@@ -11,10 +11,12 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     RootModel,
     field_validator,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from core.domain.bars import FloatArray
 from core.domain.formula import LONGEST, Column, Formula, Mask
@@ -78,6 +80,21 @@ class Objective(BaseModel):
             if worse[1] and self.direction == "maximize":
                 raise ValueError(_backwards(f"-{name}", name))
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Show that a text is enough."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        if getattr(handler, "mode", "validation") != "validation":
+            return schema
+        text = {
+            "type": "string",
+            "maxLength": LONGEST,
+            "examples": ["sharpe_lcb", "minimize volatility", "total_return / turnover"],
+        }
+        return {"title": "Objective", "anyOf": [text, schema]}
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.domain.metrics import RANK_CAPS, REASONS
+from core.domain.metrics import RANK_CAPS, REASONS, Metrics
 from core.engine.sweep import Eligibility, SweepResult
 from core.search.search import Evaluations
 
+_GROWTH = frozenset({"cagr", "calmar", "upi"})
 _EVERYBODY = Eligibility(trades=0, sessions=0, ambiguous=float("inf"))
 
 
@@ -54,4 +55,33 @@ def evaluations_of(result: SweepResult, metrics: Sequence[str]) -> Evaluations:
             for place, lane in enumerate(lanes.tolist()):
                 if lane in texts:
                     reasons[place, name] = texts[lane]
+    return Evaluations(columns, errors, reasons)
+
+
+def evaluations_from(runs: Sequence[Metrics | str], metrics: Sequence[str]) -> Evaluations:
+    """Take the metrics a study needs out of whole runs: of portfolios, say, which are not swept.
+
+    The same counts as for lanes.
+
+    Args:
+        runs: Metrics of each set that was asked for, or why it has none.
+        metrics: Names of metrics.
+    """
+    errors: dict[int, str] = {}
+    reasons: dict[tuple[int, str], str] = {}
+    columns = {name: np.full(len(runs), np.nan) for name in metrics}
+    for place, run in enumerate(runs):
+        if isinstance(run, str) or "ruined" in run.badges:
+            errors[place] = run if isinstance(run, str) else "ruined"
+            continue
+        for name in metrics:
+            value = run.rank_value(name)
+            if name in _GROWTH and "short_history" in run.badges:
+                value, reason = None, "less than a year of data"
+            else:
+                reason = REASONS.get(run.reasons.get(name, ""), "")
+            if value is None:
+                reasons[place, name] = reason
+            else:
+                columns[name][place] = value
     return Evaluations(columns, errors, reasons)

@@ -28,6 +28,9 @@ LISTED = 2_000_000
 PROBES = 1 << 14
 """Sets looked at where the share that constraints leave has to be estimated."""
 
+LONGEST_CONSTRAINT = 10_000
+"""Characters of a constraint: strategies write them, not requests."""
+
 Params = dict[str, ParamValue]
 
 
@@ -97,7 +100,15 @@ class Space:
         dimensions = bound_dimensions(space, specs)
         others = [spec for spec in specs if spec.name not in dimensions]
         fixed = clean_params(others, (), params)
-        formulas = tuple(Formula.read(text, functions=False) for text in constraints)
+        formulas = tuple(
+            Formula.read(text, functions=False, longest=LONGEST_CONSTRAINT) for text in constraints
+        )
+        for formula in formulas:
+            if unknown := sorted(set(formula.names) - {spec.name for spec in specs}):
+                raise InvalidInput(
+                    f"constraint {formula.text!r} speaks of {', '.join(unknown)}",
+                    expected="parameters of the strategy: " + ", ".join(s.name for s in specs),
+                )
         made = cls(dimensions, fixed, formulas)
         for formula in formulas:
             if not set(formula.names) & set(dimensions) and not made.holds({}, formula):

@@ -9,16 +9,17 @@ import pytest
 
 from core.analytics import ratios
 from core.domain.costs import CostModel
+from core.domain.metrics import Metrics
 from core.domain.objective import Objective
 from core.domain.options import EngineOptions
 from core.domain.study import StudySpec, WalkForward
 from core.engine.sweep import sweep
-from core.search.lanes import evaluations_of
+from core.search.lanes import evaluations_from, evaluations_of
 from core.search.search import Batch, search
 from core.search.space import Space
 from core.search.walkforward import walk_forward, windows_of
 from strategies.ema_crossover import EMACrossoverStrategy as Crossover
-from tests.factories import random_bars
+from tests.factories import make_bars, random_bars
 
 COSTS = CostModel(name="bps", bps=1.0)
 
@@ -87,11 +88,29 @@ def test_threads_and_an_interruption_change_nothing(bars, method):
     assert one.best == two.best == resumed.best
 
 
-def test_ruined_and_failed_lanes_are_errors_and_lossless_ones_count_their_cap(bars):
+def test_lanes_without_a_loss_count_the_cap_and_so_do_those_above_it():
+    wave = make_bars(np.round(100 + 20 * np.sin(np.arange(600) / 10), 2))
+    sets = [{"fast": fast, "slow": slow} for fast in (2, 5) for slow in (6, 20)]
+    result = sweep(Crossover, wave, sets, EngineOptions(), CostModel(name="zero"), threads=1)
+
+    found = evaluations_of(result, ["profit_factor"])
+
+    raw = result.column("profit_factor")
+    lossless = [result.metrics(lane)[1].get("profit_factor") == "no_losses" for lane in range(4)]
+    assert any(lossless)
+    assert not all(lossless)
+    expected = [
+        10.0 if none else min(value, 10.0) for none, value in zip(lossless, raw, strict=True)
+    ]
+    assert found.columns["profit_factor"].tolist() == expected
+    assert found.reasons == {}
+
+
+def test_failed_lanes_are_errors_and_undefined_metrics_have_reasons(bars):
     sets = [{"fast": 5, "slow": 20}, {"fast": 30, "slow": 20}, {"fast": 5, "slow": 20}]
     result = sweep(Crossover, bars, sets, EngineOptions(), COSTS, threads=1)
 
-    found = evaluations_of(result, ["sharpe", "profit_factor"])
+    found = evaluations_of(result, ["sharpe"])
 
     assert list(found.errors) == [1]
     assert "fast < slow" in found.errors[1]
@@ -101,6 +120,28 @@ def test_ruined_and_failed_lanes_are_errors_and_lossless_ones_count_their_cap(ba
     answers = evaluations_of(short, ["cagr"])
     assert np.isnan(answers.columns["cagr"]).all()
     assert answers.reasons[0, "cagr"] == "less than a year of data"
+
+
+def test_whole_runs_count_as_their_lanes_do(bars):
+    sets = [{"fast": 5, "slow": 20}, {"fast": 9, "slow": 40}]
+    names = ["sharpe", "sharpe_se", "profit_factor", "trades", "cagr", "expectancy_r"]
+    result = sweep(Crossover, bars, sets, EngineOptions(), COSTS, threads=1)
+    runs = [Metrics(*result.metrics(lane)) for lane in range(2)]
+
+    lanes, whole = evaluations_of(result, names), evaluations_from([*runs, "it raised"], names)
+
+    for name in names:
+        assert whole.columns[name][:2].tolist() == pytest.approx(
+            lanes.columns[name].tolist(), rel=0, abs=0, nan_ok=True
+        )
+    assert whole.reasons == lanes.reasons
+    assert whole.reasons[0, "expectancy_r"].startswith("no closed trade had a stop")
+    assert whole.errors == {2: "it raised"}
+    poor = Metrics(runs[0].values, {}, {}, ("ruined",))
+    young = Metrics(runs[0].values, {}, {}, ("short_history",))
+    found = evaluations_from([poor, young], ["cagr"])
+    assert found.errors == {0: "ruined"}
+    assert found.reasons == {(1, "cagr"): "less than a year of data"}
 
 
 def test_walking_forward_over_a_sweep(bars):

@@ -134,7 +134,9 @@ NAMES = ("a", "b", "c")
 
 def formulas():
     number = st.one_of(
-        st.sampled_from(NAMES), st.integers(0, 4).map(str), st.sampled_from(["0.5", "1.25"])
+        st.sampled_from(NAMES),
+        st.integers(0, 4).map(str),
+        st.sampled_from(["0.5", "1.25", "True", "False"]),
     )
     term = st.recursive(
         number,

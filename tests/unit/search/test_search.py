@@ -17,13 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.domain.parameters import ParamSpec
 from core.errors import Cancelled, Conflict, InvalidInput
 from core.search.pareto import front, knee
 from core.search.record import batches_of, table_of
 from core.search.samplers import seeds_of
 from core.search.search import Batch, Evaluations, search
+from core.search.space import Space
 from tests.unit.search.toys import climb, hill, space_of, study
 
+ROOT = Path(__file__).resolve().parents[3]
 METHODS = ("grid", "random", "sobol", "bayesian", "cmaes", "genetic")
 LEARNING = ("bayesian", "cmaes", "genetic")
 WIDE = {
@@ -455,7 +458,7 @@ def test_another_process_makes_the_same_trials():
     def trials(hash_seed):
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(Path.cwd())},
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             check=True,
@@ -467,4 +470,50 @@ def test_another_process_makes_the_same_trials():
     assert one == trials("2")
     assert {method: len(sets) >= 33 for method, sets in one.items()} == dict.fromkeys(
         LEARNING, True
+    )
+
+
+@pytest.mark.parametrize("method", LEARNING)
+def test_constraints_that_next_to_nothing_meets_are_met(method):
+    spec = study(method=method, max_trials=100, patience=0)
+    space = space_of(spec, ("fast * slow == 600",))
+
+    result = search(spec, space, climb)
+
+    expected = {(f, 600 // f) for f in range(2, 41) if 600 % f == 0 and 5 <= 600 // f <= 120}
+    assert {(trial.params["fast"], trial.params["slow"]) for trial in result.trials} == expected
+    assert result.stopped == "exhausted"
+    assert result.refused_share > 0.5
+
+
+def test_sobol_tries_an_even_subset_of_a_grid_that_is_too_large():
+    wide = {"min": 1, "max": 1000}
+    spec = study(method="sobol", space={"a": wide, "b": wide, "c": wide}, max_trials=600)
+    specs = tuple(ParamSpec(name, "int", 1, ge=1, le=1000) for name in "abc")
+    space = Space.of_study(spec, specs, ("a < b < c",))
+
+    result = search(spec, space, lambda sets: Evaluations({"sharpe": np.ones(len(sets))}))
+
+    sets = np.array([list(trial.params.values()) for trial in result.trials])
+    assert len({tuple(row) for row in sets.tolist()}) == 600
+    assert (np.diff(sets, axis=1) > 0).all()
+    # of three uniform numbers in order, the means are 1/4, 1/2 and 3/4
+    assert sets.mean(axis=0) == pytest.approx([250, 500, 750], abs=15)
+    assert result.refused_share == pytest.approx(5 / 6, abs=0.02)
+
+
+def test_nothing_of_optuna_is_imported_before_a_method_learns():
+    program = (
+        "import sys, core.search.lanes, core.search.record, core.search.walkforward\n"
+        "from tests.unit.search.test_search import run, spec_of\n"
+        "run(spec_of('sobol'))\n"
+        "assert not {'optuna', 'cmaes'} & set(sys.modules)\n"
+        "run(spec_of('genetic'))\n"
+        "assert 'optuna' in sys.modules\n"
+    )
+
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
     )

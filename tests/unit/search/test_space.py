@@ -168,6 +168,15 @@ def test_refusals_of_a_space():
         Space.of({"stop": Dimension.model_validate([0.1])}, {"fast": 90}, SPECS, ORDER)
 
 
+def test_constraints_may_be_long_and_must_speak_of_parameters():
+    long = " and ".join(["fast < slow"] * 40)
+    space = {"fast": Dimension.model_validate([10, 60])}
+
+    assert list(Space.of(space, {}, SPECS, (long, "short == True"))) == [{"fast": 10}]
+    with pytest.raises(InvalidInput, match="'quick < slow' speaks of quick"):
+        Space.of(space, {}, SPECS, ("quick < slow",))
+
+
 def test_given_parameters_take_part_in_constraints():
     spec = study(
         space={"fast": {"min": 2, "max": 20}},
@@ -194,7 +203,7 @@ def test_coordinates_cannot_break_an_order(seed, constraint, log):
     )
     space = Space.of(
         {
-            "a": Dimension.model_validate({"min": 2, "max": 30}),
+            "a": Dimension.model_validate({"min": 2, "max": 46}),
             "b": Dimension.model_validate([1, 4, 5, 17, 40]),
             "c": Dimension.model_validate({"type": "float", "low": 1.5, "high": 44.0, "log": log}),
         },

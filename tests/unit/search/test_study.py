@@ -37,6 +37,17 @@ def test_a_study_survives_its_own_json_and_equal_ones_have_equal_text():
     assert study(seed=1).canonical() != study(seed=2).canonical()
 
 
+def test_the_schema_of_a_study_shows_short_ways_to_write_it():
+    schema = StudySpec.model_json_schema()
+
+    text, fields = schema["$defs"]["Objective"]["anyOf"]
+    assert text["type"] == "string"
+    assert set(fields["properties"]) == {"metric", "direction"}
+    assert len(schema["$defs"]["Dimension"]["anyOf"]) > 5
+    assert schema["$defs"]["Requirement"]["type"] == "string"
+    assert StudySpec.model_json_schema(mode="serialization")["$defs"]["Objective"]["properties"]
+
+
 def test_what_nobody_says():
     spec = StudySpec.model_validate(
         {"run": {"strategy": "toy", "symbols": ["T"]}, "space": {"fast": [2, 3]}}
