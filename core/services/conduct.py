@@ -171,8 +171,11 @@ class _Study:
         trials = self._search(train, "search")
         level = stability(trials.axes, trials.scores, grid=spec.method == "grid")
         others = self._worlds(train)
+        self._say("judging the best trial")
         judged = _judge(trials, level, others, spec.seed)
+        self._say("looking at the sessions held back")
         later = self._later(cut, trials, level, windows)
+        self._say("asking which parameters matter")
         effects = sensitivity(trials.axes, trials.scores, seed=spec.seed)
         light = verdict(_evidence(judged, level, later.walk, trials))
         findings = Findings(
@@ -233,6 +236,9 @@ class _Study:
             _raise_if_all_failed(results)
         self._before += self._ahead
         return _Trials(self._spec, self._space, found, results)
+
+    def _say(self, step: str) -> None:
+        self._tell(self._before, self._whole, step)
 
     @property
     def _whole(self) -> int:

@@ -115,16 +115,17 @@ def open_worker(config: Message) -> Handler:
 
 
 class _Throttle:
-    """Passes progress on a few times a second, however often it is told."""
+    """Passes progress on a few times a second, however often it is told; new words at once."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._at = 0.0
+        self._words = ""
 
     def __call__(self, done: int, total: int, step: str) -> None:
-        now = time.monotonic()
-        if now >= self._at + PROGRESS_SECONDS:
-            self._at = now
+        now, words = time.monotonic(), step.partition(":")[0]
+        if now >= self._at + PROGRESS_SECONDS or words != self._words:
+            self._at, self._words = now, words
             self._ask({"progress": {"done": min(done, total), "total": total, "step": step}})
 
 
