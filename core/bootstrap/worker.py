@@ -22,6 +22,7 @@ def work(
     *,
     slots: int | None = None,
     settings: Settings | None = None,
+    only: int | None = None,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Do jobs until told to stop.
@@ -30,6 +31,7 @@ def work(
         stop: Set by whoever wants it to end.
         slots: Jobs done at the same time; None for the setting.
         settings: Those of the environment by default.
+        only: Number of the one job it is there for; None for all that come.
         ready: Told the worker's name once everything is loaded.
 
     Raises:
@@ -58,6 +60,7 @@ def work(
             clock=utc_now,
             terms=Terms(
                 slots=slots or settings.worker_slots,
+                only=only,
                 wall=settings.job_wall_seconds,
                 limits=Limits(
                     memory_mb=settings.job_memory_mb,

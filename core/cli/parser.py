@@ -99,6 +99,12 @@ def build_parser() -> Parser:
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
     _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
     _ref(add("costs", "runs:costs", "show what a run paid for what, and its break-even"))
+    _optimize(add("optimize", "studies:optimize", "search for parameters, and judge the best"))
+    _walkforward(
+        add("walkforward", "studies:walkforward", "search window by window, test on the next")
+    )
+    _studies(add("studies", "studies:studies", "list studies, or show one"))
+    _promote(add("promote", "studies:promote", "run a trial of a study as a backtest"))
     _jobs(add("jobs", "jobs:jobs", "list work that waits or runs, show or cancel one piece"))
     _worker(add("worker", "jobs:worker", "do queued work until Ctrl-C"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
@@ -112,6 +118,90 @@ def build_parser() -> Parser:
 
 def _run(sub: ArgumentParser) -> None:
     what = sub.add_argument_group("what to run")
+    _what(what)
+    what.add_argument(
+        "--no-reuse", action="store_true", help="compute even if the same result is already kept"
+    )
+    what.add_argument("--queue", action="store_true", help="leave it to a worker; do not wait")
+    _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
+
+
+def _optimize(sub: ArgumentParser) -> None:
+    search = _search(sub)
+    search.add_argument("--walk-forward", action="store_true", help="walk forward too")
+    _windows(sub.add_argument_group("windows, with --walk-forward"))
+    _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
+
+
+def _walkforward(sub: ArgumentParser) -> None:
+    _search(sub)
+    _windows(sub.add_argument_group("windows"))
+    _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
+
+
+def _search(sub: ArgumentParser) -> _ArgumentGroup:
+    _what(sub.add_argument_group("what to run"))
+    how = sub.add_argument_group("how to search (docs/search.md)")
+    how.add_argument(
+        "--space",
+        metavar="NAME=VALUES",
+        action="append",
+        default=[],
+        help="vary this parameter: LOW:HIGH:STEP, or A,B,C",
+    )
+    how.add_argument("--method", metavar="NAME", help="grid random sobol bayesian cmaes genetic")
+    how.add_argument("--trials", type=_whole, metavar="N", help="at most (all of a grid, else 500)")
+    how.add_argument(
+        "--objective", metavar="METRIC", action="append", help="what is best (sharpe_lcb)"
+    )
+    how.add_argument(
+        "--require",
+        metavar="TEXT",
+        action="append",
+        help='what a trial must show, e.g. "trades >= 30"',
+    )
+    how.add_argument("--seed", type=_whole, metavar="N", help="of every random choice (0)")
+    how.add_argument(
+        "--validation", type=_number, metavar="SHARE", help="of sessions held back (0.3)"
+    )
+    how.add_argument(
+        "--embargo", type=_whole, default=0, metavar="N", help="sessions left out before them (0)"
+    )
+    how.add_argument(
+        "--worlds", type=_whole, metavar="N", help="repeat it in worlds without edge (0)"
+    )
+    how.add_argument(
+        "--priority", type=_whole, default=0, metavar="N", help="higher ones come first (0)"
+    )
+    how.add_argument("--queue", action="store_true", help="leave it to a worker; do not wait")
+    how.add_argument("--top", type=_whole, default=10, metavar="N", help="trials to show (10)")
+    return how
+
+
+def _windows(how: _ArgumentGroup) -> None:
+    how.add_argument("--train", type=_whole, metavar="N", help="length of a training (6)")
+    how.add_argument("--test", type=_whole, metavar="N", help="length of a test (2)")
+    how.add_argument("--step", type=_whole, metavar="N", help="from one window to the next (2)")
+    how.add_argument("--unit", metavar="UNIT", help="months or sessions (months)")
+    how.add_argument(
+        "--anchored", action=BooleanOptionalAction, help="trainings begin at the first session (no)"
+    )
+
+
+def _studies(sub: ArgumentParser) -> None:
+    sub.add_argument("study", metavar="STUDY", nargs="?", help="number or uuid: show this study")
+    sub.add_argument("--strategy", metavar="NAME", help="of this strategy")
+    sub.add_argument("--symbol", metavar="SYMBOL", help="on this symbol")
+    sub.add_argument("--limit", type=_whole, default=50, metavar="N", help="newest studies (50)")
+    sub.add_argument("--top", type=_whole, default=10, metavar="N", help="trials to show (10)")
+
+
+def _promote(sub: ArgumentParser) -> None:
+    sub.add_argument("study", metavar="STUDY", help="number or uuid of a study")
+    sub.add_argument("--trial", type=_whole, metavar="N", help="its number (the one chosen)")
+
+
+def _what(what: _ArgumentGroup) -> None:
     what.add_argument("--strategy", metavar="NAME", help="id or dotted name of a strategy")
     what.add_argument("--symbols", metavar="A,B", help="symbols of the lake, separated by commas")
     what.add_argument("--timeframe", metavar="TF", help="1m 5m 15m 30m 1h 4h 1d 1w 1M (1d)")
@@ -126,11 +216,6 @@ def _run(sub: ArgumentParser) -> None:
     what.add_argument(
         "--spec", metavar="FILE", help="a run request as JSON, - for stdin; other options win"
     )
-    what.add_argument(
-        "--no-reuse", action="store_true", help="compute even if the same result is already kept"
-    )
-    what.add_argument("--queue", action="store_true", help="leave it to a worker; do not wait")
-    _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
 
 
 def _rules(how: _ArgumentGroup) -> None:

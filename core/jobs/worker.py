@@ -40,7 +40,13 @@ class Queue(Protocol):
     """What a worker asks of the records; `core.store.jobs` has it, with what each call raises."""
 
     def claim(
-        self, worker: str, *, lease: float, now: datetime, kinds: Sequence[str] | None = None
+        self,
+        worker: str,
+        *,
+        lease: float,
+        now: datetime,
+        kinds: Sequence[str] | None = None,
+        only: int | None = None,
     ) -> Claim | None:
         """Take the next job."""
 
@@ -105,6 +111,7 @@ class Terms:
         wall: Seconds one job may take.
         tries: Attempts of a job whose process is killed and nobody knows by whom.
         limits: What a child may use.
+        only: Number of the one job it is there for; None for all that come.
     """
 
     slots: int = 1
@@ -114,6 +121,7 @@ class Terms:
     wall: float = 86_400.0
     tries: int = 2
     limits: Limits = field(default_factory=Limits)
+    only: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -209,6 +217,7 @@ class Worker:
                     lease=self._terms.lease,
                     now=self._clock(),
                     kinds=tuple(self._tasks),
+                    only=self._terms.only,
                 )
             except Unavailable as error:
                 log.warning("the queue does not answer: %s", error.message)

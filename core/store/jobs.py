@@ -167,7 +167,13 @@ class JobRepository:
     # --- working ----------------------------------------------------------------------------
 
     def claim(
-        self, worker: str, *, lease: float, now: datetime, kinds: Sequence[str] | None = None
+        self,
+        worker: str,
+        *,
+        lease: float,
+        now: datetime,
+        kinds: Sequence[str] | None = None,
+        only: int | None = None,
     ) -> Claim | None:
         """Take the next job, for so many seconds; None if nothing waits.
 
@@ -178,12 +184,14 @@ class JobRepository:
             lease: Seconds until others may take it, unless it is renewed.
             now: The time to record.
             kinds: What this worker can do; None for everything.
+            only: Number of the one job it is there for; None for all.
         """
         with self._database.write() as connection:
             instant = self._clock(connection)
             self._sweep(connection, instant, now)
             waits = JobRow.state == JobState.PENDING.value
             known = waits if kinds is None else waits & JobRow.kind.in_(kinds)
+            known = known if only is None else known & (JobRow.id == only)
             # PostgreSQL skips what another worker is taking; SQLite has one writer at a time.
             pick = (
                 select(JobRow.id)

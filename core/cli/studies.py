@@ -1,0 +1,279 @@
+"""Commands that search: optimize, walkforward, studies, promote."""
+
+from __future__ import annotations
+
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from core import bootstrap
+from core.cli.jobs import job_data
+from core.cli.output import Reply, fact, line, progress, table
+from core.cli.request import only_given, spec_of
+from core.cli.runs import run_reply
+from core.cli.words import pairs, param_value, problems_of
+from core.domain.findings import Study, StudyQuery
+from core.domain.job import JobState
+from core.domain.study import StudySpec
+from core.domain.study_presets import optimization_config, walkforward_config
+from core.errors import InvalidInput
+from core.services import Services
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from core.domain.parameters import ParamValue
+
+LOOK_SECONDS = 0.2
+PARTS_OF_A_RANGE = (2, 3)
+SHOWN_WINDOWS = 60
+
+
+def optimize(args: Namespace) -> Reply:
+    """Search for parameters."""
+    given = _request(args)
+    if args.walk_forward:
+        given["walk_forward"] = _windows(args)
+    return _search(args, given)
+
+
+def walkforward(args: Namespace) -> Reply:
+    """Search in one window after the other, and see what is left in those that follow."""
+    return _search(args, {**_request(args), "walk_forward": _windows(args)})
+
+
+def studies(args: Namespace) -> Reply:
+    """List studies, or show one."""
+    with bootstrap.build(executor="inline") as services:
+        if args.study is not None:
+            return _reply(services, services.studies.get(args.study), top=args.top)
+        page = services.studies.list(
+            StudyQuery(strategy=args.strategy, symbol=args.symbol, page_size=args.limit)
+        )
+    data = {"studies": [_summary(study) for study in page.studies], "total": page.total}
+
+    def show(out: Console) -> None:
+        columns = ["Study>", "Status", "Strategy", "Symbol", "Method", "Trials>", "Best>"]
+        columns += ["Deflated Sharpe>", "PBO>", "Verdict"]
+        table(out, columns, [_row(study) for study in page.studies])
+        line(out, f"{len(page.studies)} of {page.total} studies.")
+
+    return Reply(data, show)
+
+
+def promote(args: Namespace) -> Reply:
+    """Run a trial of a study as a backtest."""
+    with bootstrap.build(executor="inline") as services:
+        with progress("Running the trial", quiet=args.json):
+            run = services.studies.promote(args.study, args.trial, source="cli")
+        return run_reply(services, run)
+
+
+def _request(args: Namespace) -> dict[str, Any]:
+    run = spec_of(args)
+    config = optimization_config()
+    said = {
+        "method": args.method,
+        "objectives": args.objective or None,
+        "requirements": args.require or None,
+        "max_trials": args.trials,
+        "seed": args.seed,
+        "null_worlds": args.worlds,
+    }
+    held = config.holdback(args.embargo).model_dump()
+    if args.validation is not None:
+        held["share"] = args.validation
+    space = {name: _dimension(text) for name, text in pairs(args.space, "--space").items()}
+    if not space:
+        raise InvalidInput(
+            "no parameter is varied",
+            expected="--space NAME=LOW:HIGH:STEP or NAME=A,B,C, at least once",
+            hint="`workbench strategies NAME` lists the parameters of a strategy",
+            field="space",
+        )
+    return {"run": run, "space": space, "validation": held, **only_given(said)}
+
+
+def _dimension(text: str) -> Any:
+    """Read `5:50:5` as a range, `10,20,50` as a list."""
+    parts: Sequence[ParamValue] = [param_value(part.strip()) for part in text.split(":")]
+    if len(parts) in PARTS_OF_A_RANGE:
+        named = dict(zip(("low", "high", "step"), parts, strict=False))
+        whole = all(isinstance(part, int) for part in parts)
+        return {"type": "int" if whole else "float", **named}
+    return [param_value(part.strip()) for part in text.split(",")]
+
+
+def _windows(args: Namespace) -> dict[str, Any]:
+    usual = walkforward_config().options(args.embargo).model_dump()
+    said = {"train": args.train, "test": args.test, "step": args.step, "unit": args.unit}
+    if args.anchored is not None:
+        said["mode"] = "anchored" if args.anchored else "rolling"
+    return {**usual, **only_given(said)}
+
+
+def _search(args: Namespace, given: Mapping[str, Any]) -> Reply:
+    with problems_of({"space": "--space", "max_trials": "--trials", "objectives": "--objective"}):
+        spec = StudySpec.model_validate(given)
+    with bootstrap.build(executor="inline") as services:
+        study = services.studies.submit(spec, source="cli", priority=args.priority)
+        if not args.queue:
+            _see_through(services, study, quiet=args.json)
+        return _reply(services, services.studies.get(study.id), top=args.top)
+
+
+def _see_through(services: Services, study: Study, *, quiet: bool) -> None:
+    """Do the job here, unless a worker is quicker, and wait until it is over."""
+    from core.bootstrap.worker import work
+
+    stop = threading.Event()
+    worker = threading.Thread(
+        target=work,
+        args=(stop,),
+        kwargs={"only": study.job.id, "settings": services.settings, "slots": 1},
+    )
+    worker.start()
+    try:
+        with progress("Searching", quiet=quiet) as show:
+            while not (job := services.jobs.get(study.job.id)).state.is_final:
+                show(job.progress)
+                time.sleep(LOOK_SECONDS)
+                if not worker.is_alive() and job.state is JobState.PENDING:
+                    return
+    except KeyboardInterrupt:
+        services.jobs.cancel(study.job.id)
+        raise
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _reply(services: Services, study: Study, *, top: int) -> Reply:
+    data = _summary(study) | {"job": job_data(services.jobs, study.job)}
+    found = study.findings
+    trials: list[dict[str, Any]] = []
+    windows: list[dict[str, Any]] = []
+    if found is not None:
+        best = services.studies.table(study, "trials").sort(
+            "score", descending=True, nulls_last=True
+        )
+        wanted = ["number", *(f"param_{name}" for name in study.spec.space), "value_0", "smoothed"]
+        wanted += ["train_sharpe", "test_sharpe", "trades", "max_drawdown"]
+        trials = best.head(top).select(wanted).to_dicts()
+        if "windows.parquet" in study.artifacts:
+            windows = services.studies.table(study, "windows").to_dicts()
+        data |= _found(study) | {"top": trials, "windows": windows}
+    code = 0 if study.job.error is None else 5
+
+    return Reply(data, lambda out: _show(out, study, trials, windows), code=code)
+
+
+def _show(
+    out: Console,
+    study: Study,
+    trials: Sequence[Mapping[str, Any]],
+    windows: Sequence[Mapping[str, Any]],
+) -> None:
+    symbol = study.spec.run.symbols[0]
+    line(out, f"Study {study.id}, {study.title} on {symbol}: {study.job.state}")
+    if study.job.error is not None:
+        said = (study.job.error.message, study.job.error.hint)
+        fact(out, "Error", ". ".join(filter(None, said)))
+    found = study.findings
+    if found is None:
+        return
+    fact(out, "Verdict", f"{found.light}. {found.sentence}")
+    if found.chosen is not None:
+        params = ", ".join(f"{name}={value}" for name, value in found.chosen.params.items())
+        fact(out, "Chosen", f"trial {found.chosen.number}: {params}")
+    if found.validation is not None:
+        fact(out, "Held back", _validation(found.validation))
+    for edge in found.edges:
+        fact(out, "Edge", f"{edge['name']} lies at the {edge['side']} end, {edge['value']:g}")
+    _table(out, trials)
+    _table(out, [_window(row, study) for row in windows[:SHOWN_WINDOWS]])
+    if found.walk is not None:
+        fact(out, "Walking", _walk(found.walk))
+
+
+def _summary(study: Study) -> dict[str, Any]:
+    found = study.findings
+    return {
+        "id": study.id,
+        "uuid": study.uuid,
+        "job_id": study.job.id,
+        "status": study.job.state.value,
+        "strategy": study.spec.run.strategy,
+        "symbol": study.spec.run.symbols[0],
+        "timeframe": study.spec.run.timeframe.value,
+        "method": study.spec.method,
+        "objectives": [each.sentence() for each in study.spec.objectives],
+        "created_at": study.created_at,
+        "trials": None if found is None else found.trials,
+        "verdict": None if found is None else found.light,
+        "sentence": None if found is None else found.sentence,
+    }
+
+
+def _found(study: Study) -> dict[str, Any]:
+    return {} if study.findings is None else {"findings": asdict(study.findings)}
+
+
+def _row(study: Study) -> list[str]:
+    found = study.findings
+    row = [str(study.id), study.job.state.value, study.spec.run.strategy]
+    row += [study.spec.run.symbols[0], study.spec.method]
+    if found is None:
+        return [*row, "", "", "", "", ""]
+    judged = found.judged
+    return [
+        *row,
+        f"{found.trials:,}",
+        "" if found.chosen is None else f"{found.chosen.value:.3f}",
+        _number(judged.get("deflated", {}).get("value"), "{:.2f}"),
+        _number(judged["overfitting"]["pbo"], "{:.0%}"),
+        found.light,
+    ]
+
+
+def _number(value: float | None, style: str) -> str:
+    return "" if value is None else style.format(value)
+
+
+def _validation(found: Any) -> str:
+    before, after = (
+        _number(value, "{:.2f}") or "none" for value in (found.train_sharpe, found.sharpe)
+    )
+    return (
+        f"Sharpe {after} from {found.first} to {found.last}, {before} where it was searched; "
+        f"return {found.total_return:.1%}, drawdown {found.max_drawdown:.1%}"
+    )
+
+
+def _walk(walk: Mapping[str, Any]) -> str:
+    kept = walk["efficiency"]
+    said = f"keeps {kept:.0%} of its growth" if kept is not None else str(walk["efficiency_reason"])
+    return f"{walk['windows']} windows, {walk['annual_return']:.1%} a year in the tests; {said}"
+
+
+def _window(row: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    wanted = ["train_first", "train_last", "test_first", "test_last"]
+    wanted += [f"param_{name}" for name in study.spec.space]
+    wanted += ["train_sharpe", "test_sharpe", "test_return", "overfit", "alerts"]
+    return {name: row.get(name) for name in wanted}
+
+
+def _table(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    columns = [name.removeprefix("param_").replace("_", " ") for name in rows[0]]
+    table(out, columns, [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
