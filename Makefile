@@ -44,6 +44,10 @@ bench: setup ## measure: engine, import, lake, page, REST, command line
 bench-peers: setup ## the same work by us and by other engines, written to docs/benchmarks.md
 	@$(PYTHON) -m benchmarks.peers.run
 
+.PHONY: faults
+faults: setup ## kill workers, keepers and children a thousand times: no job may be lost or done twice
+	@$(PYTHON) -m tests.faults.job_storm 1000 4000
+
 .PHONY: format
 format: setup ## let ruff arrange the code
 	@$(PYTHON) -m ruff format .

@@ -1,0 +1,301 @@
+"""Studies in the queue: the same findings on any threads, through any door, after any death."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.bootstrap import build
+from core.bootstrap.worker import work
+from core.catalog import Catalog
+from core.domain.findings import Study, StudyQuery
+from core.domain.job import JobState
+from core.domain.metrics import METRICS
+from core.domain.study import StudySpec
+from core.errors import Conflict, InvalidInput, NotFound
+from core.registry.load import strategy_class
+from core.services import Services
+from core.services.conduct import conduct
+from core.services.execution import load_bars
+from core.settings import Settings
+from core.store.studies import STUDY
+from tests.faults.job_storm import children_of
+from tests.laboratory import lay_prices, settings_in, write_strategy
+
+PATIENCE = 180.0
+SPAN = {"span": {"min": 2, "max": 40, "step": 1}}
+SLOWLY = """
+    import time
+
+    from core.domain.strategy import MarketView, Param, Signals, Strategy
+
+
+    class Slowly(Strategy):
+        '''Long above an average, and slow to say so.'''
+
+        span: int = Param(10, ge=2, le=100)
+
+        def generate_signals(self, view: MarketView) -> Signals:
+            time.sleep(0.05)
+            average = view.ind.sma(self.span)
+            return Signals.side(long=view.close > average, exit=view.close < average)
+"""
+
+
+def closes(count: int, seed: int = 1) -> list[float]:
+    moves = np.random.default_rng(seed).normal(0.0004, 0.012, count)
+    return (100 * np.exp(np.cumsum(moves))).tolist()
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    found = settings_in(tmp_path_factory.mktemp("studies"))
+    lay_prices(found.lake_dir, "AAA", closes(900))
+    for name, body in {
+        "simple": None,
+        "slowly": SLOWLY,
+        "broken": SLOWLY.replace("time.sleep(0.05)", "raise ValueError('no idea')"),
+    }.items():
+        write_strategy(found.strategies_dir, name, *([body] if body else []))
+    return found
+
+
+@pytest.fixture(scope="module")
+def services(settings) -> Iterator[Services]:
+    with build(settings) as built:
+        yield built
+
+
+@contextmanager
+def a_worker(settings: Settings) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def worker(settings) -> Iterator[None]:
+    with a_worker(settings):
+        yield
+
+
+def spec_of(strategy: str = "simple", space: dict | None = None, **given) -> StudySpec:
+    return StudySpec.model_validate(
+        {
+            "run": {"strategy": strategy, "symbols": ["AAA"]},
+            "space": SPAN if space is None else space,
+            "requirements": ["trades >= 5"],
+            **given,
+        }
+    )
+
+
+def wait(services: Services, study: Study, is_so: Callable[[Study], bool]) -> Study:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so(now := services.studies.get(study.id)):
+        assert time.monotonic() < deadline, f"still {now.job.state}, {now.job.step}"
+        time.sleep(0.05)
+    return now
+
+
+def over(services: Services, study: Study) -> Study:
+    return wait(services, study, lambda each: each.job.state.is_final)
+
+
+def done(services: Services, spec: StudySpec) -> Study:
+    study = over(services, services.studies.submit(spec))
+    assert study.job.state is JobState.COMPLETED, study.job.error
+    return study
+
+
+@pytest.mark.usefixtures("worker")
+class TestStudies:
+    def test_it_finds_what_every_run_alone_finds(self, services):
+        """Nothing held back: the row of a trial is the run of its parameters, bit for bit."""
+        study = done(services, spec_of(validation={"share": 0.0}))
+        trials = services.studies.table(study, "trials")
+
+        assert trials["param_span"].to_list() == list(range(2, 41))
+        for number in (0, 17, 38):
+            run = services.studies.promote(study, number)
+            assert run.spec.params == {"span": number + 2}
+            row = trials.row(number, named=True)
+            assert {name: row[name] for name in METRICS} == dict(run.metrics.values)
+        chosen = services.studies.promote(study)
+        assert chosen.spec.params == study.findings.chosen.params
+        assert study.findings.chosen.metrics == chosen.metrics.values
+
+    def test_no_trial_sees_what_is_held_back(self, services, settings):
+        """Other prices there change nothing of the search, and everything of the validation."""
+        other = closes(900)
+        other[700:] = closes(900, seed=9)[700:]
+        lay_prices(settings.lake_dir, "BBB", other)
+        spec = spec_of(validation={"share": 0.25})
+        first = done(services, spec)
+        run = spec.run.model_copy(update={"symbols": ("BBB",)})
+        second = done(services, spec.model_copy(update={"run": run}))
+
+        own = ["number", "param_span", "score", "smoothed", *METRICS]
+        one, two = (services.studies.table(each, "trials").select(own) for each in (first, second))
+        assert one.equals(two)
+        assert first.findings.sentence == second.findings.sentence
+        assert first.findings.validation != second.findings.validation
+
+    def test_validation_is_that_of_the_whole_run(self, services):
+        """The sessions held back of a run of the chosen parameters over everything."""
+        study = done(services, spec_of(validation={"share": 0.25}))
+        found = study.findings.validation
+        run = services.studies.promote(study)
+        equity = services.backtests.equity(run, None)
+        values = equity["equity"].to_numpy()
+        daily = values[1:] / values[:-1] - 1.0
+        test = daily[-found.sessions :]
+
+        assert (found.sessions, study.findings.sessions) == (225, 675)
+        assert found.last == equity["timestamp"][-1].date()
+        expected = test.mean() / test.std(ddof=1) * np.sqrt(365)
+        assert found.sharpe == pytest.approx(expected, rel=1e-5)
+        assert found.total_return == pytest.approx(values[-1] / values[-226] - 1, rel=1e-5)
+
+    def test_the_same_by_hand_and_on_any_threads(self, services, settings, tmp_path):
+        """Artifacts to the byte: by a worker, here on one thread, here on four."""
+        walks = {"train": 12, "test": 4, "step": 4}
+        study = done(services, spec_of(null_worlds=2, walk_forward=walks))
+        spec = study.spec
+        bars = load_bars(spec.run, Catalog(settings.lake_dir))[0]
+        code = Path(services.jobs.get(study.job.id).payload["code"])
+        made = []
+        for threads in (1, 4):
+            with strategy_class(code, spec.run.strategy) as strategy:
+                made.append(
+                    conduct(
+                        spec,
+                        bars,
+                        strategy,
+                        code=code,
+                        code_hash=str(study.code_hash),
+                        kept=tmp_path / str(threads),
+                        tell=lambda *_: None,
+                        threads=threads,
+                    )
+                )
+        assert made[0].key == made[1].key == study.key
+        for each in made:
+            content = STUDY.encode_all(each.frames)
+            assert {name: _sha(data) for name, data in content.items()} == dict(study.artifacts)
+            assert each.findings.sentence == study.findings.sentence
+
+    def test_a_failure_of_every_trial_is_that_of_the_study(self, services):
+        study = over(services, services.studies.submit(spec_of("broken")))
+
+        assert (study.job.state, study.job.error.code) == (JobState.FAILED, "strategy_failed")
+        assert "every trial failed; the first: ValueError: no idea" in study.job.error.message
+
+    def test_nothing_eligible_is_said(self, services):
+        study = done(services, spec_of(requirements=["trades >= 100000"]))
+
+        assert (study.findings.eligible, study.findings.chosen) == (0, None)
+        assert study.findings.light != "green"
+        with pytest.raises(Conflict, match="chose no trial"):
+            services.studies.promote(study)
+
+    def test_one_wish_under_one_key_is_one_study(self, services):
+        first = services.studies.submit(spec_of(seed=5), key="k")
+        assert services.studies.submit(spec_of(seed=5), key="k").id == first.id
+        with pytest.raises(Conflict, match="used for another request"):
+            services.studies.submit(spec_of(seed=6), key="k")
+        over(services, first)
+
+    def test_a_cancelled_one_leaves_nothing(self, services, settings):
+        study = services.studies.submit(spec_of("slowly", {"span": {"min": 2, "max": 100}}))
+        wait(services, study, lambda each: each.job.done > 2)
+        services.jobs.cancel(study.job.id)
+        study = over(services, study)
+
+        assert (study.job.state, study.findings, study.key) == (JobState.CANCELLED, None, None)
+        assert not (settings.scratch_dir / f"job-{study.job.id}").exists()
+
+    def test_lists_pages_and_filters(self, services):
+        study = done(services, spec_of(seed=77))
+        page = services.studies.list(StudyQuery(strategy="simple", page_size=1))
+        assert (page.studies[0].id, page.page_size) == (study.id, 1)
+        assert page.total > 1
+        assert services.studies.list(StudyQuery(strategy="nobody")).total == 0
+        assert services.studies.list(StudyQuery(state="completed", symbol="AAA")).total > 0
+        with pytest.raises(NotFound, match="no table 'windows'"):
+            services.studies.table(study, "windows")
+        with pytest.raises(NotFound, match="no trial 99"):
+            services.studies.promote(study, 99)
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_study_killed_in_the_middle_goes_on_where_it_was(settings, services):
+    """First undisturbed, then with its child killed after some chunks: the same bytes."""
+    spec = spec_of("slowly", {"span": {"min": 2, "max": 81}}, seed=3)
+    with a_worker(settings):
+        quiet = done(services, spec)
+        study = services.studies.submit(spec)
+        wait(services, study, lambda each: each.job.done > 20)
+        before = services.studies.get(study.id).job.done
+        kept = settings.scratch_dir / f"job-{study.job.id}" / "kept"
+        chunks = len(list(kept.rglob("*.npz")))
+        for keeper in children_of(os.getpid()):
+            for child in children_of(keeper):
+                if _is_busy(child):
+                    os.kill(child, signal.SIGKILL)
+        wait(services, study, lambda each: each.job.attempt == 2)
+        first = wait(services, study, lambda each: each.job.done > 0)
+        study = over(services, study)
+
+    assert chunks > 3
+    assert first.job.done >= before * 0.5  # what was kept was not done again
+    assert study.job.state is JobState.COMPLETED, study.job.error
+    assert (study.key, study.artifacts) == (quiet.key, quiet.artifacts)
+
+
+def _is_busy(pid: int) -> bool:
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    except OSError:
+        return False
+    return sum(map(int, ticks)) > 20
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"space": {"nothing": [1, 2]}}, "nothing"),
+        ({"space": {"span": {"min": 1, "max": 500}}}, "span"),
+        ({"run": {"strategy": "simple", "symbols": ["AAA", "BBB"]}}, "2 symbols"),
+    ],
+)
+def test_what_cannot_be_searched_is_not_recorded(services, given, said):
+    before = services.studies.list().total
+    with pytest.raises((InvalidInput, NotFound), match=said):
+        services.studies.submit(spec_of().model_copy(update=_checked(given)))
+    assert services.studies.list().total == before
+
+
+def _checked(given: dict) -> dict:
+    whole = StudySpec.model_validate(
+        {"run": {"strategy": "simple", "symbols": ["AAA"]}, "space": SPAN, **given}
+    )
+    return {name: getattr(whole, name) for name in given}
