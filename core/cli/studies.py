@@ -247,9 +247,15 @@ def _validation(found: Any) -> str:
     before, after = (
         _number(value, "{:.2f}") or "none" for value in (found.train_sharpe, found.sharpe)
     )
+    short = ""
+    if found.embargo < found.embargo_needed:
+        short = (
+            f"; positions of up to {found.embargo_needed} sessions reach into it, "
+            f"and the embargo is {found.embargo}"
+        )
     return (
         f"Sharpe {after} from {found.first} to {found.last}, {before} where it was searched; "
-        f"return {found.total_return:.1%}, drawdown {found.max_drawdown:.1%}"
+        f"return {found.total_return:.1%}, drawdown {found.max_drawdown:.1%}{short}"
     )
 
 

@@ -42,6 +42,9 @@ class Validation:
         ratio: `sharpe / train_sharpe`; None where undefined.
         verdict: `ok`, `warn` or `fail` by that ratio; None where undefined.
         reason: Why it is.
+        embargo: Sessions left out before this part.
+        embargo_needed: So many that no position of the trial reaches across; if it is more, some
+            of this part was seen.
     """
 
     first: date
@@ -54,6 +57,8 @@ class Validation:
     ratio: float | None
     verdict: str | None
     reason: str | None
+    embargo: int
+    embargo_needed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ log = logging.getLogger("workbench.worker")
 LEASE_SECONDS = 10.0
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.5
+CLEAN_SECONDS = 60.0
+_FOLDER = "job-"
 
 Transaction = Any
 """Of the records; a task hands it on to what it writes there."""
@@ -64,6 +66,9 @@ class Queue(Protocol):
 
     def give_back(self, claim: Claim, note: str, *, now: datetime, counts: bool) -> None:
         """Let a job wait again."""
+
+    def over(self, numbers: Sequence[int]) -> set[int]:
+        """Say which jobs are over."""
 
 
 class Failed(Exception):
@@ -178,11 +183,14 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; then hand back what is not finished."""
-        beat_at = 0.0
+        beat_at = clean_at = 0.0
         while not stop.is_set():
             if time.monotonic() >= beat_at:
                 self._beat()
                 beat_at = time.monotonic() + self._terms.beat
+            if time.monotonic() >= clean_at:
+                self._clean()
+                clean_at = time.monotonic() + CLEAN_SECONDS
             if not self._take_all():
                 with self._changed:
                     self._changed.wait(min(self._terms.look, self._terms.beat))
@@ -228,6 +236,17 @@ class Worker:
             has_taken = True
         return has_taken
 
+    def _clean(self) -> None:
+        """Remove what is left of jobs that are over: their last worker may have been killed."""
+        with suppress(Unavailable, OSError):
+            folders = {
+                int(folder.name.removeprefix(_FOLDER)): folder
+                for folder in self._scratch.glob(f"{_FOLDER}*")
+                if folder.name.removeprefix(_FOLDER).isdecimal()
+            }
+            for number in self._queue.over(tuple(folders)):
+                shutil.rmtree(folders[number], ignore_errors=True)
+
     def _begin(self, claim: Claim) -> None:
         charge = _Charge(claim)
         thread = threading.Thread(
@@ -252,7 +271,7 @@ class Worker:
 
     def _see_through(self, charge: _Charge) -> None:
         job = charge.claim.job
-        folder = self._scratch / f"job-{job.id}"
+        folder = self._scratch / f"{_FOLDER}{job.id}"
         # Of its own: a worker that only seemed dead may still write where it began.
         scratch = folder / str(charge.claim.fence)
         is_over = False

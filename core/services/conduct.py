@@ -34,14 +34,14 @@ from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
 from core.engine import measures
 from core.engine.lanes import LaneRows
-from core.engine.measures import calendar_of
+from core.engine.measures import Calendar, calendar_of
 from core.engine.sweep import Chunk, Progress, SweepResult, sweep
 from core.errors import Conflict, StrategyFailed
 from core.registry.blame import blamed
 from core.search.lanes import evaluations_of
 from core.search.search import Evaluations, SearchResult, search
 from core.search.space import Params, Space
-from core.search.split import Split, day, split, warm_up_of
+from core.search.split import Split, day, embargo_needed, split, warm_up_of
 from core.search.walkforward import WalkForwardResult, Window, overfit, walk_forward, windows_of
 from core.services.execution import data_hashes_of, engine_version
 from core.trust.axes import Axis
@@ -289,7 +289,7 @@ class _Study:
         sets = [{**self._spec.run.params, **trials.found.trials[each].params} for each in wanted]
         whole = self._swept(self._bars, sets, self._kept / "whole")
         daily = whole.rows.daily[whole.lane_of].astype(np.float64)
-        per_year = calendar_of(self._bars).per_year
+        calendar = calendar_of(self._bars, risk_free=self._spec.run.options.risk_free)
         walk = None
         if windows and self._spec.walk_forward is not None:
             walk = walk_forward(
@@ -297,7 +297,8 @@ class _Study:
                 [trials.found.trials[each].params for each in wanted],
                 windows,
                 self._spec.objectives[0],
-                per_year=per_year,
+                per_year=calendar.per_year,
+                session_rate=calendar.session_rate,
                 dimensions=self._spec.space,
                 eligible=np.asarray(np.isfinite(daily).all(axis=1)),
                 drift_alert=self._spec.walk_forward.drift_alert,
@@ -307,11 +308,14 @@ class _Study:
         test = daily[:, cut.test.begin : cut.test.end]
         train = daily[:, cut.train.begin : cut.train.end]
         beside = {
-            number: (_sharpe(train[i], per_year), _sharpe(test[i], per_year), _growth(test[i]))
+            number: (_sharpe(train[i], calendar), _sharpe(test[i], calendar), _growth(test[i]))
             for i, number in enumerate(wanted)
         }
         place = wanted.index(level.chosen)
-        return _Later(walk, _validation(cut, train[place], test[place], per_year), beside)
+        held = trials.metrics[[level.chosen], measures.SLOTS["bars_max"]]
+        needed = embargo_needed(held, len(self._bars) / len(np.unique(self._bars.session)))
+        found = _validation(cut, train[place], test[place], calendar, needed)
+        return _Later(walk, found, beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,8 +510,10 @@ def _cost_multiple(metrics: Mapping[str, float | None]) -> float | None:
     return (profit + costs) / costs if costs and profit is not None else None
 
 
-def _validation(cut: Split, train: FloatArray, test: FloatArray, per_year: float) -> Validation:
-    before, after = _sharpe(train, per_year), _sharpe(test, per_year)
+def _validation(
+    cut: Split, train: FloatArray, test: FloatArray, calendar: Calendar, needed: int
+) -> Validation:
+    before, after = _sharpe(train, calendar), _sharpe(test, calendar)
     left = overfit(before, after)
     equity = np.concatenate(([1.0], np.cumprod(1.0 + test)))
     return Validation(
@@ -521,12 +527,14 @@ def _validation(cut: Split, train: FloatArray, test: FloatArray, per_year: float
         ratio=left.ratio,
         verdict=left.verdict,
         reason=left.reason,
+        embargo=cut.embargo,
+        embargo_needed=needed,
     )
 
 
-def _sharpe(returns: FloatArray, per_year: float) -> float | None:
+def _sharpe(returns: FloatArray, calendar: Calendar) -> float | None:
     try:
-        return sharpe(returns, per_year)
+        return sharpe(returns, calendar.per_year, risk_free=calendar.session_rate)
     except Undefined:
         return None
 

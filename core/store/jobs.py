@@ -11,7 +11,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
 
 from core.domain.job import (
     JOB_TRANSITIONS,
@@ -186,6 +186,8 @@ class JobRepository:
             kinds: What this worker can do; None for everything.
             only: Number of the one job it is there for; None for all.
         """
+        if not self._is_wanted():
+            return None
         with self._database.write() as connection:
             instant = self._clock(connection)
             self._sweep(connection, instant, now)
@@ -221,6 +223,18 @@ class JobRepository:
             _record(connection, row.id, taken)
             follow_job(connection, row.id, RunStatus.RUNNING, note, now=now)
             return Claim(job_of(row), row.fence)
+
+    def _is_wanted(self) -> bool:
+        """Look, without keeping writers waiting, whether a job waits or a lease is over."""
+        with self._database.read() as connection:
+            instant = self._clock(connection)
+            found = select(JobRow.id).where(
+                or_(
+                    JobRow.state == JobState.PENDING.value,
+                    and_(JobRow.state == JobState.RUNNING.value, *_is_over(instant)),
+                )
+            )
+            return connection.execute(found.limit(1)).one_or_none() is not None
 
     def beat(self, claims: Mapping[Claim, Progress], *, lease: float) -> dict[Claim, bool]:
         """Renew leases and note progress; says of each whether its end is wanted.
@@ -320,6 +334,17 @@ class JobRepository:
             ).all()
         return JobPage(tuple(job_of(row) for row in rows), total)
 
+    def over(self, numbers: Sequence[int]) -> set[int]:
+        """Say which of these jobs are over, or do not exist."""
+        with self._database.read() as connection:
+            living = connection.execute(
+                select(JobRow.id).where(
+                    JobRow.id.in_(numbers),
+                    JobRow.state.in_([JobState.PENDING.value, JobState.RUNNING.value]),
+                )
+            ).scalars()
+            return set(numbers) - set(living)
+
     def stats(self) -> JobStats:
         """Count the jobs of each state, and say how long the newest completed ones took."""
         with self._database.read() as connection:
@@ -385,12 +410,8 @@ class JobRepository:
 
     def _sweep(self, connection: Connection, instant: Instant, now: datetime) -> None:
         """Let jobs wait again whose workers are gone, or give them up."""
-        over = or_(
-            JobRow.lease_clock != instant.clock,
-            JobRow.lease_until < instant.seconds,
-        )
         rows = connection.execute(
-            select(*JOB_COLUMNS).where(JobRow.state == JobState.RUNNING.value, over)
+            select(*JOB_COLUMNS).where(JobRow.state == JobState.RUNNING.value, *_is_over(instant))
         ).all()
         for row in rows:
             note = f"lost: {row.worker} did not renew its lease"
@@ -412,6 +433,12 @@ class JobRepository:
                 f"job {claim.job.id} is no longer this worker's", hint="Throw its work away"
             )
         return row
+
+
+def _is_over(instant: Instant) -> tuple[ColumnElement[bool], ...]:
+    """Whether a lease has ended: by this clock, or it was of another."""
+    other = JobRow.lease_clock != instant.clock
+    return (or_(other, JobRow.lease_until < instant.seconds),)
 
 
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:

@@ -282,6 +282,14 @@ class TestLeases:
         assert second.seconds >= first.seconds > 0
 
 
+def test_which_jobs_are_over(jobs):
+    waits, runs, done = ask(jobs), ask(jobs, priority=1), ask(jobs, priority=2)
+    complete(jobs, take(jobs))
+    take(jobs)
+    assert jobs.over([waits.id, runs.id, done.id, 99]) == {done.id, 99}
+    assert jobs.over([]) == set()
+
+
 class TestCancelling:
     def test_what_waits_is_cancelled_at_once(self, jobs):
         job = ask(jobs)

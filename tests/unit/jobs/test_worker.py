@@ -294,6 +294,16 @@ def test_progress_that_makes_no_sense_fails_its_job_and_no_other(working, says):
         assert over(queue, good).state is JobState.COMPLETED
 
 
+def test_what_the_killed_left_of_jobs_that_are_over_is_removed(working, store, tmp_path):
+    store.jobs.submit("other", {}, now=now())
+    left = [tmp_path / "scratch" / name for name in ("job-1", "job-99", "job-x")]
+    for folder in left:
+        (folder / "1").mkdir(parents=True)
+    with working() as queue:
+        over(queue, ask(queue))
+    assert [folder.exists() for folder in left] == [True, False, True]
+
+
 def test_a_mistake_of_ours_fails_the_job_at_once(working):
     with working() as queue:
         job = over(queue, ask(queue, number=None))
