@@ -97,10 +97,16 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     )
 
 
-def nursery_of(settings: Settings, kernels: str) -> Nursery:
-    """Make the place children of a server or a worker come from; nothing is started yet."""
+def nursery_of(settings: Settings, kernels: str, *modules: str) -> Nursery:
+    """Make the place children of a server or a worker come from; nothing is started yet.
+
+    Args:
+        settings: Those of the server.
+        kernels: Folder of compiled ones.
+        modules: What every child begins with besides.
+    """
     return Nursery(
-        preload=[WORKER, PROBE],
+        preload=[WORKER, PROBE, *modules],
         warm=[f"{WORKER}:warm"],
         later=[f"{WORKER}:compile_the_rest"],
         environment={VARIABLE: kernels},

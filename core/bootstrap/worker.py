@@ -16,6 +16,9 @@ from core.services.studies import STUDY, StudyTask
 from core.settings import Settings
 from core.store import open_store
 
+# What a study needs; the libraries among it take seconds to import, once here or in every child.
+SEARCHING = ("core.services.conduct", "optuna", "sklearn.ensemble", "sklearn.inspection")
+
 
 def work(
     stop: threading.Event,
@@ -44,7 +47,7 @@ def work(
     presence = Presence(settings.data_dir / "presence")
     with (
         open_store(settings.database_url, settings.artifacts_dir) as store,
-        nursery_of(settings, kernels) as nursery,
+        nursery_of(settings, kernels, *SEARCHING) as nursery,
     ):
         worker = Worker(
             store.jobs,

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from functools import partial
 from math import isfinite
@@ -169,7 +169,7 @@ class _Study:
         if spec.walk_forward is not None:
             windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
         trials = self._search(train, "search")
-        level = stability(trials.axes, trials.scores, grid=spec.method == "grid")
+        level = self._level(trials)
         others = self._worlds(train)
         self._say("judging the best trial")
         judged = _judge(trials, level, others, spec.seed)
@@ -259,6 +259,14 @@ class _Study:
             keep.clear()
             return run(on_chunk=keep.put)
 
+    def _level(self, trials: _Trials) -> Stability:
+        """Choose a trial by its neighbourhood, or between several objectives by their front."""
+        level = stability(trials.axes, trials.scores, grid=self._spec.method == "grid")
+        if len(self._spec.objectives) == 1:
+            return level
+        reason = "several objectives have no one level"
+        return replace(level, chosen=trials.found.best, ratio=None, edges=(), reason=reason)
+
     def _worlds(self, train: Bars) -> list[float | None]:
         """Search in worlds without edge; give the objective of each winner."""
         if not self._spec.null_worlds:
@@ -267,8 +275,8 @@ class _Study:
         winners: list[float | None] = []
         for number in range(self._spec.null_worlds):
             trials = self._search(worlds.world(number), f"world {number + 1}")
-            level = stability(trials.axes, trials.scores, grid=self._spec.method == "grid")
-            winners.append(None if level.peak is None else float(trials.scores[level.peak]))
+            peak = self._level(trials).peak
+            winners.append(None if peak is None else float(trials.scores[peak]))
         return winners
 
     def _later(
