@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.store import open_store
 
 # What a study needs; the libraries among it take seconds to import, once here or in every child.
-SEARCHING = ("core.services.conduct", "optuna", "sklearn.ensemble", "sklearn.inspection")
+SEARCHING = ("core.services.conduct", "optuna", "sklearn.ensemble")
 
 
 def work(
