@@ -327,6 +327,29 @@ def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
     assert run.counters["expired"] == 1
 
 
+@pytest.mark.parametrize(("code", "expired"), [(LONG, 1), (SHORT, 1), (FLAT, 0)])
+def test_r2_at_the_open_a_row_of_an_earlier_session_has_expired(engine, code, expired):
+    """The last row of a session would act at the first open of the next; only entries count."""
+    options = EngineOptions(sizing="units", size=1, intraday=True)
+
+    run = DRIVERS[engine](
+        Case(of_minutes([REST] * 4, [2, 2]), signals_at(4, {1: code}), options, ZERO)
+    )
+
+    assert run.fills == []
+    assert run.counters["expired"] == expired
+
+
+def test_r3_at_the_close_of_its_own_row_a_size_is_of_the_cash_of_that_moment(engine):
+    """5 of 1,000 at 100 are sold at 120: half of 1,100 is sold short there, not half of 1,000."""
+    rows = [REST, (100.0, 120.0, 100.0, 120.0)]
+    options = {"sizing": "percent_of_equity", "size": 50, "lot_size": 0, "initial_cash": 1000}
+
+    run = DRIVERS[engine](case(rows, LONG, SHORT, fill="close", **options))
+
+    assert [fill.quantity for fill in run.fills] == [5, -5, -550 / 120]
+
+
 def test_r3_a_size_that_is_not_above_zero_is_dropped(engine):
     """50 bought with 1,000 lose 1,500 at the open of 70: there is less than nothing to size by."""
     options = {"sizing": "percent_of_equity", "size": 500, "initial_margin": 0.1, "lot_size": 0}
@@ -397,6 +420,40 @@ def test_r4_fees_of_an_order_of_a_hundred_at_a_hundred(engine, costs, fee):
     assert [fill.fee for fill in run.fills] == [fee, fee]
     assert run.cash == [100_000.0, 100_000.0 - 10_000.0 - fee, 100_000.0 - 2 * fee]
     assert [(trade.pnl, trade.fees) for trade in run.trades] == [(-2 * fee, 2 * fee)]
+
+
+@pytest.mark.parametrize(("side", "fees"), [(LONG, [10, 30]), (SHORT, [30, 10])])
+def test_r4_each_side_of_a_trade_pays_its_own_and_a_short_sale_as_a_sale(engine, side, fees):
+    costs = CostModel(buy_charge_bps=10, sell_charge_bps=30)
+
+    run = DRIVERS[engine](case([REST] * 3, side, FLAT, size=100, costs=costs))
+
+    assert [fill.fee for fill in run.fills] == pytest.approx(fees, rel=1e-14)
+
+
+def test_r4_what_a_sale_is_charged_a_unit_has_a_maximum(engine):
+    """A hundredth a unit: 100 of them are 1, and no more than 0.75 is asked."""
+    costs = CostModel(sell_charge_per_unit=0.01, sell_charge_maximum=0.75)
+
+    run = DRIVERS[engine](case([REST] * 3, LONG, FLAT, size=100, costs=costs))
+
+    assert [fill.fee for fill in run.fills] == [0, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("opens", "levels", "left", "paid"),
+    [
+        (105.0, {"target": points(3)}, 105.0, 0.0),  # a limit, and the open is better
+        (97.0, {"stop": points(2)}, 96.0, 1.0),  # a stop
+    ],
+)
+def test_r4_a_gap_pays_as_the_order_does_that_it_fills(engine, opens, levels, left, paid):
+    rows = [REST, REST, (opens,) * 4]
+    costs = CostModel(slippage_points=1)
+
+    run = DRIVERS[engine](case(rows, LONG, signals=levels, costs=costs))
+
+    assert (run.fills[1].price, run.fills[1].slippage) == (left, paid)
 
 
 def test_r4_limits_and_targets_pay_no_slippage(engine):

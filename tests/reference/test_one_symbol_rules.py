@@ -132,6 +132,58 @@ def test_r9_without_margin_capital_is_not_modelled(engine):
     assert run.equity[-1] == 100 - 200 + 500
 
 
+# R5 triggers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("touch", "bought"), [(True, [99]), (False, [])])
+def test_r5_a_limit_that_is_touched_inside_the_bar_fills_where_that_is_enough(
+    engine, touch, bought
+):
+    bars = day_of(100, (100, 101, 99, 100))
+
+    run = engine(bars, wants(LONG, HOLD, entry=[99, NONE]), units(fill_on_touch=touch), ZERO)
+
+    assert [f.price for f in run.fills] == bought
+
+
+@pytest.mark.parametrize(
+    ("side", "row", "level"),
+    [(LONG, (100, 101, 99, 100), 101), (SHORT, (100, 101, 99, 100), 99)],
+)
+def test_r5_a_stop_entry_fills_where_it_is_touched(engine, side, row, level):
+    signals = wants(side, HOLD, entry=[level, NONE], entry_kind="stop")
+
+    run = engine(day_of(100, row), signals, units(), ZERO)
+
+    assert [f.price for f in run.fills] == [level]
+
+
+def test_r5_a_stop_entry_at_its_open_is_one_at_the_open(engine):
+    """So the low of 97 came after it, and nothing about the stop at 98 is unclear."""
+    signals = wants(LONG, HOLD, entry=[100, NONE], entry_kind="stop", stop=points(2))
+
+    run = engine(day_of(100, (100, 101, 97, 100)), signals, units(), ZERO)
+
+    assert [f.price for f in run.fills] == [100, 98]
+    assert counted(run) == {}
+
+
+@pytest.mark.parametrize("low", [98, 99])
+def test_r5_a_target_that_is_only_touched_is_not_there(engine, low):
+    """Neither beside a stop at 98 that is hit, nor beside one that trails: at 104 - 20."""
+    levels = {"stop": points(2)} if low == 98 else {"trail": points(20)}
+
+    run = engine(
+        day_of(100, 100, (100, 104, low, 103)),
+        wants(LONG, HOLD, HOLD, target=points(4), **levels),
+        units(),
+        ZERO,
+    )
+
+    assert [f.price for f in run.fills][1:] == ([98] if low == 98 else [])
+    assert counted(run) == {}
+
+
 # R6 by closes ----------------------------------------------------------------------------------
 
 

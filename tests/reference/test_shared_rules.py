@@ -1070,6 +1070,43 @@ def test_r3_weights_are_shares_of_the_equity_of_their_row(engine):
     assert deals(run) == [(1, 0, 5, 110, Reason.ENTRY), (1, 1, 6, 40, Reason.ENTRY)]
 
 
+def test_r3_weights_reckon_with_the_multiplier(engine):
+    """Half of 1,000 at 100 and 2 a point: 2.5 units, in lots of one 2."""
+    run = engine(
+        [days(100, 110)],
+        weigh([0.5], [NONE]),
+        EngineOptions(initial_cash=1_000, multiplier=2),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [2]
+
+
+@pytest.mark.parametrize(("ref", "quantity"), [("decision", 5), ("fill", 6)])
+def test_r3_weights_are_sized_at_the_decision_or_at_the_fill(engine, ref, quantity):
+    """Half of 1,000: 500 at the close of 100, or at the open of 80."""
+    run = engine(
+        [days(100, (80, 100, 80, 100))],
+        weigh([0.5], [NONE]),
+        EngineOptions(initial_cash=1_000, size_ref=ref),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [quantity]
+
+
+def test_r2_weights_wait_for_delay(engine):
+    """Half of the 1,000 of row 0 at its close of 100, filled two opens later."""
+    run = engine(
+        [days(100, 110, 120)],
+        weigh([0.5], [NONE], [NONE]),
+        EngineOptions(initial_cash=1_000, delay=1),
+        ZERO,
+    )
+
+    assert deals(run) == [(2, 0, 5, 120, Reason.ENTRY)]
+
+
 def test_reductions_come_before_increases(engine):
     """Row 1: E 1,000. 20 % of it at 100 is 2, 80 % at 50 is 16, paid for by what was sold."""
     run = engine(
@@ -1357,6 +1394,20 @@ def test_r4_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
     assert run.fills[0].price == 110  # bar 19 has nineteen sessions before it
     assert run.fills[1].price == pytest.approx(at_20, rel=1e-12)
     assert run.fills[2].price > 110
+
+
+def test_r4_impact_does_not_know_the_volume_of_its_own_session(engine):
+    """As above: 400 a session in the twenty before, whatever trades in the last one."""
+    prices = []
+    for volume in (400.0, 90_000.0):
+        bars = days(*[100.0, 110.0] * 10, 100.0, volume=[400.0] * 20 + [volume])
+        run = engine([bars], [wants(*[HOLD] * 19, LONG, HOLD)], units(4), CostModel(impact=0.5))
+        prices.append(run.fills[0].price)
+
+    up, down = 0.1, -1 / 11
+    mean = (10 * up + 9 * down) / 19
+    sigma = math.sqrt((10 * (up - mean) ** 2 + 9 * (down - mean) ** 2) / 19)
+    assert prices == pytest.approx([100 + 100 * 0.5 * sigma / 20 * 2] * 2, rel=1e-12)
 
 
 def test_r9_impact_is_not_part_of_the_cash_check(engine):
