@@ -230,6 +230,28 @@ def test_r7_a_trailing_stop_by_closes_follows_closes(engine):
     assert deals(run)[1:] == [(4, -1, 98, Reason.TRAIL)]
 
 
+def test_r7_a_stop_that_is_nearer_is_not_loosened_by_the_trail(engine):
+    """Stop 99 and a trail of 5: the best price of 102 would give 97. Trailing has moved nothing."""
+    bars = day_of(100, 100, (100, 102, 99.5, 101), (101, 101, 98.5, 100))
+    signals = wants(LONG, HOLD, HOLD, HOLD, stop=points(1), trail=points(5))
+
+    run = engine(bars, signals, units(), ZERO)
+
+    assert deals(run)[1:] == [(3, -1, 99, Reason.STOP)]
+    assert counted(run) == {}
+
+
+@pytest.mark.parametrize(("low", "unclear"), [(102, 1), (102.5, 0)])
+def test_r7_a_low_at_the_new_level_is_unclear(engine, low, unclear):
+    """The best price of 104 moves the stop to 102, and nobody knows whether the low came later."""
+    bars = day_of(100, 100, (103, 104, low, 103))
+
+    run = engine(bars, wants(LONG, HOLD, HOLD, trail=points(2)), units(), ZERO)
+
+    assert len(run.fills) == 1
+    assert run.counters["ambiguous_bars"] == unclear
+
+
 # R20 time to live ------------------------------------------------------------------------------
 
 FALLING = ((100, 100, 96, 97), (97, 98, 96, 97), (97, 97, 94, 95), 95)
@@ -261,6 +283,26 @@ def test_r20_it_does_not_outlive_its_session(engine):
     run = engine(day_of(100, *FALLING, sessions=[2, 3]), signals, units(intraday=True), ZERO)
 
     assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+def test_r20_with_the_last_bar_of_its_session_it_has_expired(engine):
+    """Though nothing comes after it, and time was left."""
+    signals = wants(LONG, *[HOLD] * 4, entry=[90, NONE, NONE, NONE, NONE], ttl=9)
+
+    run = engine(day_of(100, *FALLING), signals, units(intraday=True), ZERO)
+
+    assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+def test_r20_at_the_close_a_newer_row_cancels_it_too(engine):
+    """Bought at the close of 97; the limit at 90 is gone by then."""
+    signals = wants(LONG, LONG, *[HOLD] * 3, entry=[90, NONE, NONE, NONE, NONE], ttl=9)
+
+    run = engine(day_of(100, *FALLING), signals, units(fill="close"), ZERO)
+
+    assert deals(run) == [(1, 1, 97, Reason.ENTRY)]
     assert counted(run) == {"expired": 1}
 
 
@@ -336,6 +378,51 @@ def test_r14_limits_on_entries_close_nothing_and_count_what_is_realised(engine, 
     assert counted(run) == {"limited": 1}
 
 
+@pytest.mark.parametrize(
+    ("limit", "last", "limited"),
+    [
+        ({"daily_loss": 50}, 95, 1),  # at the limit
+        ({"daily_loss": 51}, 95, 0),
+        ({"daily_target": 50}, 105, 1),
+        ({"daily_target": 5, "daily_unit": "points"}, 105, 1),
+    ],
+)
+def test_r14_what_is_realised_refuses_until_the_next_session(engine, limit, last, limited):
+    """10 units bought at 100 are sold at bar 2; the row after it is refused, a new day's is not."""
+    bars = day_of(100, 100, *[last] * 5, sessions=[5, 2])
+    signals = wants(LONG, FLAT, LONG, FLAT, HOLD, LONG, HOLD)
+
+    run = engine(bars, signals, units(10, daily_action="entries", **limit), ZERO)
+
+    entries = [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY]
+    assert entries == ([1, 6] if limited else [1, 3, 6])
+    assert counted(run) == ({"limited": 1} if limited else {})
+
+
+@pytest.mark.parametrize(
+    "limit", [{"daily_target": 30}, {"daily_target": 3, "daily_unit": "points"}]
+)
+def test_r14_a_short_position_reaches_its_target_as_prices_fall(engine, limit):
+    bars = day_of(100, (100, 100, 97, 97), 98, 98)
+
+    run = engine(bars, wants(SHORT, HOLD, HOLD, HOLD), units(10, **limit), ZERO)
+
+    assert deals(run)[1:] == [(2, 10, 98, Reason.DAILY_TARGET)]
+
+
+def test_r14_a_limit_that_was_reached_is_of_that_session_alone(engine):
+    """Bought again in the next session, and held although every row speaks."""
+    bars = day_of(100, (100, 104, 100, 104), 104, 104, 104, 104, sessions=[3, 3])
+
+    run = engine(bars, wants(*[LONG] * 6), units(daily_target=3), ZERO)
+
+    assert [(bar, reason) for bar, *_, reason in deals(run)] == [
+        (1, Reason.ENTRY),
+        (2, Reason.DAILY_TARGET),
+        (3, Reason.ENTRY),
+    ]
+
+
 def test_r14_points_are_counted_whatever_the_size(engine):
     """10 units and 3 points are 30 of money, and no limit of 5 points."""
     bars = day_of(100, 100, 103, 103, 103)
@@ -381,6 +468,27 @@ def test_r14_a_cooldown_follows_losses(engine, losses, last, opened):
     run = engine(bars, signals, units(cooldown_bars=2, cooldown_losses=losses), ZERO)
 
     assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == opened
+
+
+def test_r14_a_gain_ends_a_row_of_losses(engine):
+    """Lost at bar 2, gained at bar 4, lost at bar 6: never two in a row, so bar 7 opens."""
+    bars = day_of(100, 100, 99, 99, 100, 100, 99, 99)
+    signals = wants(LONG, FLAT, LONG, FLAT, LONG, FLAT, LONG, HOLD)
+
+    run = engine(bars, signals, units(cooldown_bars=1, cooldown_losses=2), ZERO)
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3, 5, 7]
+
+
+def test_r14_after_a_cooldown_losses_are_counted_anew(engine):
+    """Two losses, at bars 2 and 4, refuse bar 5; the one at bar 7 is the first of another row."""
+    bars = day_of(*range(100, 90, -1))
+    signals = wants(LONG, FLAT, LONG, FLAT, LONG, LONG, FLAT, LONG, HOLD, HOLD)
+
+    run = engine(bars, signals, units(cooldown_bars=1, cooldown_losses=2), ZERO)
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3, 6, 8]
+    assert counted(run) == {"limited": 1}
 
 
 def test_r14_a_reversal_out_of_a_loss_waits_for_the_cooldown(engine):
