@@ -202,6 +202,7 @@ def rules_of(mutants: Mutants) -> dict[str, int]:
 def prepare() -> None:
     """Load once what every run would load: nothing of ours, which is read from the copy."""
     os.environ |= {"NUMBA_DISABLE_JIT": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    os.environ["COLUMNS"] = "1000"  # else the error is cut off behind a long name
     sys.dont_write_bytecode = False  # of the copy, whatever the shell says of the tree
     os.environ.setdefault("WORKBENCH_SHARED", str(ROOT.parent / "shared"))
     for name in ("hypothesis", "numba", "polars", "pydantic"):

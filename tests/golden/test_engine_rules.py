@@ -327,14 +327,14 @@ def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
     assert run.counters["expired"] == 1
 
 
+@pytest.mark.parametrize("rule", [{}, {"max_trades_per_day": 9}], ids=["plain", "limits"])
 @pytest.mark.parametrize(("code", "expired"), [(LONG, 1), (SHORT, 1), (FLAT, 0)])
-def test_r2_at_the_open_a_row_of_an_earlier_session_has_expired(engine, code, expired):
+def test_r2_at_the_open_a_row_of_an_earlier_session_has_expired(engine, code, expired, rule):
     """The last row of a session would act at the first open of the next; only entries count."""
-    options = EngineOptions(sizing="units", size=1, intraday=True)
+    options = EngineOptions(sizing="units", size=1, intraday=True, **rule)
+    bars = of_minutes([REST] * 4, [2, 2])
 
-    run = DRIVERS[engine](
-        Case(of_minutes([REST] * 4, [2, 2]), signals_at(4, {1: code}), options, ZERO)
-    )
+    run = DRIVERS[engine](Case(bars, signals_at(4, {1: code}), options, ZERO))
 
     assert run.fills == []
     assert run.counters["expired"] == expired
