@@ -842,8 +842,11 @@ def test_r20_nothing_is_opened_at_the_close_of_a_bar_that_stopped_out(engine):
     assert run.counters["blocked"] == 1
 
 
-def test_r20_an_entry_on_the_side_that_is_held_is_ignored(engine):
-    run = DRIVERS[engine](case([REST, REST, REST, (105.0,) * 4], LONG, LONG, LONG))
+@pytest.mark.parametrize("levels", [{}, {"trail": points(50)}], ids=["calm", "trailing"])
+def test_r20_an_entry_on_the_side_that_is_held_is_ignored(engine, levels):
+    rows = [REST, REST, REST, (105.0,) * 4]
+
+    run = DRIVERS[engine](case(rows, LONG, LONG, LONG, signals=levels))
 
     assert [(fill.bar, fill.quantity) for fill in run.fills] == [(1, 1)]
     assert [trade.entry_price for trade in run.trades] == [100]

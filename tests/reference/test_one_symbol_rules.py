@@ -296,11 +296,12 @@ def test_r20_with_the_last_bar_of_its_session_it_has_expired(engine):
     assert counted(run) == {"expired": 1}
 
 
-def test_r20_at_the_close_a_newer_row_cancels_it_too(engine):
-    """Bought at the close of 97; the limit at 90 is gone by then."""
-    signals = wants(LONG, LONG, *[HOLD] * 3, entry=[90, NONE, NONE, NONE, NONE], ttl=9)
+@pytest.mark.parametrize("more", [0, 3])
+def test_r20_at_the_close_a_newer_row_cancels_it_too(engine, more):
+    """Bought at the close of 97; the limit at 90 is gone by then, whether bars follow or not."""
+    signals = wants(LONG, LONG, *[HOLD] * more, entry=[90, *[NONE] * (1 + more)], ttl=9)
 
-    run = engine(day_of(100, *FALLING), signals, units(fill="close"), ZERO)
+    run = engine(day_of(100, *FALLING[: 1 + more]), signals, units(fill="close"), ZERO)
 
     assert deals(run) == [(1, 1, 97, Reason.ENTRY)]
     assert counted(run) == {"expired": 1}

@@ -1976,16 +1976,17 @@ def test_r15_the_fraction_of_a_lot_is_paid_at_the_open_itself(engine):
 
 
 def test_r15_the_noise_of_a_ratio_is_no_fraction_of_a_lot(engine):
-    """11 for 10: 10 · 1.1 is a little more than 11 in binary."""
+    """50 · 1.1 is a little more than 55 in binary."""
     run = engine(
         [days(110, 110, 100, split=[1, 1, 1.1])],
         [wants(LONG, HOLD, HOLD)],
-        units(10, **RAW),
+        units(50, **RAW),
         ZERO,
     )
 
+    assert 50 * 1.1 > 55
     assert len(run.fills) == 1
-    assert run.quantity[-1] == [11]
+    assert run.quantity[-1] == [55]
 
 
 @pytest.mark.parametrize(
