@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,9 +126,14 @@ def run(tree: Path, arguments: Iterable[str], *more: str) -> tuple[int, str]:
                 signal.alarm(LONGEST)
                 # Numbers of numpy warn where those of a kernel do not.
                 calm = ("-W", "ignore::RuntimeWarning", "-p", "no:cacheprovider")
-                status = int(pytest.main([*TERSE, *calm, *more, *arguments]))
-                sys.stdout.flush()
+                # The folder pytest would take is shared with whoever else runs it now.
+                own = f"--basetemp={tree.parent / 'scratch'}"
+                status = int(pytest.main([*TERSE, *calm, own, *more, *arguments]))
+            except BaseException:  # noqa: BLE001 - said, and then the process ends
+                traceback.print_exc()
             finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(status)
         _, ended = os.waitpid(child, 0)
         said.seek(0)
