@@ -194,7 +194,7 @@ def main(asked: Sequence[str]) -> int:
                 print(stale)
                 return 2
             survived += killer is None
-            print(f"{mutant.rule:<6} {mutant.breaks:<64} {killer or 'SURVIVED'}", flush=True)
+            print(f"{mutant.rule:<8} {mutant.breaks:<72} {killer or 'SURVIVED'}", flush=True)
     spent = time.monotonic() - begun
     print(f"{len(chosen)} mutants, {survived} survived, {spent / 60:.1f} minutes")
     return 1 if survived else 0
