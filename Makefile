@@ -36,6 +36,10 @@ test: setup browser check ## every check and every test, browser included
 	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e" --ignore=tests/architecture
 	@$(PYTHON) -m pytest -q -m e2e
 
+.PHONY: mutants
+mutants: setup ## break every rule of the engine on purpose: does a test notice? Minutes
+	@$(PYTHON) tools/mutate_rules.py
+
 .PHONY: bench
 bench: setup ## measure: engine, import, lake, page, REST, command line
 	@$(PYTHON) -m benchmarks.run

@@ -1,10 +1,18 @@
-"""Every numbered rule of the engine has worked examples, which carry its number in their names."""
+"""Every numbered rule of the engine has worked examples, which carry its number in their names.
+
+That these examples fail when the rule is broken is what `make mutants` shows; here, that its list
+of breakages fits the page and the code.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 from pathlib import Path
+
+import pytest
+
+from tools.mutate_rules import Mutant, read_list, rule_tests, rules_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKED = (
@@ -13,6 +21,7 @@ WORKED = (
     "tests/reference/test_one_symbol_rules.py",
     "tests/reference/test_shared_rules.py",
 )
+MUTANTS = read_list()
 
 
 def rules() -> set[str]:
@@ -37,3 +46,34 @@ def test_every_rule_of_the_page_has_a_worked_example():
 
 def test_no_worked_example_claims_a_rule_that_is_not_on_the_page():
     assert {rule: tests for rule, tests in worked_examples().items() if rule not in rules()} == {}
+
+
+def test_every_rule_of_the_page_is_broken_on_purpose_in_more_than_one_way():
+    counted = rules_of(MUTANTS)
+
+    assert {rule for rule in rules() if counted[rule] < 2} == set()
+
+
+def test_no_breakage_is_of_a_rule_that_nobody_tests():
+    assert set(rules_of(MUTANTS)) - set(MUTANTS.groups) - set(rule_tests()) == set()
+
+
+@pytest.mark.parametrize("file", sorted({each.file for each in MUTANTS.all}))
+def test_what_is_broken_stands_in_the_code_once(file):
+    text = (ROOT / file).read_text("utf-8")
+
+    for mutant in MUTANTS.all:
+        if mutant.file == file:
+            assert mutant.applied(text) != text
+
+
+@pytest.mark.parametrize(
+    "old",
+    ["a = 2", "a = 1", "b = 1"],
+    ids=["gone", "there twice", "nothing changes"],
+)
+def test_a_breakage_that_no_longer_fits_is_refused(old):
+    mutant = Mutant("R1", "some.py", "wrong number", old, "b = 1")
+
+    with pytest.raises(ValueError, match=r"R1 \(wrong number\): found [012] times in some.py"):
+        mutant.applied("a = 1\na = 1\nb = 1\n")

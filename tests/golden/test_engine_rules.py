@@ -327,6 +327,29 @@ def test_r2_at_the_close_a_row_of_an_earlier_session_has_expired(engine):
     assert run.counters["expired"] == 1
 
 
+@pytest.mark.parametrize("rule", [{}, {"max_trades_per_day": 9}], ids=["plain", "limits"])
+@pytest.mark.parametrize(("code", "expired"), [(LONG, 1), (SHORT, 1), (FLAT, 0)])
+def test_r2_at_the_open_a_row_of_an_earlier_session_has_expired(engine, code, expired, rule):
+    """The last row of a session would act at the first open of the next; only entries count."""
+    options = EngineOptions(sizing="units", size=1, intraday=True, **rule)
+    bars = of_minutes([REST] * 4, [2, 2])
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {1: code}), options, ZERO))
+
+    assert run.fills == []
+    assert run.counters["expired"] == expired
+
+
+def test_r3_at_the_close_of_its_own_row_a_size_is_of_the_cash_of_that_moment(engine):
+    """5 of 1,000 at 100 are sold at 120: half of 1,100 is sold short there, not half of 1,000."""
+    rows = [REST, (100.0, 120.0, 100.0, 120.0)]
+    options = {"sizing": "percent_of_equity", "size": 50, "lot_size": 0, "initial_cash": 1000}
+
+    run = DRIVERS[engine](case(rows, LONG, SHORT, fill="close", **options))
+
+    assert [fill.quantity for fill in run.fills] == [5, -5, -550 / 120]
+
+
 def test_r3_a_size_that_is_not_above_zero_is_dropped(engine):
     """50 bought with 1,000 lose 1,500 at the open of 70: there is less than nothing to size by."""
     options = {"sizing": "percent_of_equity", "size": 500, "initial_margin": 0.1, "lot_size": 0}
@@ -397,6 +420,40 @@ def test_r4_fees_of_an_order_of_a_hundred_at_a_hundred(engine, costs, fee):
     assert [fill.fee for fill in run.fills] == [fee, fee]
     assert run.cash == [100_000.0, 100_000.0 - 10_000.0 - fee, 100_000.0 - 2 * fee]
     assert [(trade.pnl, trade.fees) for trade in run.trades] == [(-2 * fee, 2 * fee)]
+
+
+@pytest.mark.parametrize(("side", "fees"), [(LONG, [10, 30]), (SHORT, [30, 10])])
+def test_r4_each_side_of_a_trade_pays_its_own_and_a_short_sale_as_a_sale(engine, side, fees):
+    costs = CostModel(buy_charge_bps=10, sell_charge_bps=30)
+
+    run = DRIVERS[engine](case([REST] * 3, side, FLAT, size=100, costs=costs))
+
+    assert [fill.fee for fill in run.fills] == pytest.approx(fees, rel=1e-14)
+
+
+def test_r4_what_a_sale_is_charged_a_unit_has_a_maximum(engine):
+    """A hundredth a unit: 100 of them are 1, and no more than 0.75 is asked."""
+    costs = CostModel(sell_charge_per_unit=0.01, sell_charge_maximum=0.75)
+
+    run = DRIVERS[engine](case([REST] * 3, LONG, FLAT, size=100, costs=costs))
+
+    assert [fill.fee for fill in run.fills] == [0, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("opens", "levels", "left", "paid"),
+    [
+        (105.0, {"target": points(3)}, 105.0, 0.0),  # a limit, and the open is better
+        (97.0, {"stop": points(2)}, 96.0, 1.0),  # a stop
+    ],
+)
+def test_r4_a_gap_pays_as_the_order_does_that_it_fills(engine, opens, levels, left, paid):
+    rows = [REST, REST, (opens,) * 4]
+    costs = CostModel(slippage_points=1)
+
+    run = DRIVERS[engine](case(rows, LONG, signals=levels, costs=costs))
+
+    assert (run.fills[1].price, run.fills[1].slippage) == (left, paid)
 
 
 def test_r4_limits_and_targets_pay_no_slippage(engine):
@@ -495,6 +552,13 @@ def test_r7_a_first_stop_set_by_the_trail_is_still_a_stop(engine):
             990 / 102,
             "scaled_cash",
         ),
+        # Tax is due on fixed fees and on those of a unit: 10 and 1 are 15 and 1.5.
+        (
+            {"size": 20, "lot_size": 0},
+            CostModel(fixed=10, per_unit=1, commission_tax=0.5),
+            985 / 101.5,
+            "scaled_cash",
+        ),
         # Where the minimum binds, what it leaves is spent: 950 of 1000.
         ({"size": 20, "lot_size": 0}, CostModel(bps=1, minimum=50), 9.5, "scaled_cash"),
     ],
@@ -568,6 +632,19 @@ def test_r12_what_is_left_is_after_the_costs_of_the_ruin(engine):
     assert run.max_drawdown == left / 1000 - 1
 
 
+def test_r12_after_ruin_nothing_is_asked_for(engine):
+    """Without margin anybody could buy again, and the price comes back."""
+    rows = [REST, (100, 100, 80, 89), REST, REST]
+    options = {"size": 100, "initial_cash": 1000, "initial_margin": 0}
+
+    run = DRIVERS[engine](case(rows, LONG, LONG, LONG, LONG, **options))
+
+    assert reasons(run) == [(1, Reason.ENTRY), (1, Reason.RUIN)]
+    assert run.equity == [1000, -100, -100, -100]
+    assert run.held == [False, True, False, False]
+    assert run.counters["entries"] == 1
+
+
 # R13 session -----------------------------------------------------------------------------------
 
 
@@ -617,6 +694,18 @@ def test_r13_square_off_comes_before_what_the_row_says(engine, fill, code):
 
     assert reasons(run)[1:] == [(2, Reason.SQUARE_OFF)]
     assert run.counters["blocked"] == (code == SHORT)
+
+
+@pytest.mark.parametrize(("fill", "left"), [("next_open", 100), ("close", 105)])
+def test_r13_square_off_is_at_the_open_or_at_the_close_of_its_bar(engine, fill, left):
+    bars = of_minutes([REST, REST, (100.0, 105.0, 100.0, 105.0), (105.0,) * 4], [4])
+    options = EngineOptions(
+        sizing="units", size=1, fill=fill, intraday=True, square_off=time(10, 0)
+    )
+
+    run = DRIVERS[engine](Case(bars, signals_at(4, {0: LONG}), options, ZERO))
+
+    assert [(f.bar, f.price, f.reason) for f in run.fills][1:] == [(2, left, Reason.SQUARE_OFF)]
 
 
 @pytest.mark.parametrize("fill", ["next_open", "close"])
@@ -753,6 +842,17 @@ def test_r20_nothing_is_opened_at_the_close_of_a_bar_that_stopped_out(engine):
     assert run.counters["blocked"] == 1
 
 
+@pytest.mark.parametrize("levels", [{}, {"trail": points(50)}], ids=["calm", "trailing"])
+def test_r20_an_entry_on_the_side_that_is_held_is_ignored(engine, levels):
+    rows = [REST, REST, REST, (105.0,) * 4]
+
+    run = DRIVERS[engine](case(rows, LONG, LONG, LONG, signals=levels))
+
+    assert [(fill.bar, fill.quantity) for fill in run.fills] == [(1, 1)]
+    assert [trade.entry_price for trade in run.trades] == [100]
+    assert run.equity[-1] == 100_005
+
+
 def test_max_bars_counts_the_entry_bar(engine):
     run = DRIVERS[engine](case([REST] * 5, LONG, signals={"max_bars": 2}))
 
@@ -808,6 +908,23 @@ def test_r22_a_refused_row_is_counted_once_and_for_the_first_reason(engine, done
     assert len(run.fills) == (2 if counter else 3)
 
 
+@pytest.mark.parametrize(
+    ("rule", "counter"),
+    [({"allow_short": False}, "rejected"), ({"no_entry_after": time(10)}, "blocked")],
+)
+def test_r22_a_refused_order_rests_no_longer_though_a_position_is_in_its_way(engine, rule, counter):
+    """The sell limit of row 1 could rest for nine bars behind the long position."""
+    signals = signals_at(
+        5, {0: LONG, 1: SHORT}, entry_price=np.array([np.nan, 105, *[np.nan] * 3]), ttl=9
+    )
+    options = EngineOptions(sizing="units", size=1, **rule)
+
+    run = DRIVERS[engine](Case(of_minutes([REST] * 5, [5]), signals, options, ZERO))
+
+    assert reasons(run) == [(1, Reason.ENTRY)]
+    assert {name: n for name, n in run.counters.items() if n} == {"entries": 1, counter: 1}
+
+
 # R23 order of arithmetic -----------------------------------------------------------------------
 
 
@@ -841,6 +958,30 @@ def test_r23_arithmetic_is_done_in_the_written_order(engine):
     assert pnl != (sell - buy) * quantity * multiplier - (fee(buy) + fee(sell))
 
 
+def test_r23_products_are_taken_from_left_to_right(engine):
+    """Quantity times price first: 3 · 17.9 · 0.7 has another last bit than 3 · (17.9 · 0.7)."""
+    value, given = 3.0 * 17.9 * 0.7, 146.17
+    costs = CostModel(bps=7)
+
+    run = DRIVERS[engine](
+        case([(17.9,) * 4] * 2, LONG, size=3, multiplier=0.7, initial_cash=given, costs=costs)
+    )
+
+    assert [fill.fee for fill in run.fills] == [7 / 10000 * value]
+    assert run.cash[-1] == given - value - 7 / 10000 * value
+    assert 7 / 10000 * value != 7 / 10000 * (3.0 * (17.9 * 0.7))
+    assert given - value != given - 3.0 * (17.9 * 0.7)
+
+
+def test_r23_slippage_and_spread_are_added_before_they_are_divided(engine):
+    costs = CostModel(slippage_bps=0.2, half_spread_bps=22.0)
+
+    run = DRIVERS[engine](case([(100.0,) * 4] * 2, LONG, initial_cash=1e6, costs=costs))
+
+    assert [fill.price for fill in run.fills] == [100.0 * (1 + (0.2 + 22.0) / 10000)]
+    assert run.fills[0].price != 100.0 * (1 + (0.2 / 10000 + 22.0 / 10000))
+
+
 # Per trade -------------------------------------------------------------------------------------
 
 
@@ -865,6 +1006,14 @@ def test_excursions_count_what_is_certain_of_the_entry_bar(engine, signals, clos
     sold = 200 - entry
     assert short.entry_price == sold
     assert (short.mae, short.mfe) == ((worst - entry) / sold, (best - entry) / sold)
+
+
+def test_excursions_go_over_all_bars_between(engine):
+    rows = [REST, REST, (100, 103, 99, 100), (100, 104, 97, 100), (100, 102, 98, 100), REST]
+
+    (trade,) = DRIVERS[engine](case(rows, LONG, HOLD, HOLD, HOLD, FLAT)).trades
+
+    assert (trade.mae, trade.mfe) == (-0.03, 0.04)
 
 
 def test_in_the_exit_bar_only_the_exit_price_counts(engine):

@@ -20,7 +20,7 @@ from core.engine.lanes import Batch, LaneRows, run_lane, scratch_for, track_of
 from core.engine.measures import SLOTS, measure_run
 from core.engine.simulate import simulate
 from core.engine.sizes import PLAIN
-from tests.factories import Case, random_bars, random_case
+from tests.factories import Case, make_bars, random_bars, random_case
 
 # Lengths around the eight rows of a word and the 256 of a block, and beyond both.
 COUNTS = (1, 2, 7, 8, 9, 17, 120, 255, 256, 257, 700)
@@ -164,3 +164,15 @@ def test_long_runs_have_the_bits_too():
         expected = measure_run(simulate(bars, case.signals, options, case.costs))
         assert was_quick
         assert rows.metrics[0].tobytes() == expected.row.tobytes()
+
+
+def test_a_lane_with_nothing_left_is_left_to_the_general_way():
+    """A hundred units on 1,000: ten points down is exactly nothing, which is ruin."""
+    bars = make_bars(np.array([100.0, 100.0, 90.0, 100.0]))
+    signals = Signals(codes=np.array([1, 2, 2, 2], dtype=np.int8))
+    options = EngineOptions(sizing="units", size=100, initial_cash=1000, initial_margin=0.1)
+
+    was_quick, rows = quick(Case(bars, signals, options, CostModel()))
+
+    assert not was_quick
+    assert rows.ruined[0]

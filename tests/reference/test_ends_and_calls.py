@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.domain.costs import CostModel
 from core.domain.options import EngineOptions
 from core.domain.signals import Code, Signals, Weights, pct, points
 from core.domain.simulation import Reason
@@ -73,10 +74,50 @@ def test_r12_the_first_peak_is_the_initial_cash(engine):
     assert deals(run)[1:] == [(3, 0, -10, 95, DRAWDOWN)]
 
 
+def test_r12_the_first_close_is_no_peak_where_costs_came_before_it(engine):
+    """Bought at 105 at a close of 100: 950 are left, and 900 are a tenth below 1,000."""
+    costs = CostModel(slippage_points=5)
+
+    run = engine(
+        [days(100, 95, 95)],
+        [wants(LONG, HOLD, HOLD)],
+        tenth(fill="close", initial_margin=0.5),
+        costs,
+    )
+
+    assert list(run.equity)[:2] == [950, 900]
+    assert [Reason(f.reason) for f in run.fills] == [ENTRY, DRAWDOWN]
+
+
+def test_r12_the_end_of_a_run_comes_before_a_day_limit(engine):
+    """Both are reached at the close of 90."""
+    bars = days(100, 100, (100, 100, 90, 90), 90, on=[0] * 4, minute=[570, 585, 600, 615])
+
+    run = engine([bars], [wants(LONG, *[HOLD] * 3)], tenth(daily_loss=50), ZERO)
+
+    assert deals(run)[1:] == [(3, 0, -10, 90, DRAWDOWN)]
+
+
 def test_r12_only_closes_count_for_a_drawdown(engine):
     bars = days(100, 100, (100, 100, 10, 100), 100)
 
     assert not engine([bars], [wants(LONG, *[HOLD] * 3)], tenth(), ZERO).stopped
+
+
+def test_r12_the_margin_cut_comes_before_what_is_left_over(engine):
+    """A stop leaves 20 of 30. E = 380 < 0.5 · 800 calls for 1 of them, of the 10 that may trade."""
+    bars = days(100, 100, (100, 100, 40, 40), 100, volume=[1, 300, 100, 100])
+    sizes = units(
+        30, initial_cash=1600, initial_margin=0.5, maintenance_margin=0.5, max_participation=0.1
+    )
+
+    run = engine([bars], [wants(LONG, *[HOLD] * 3, stop=points(2))], sizes, ZERO)
+
+    assert deals(run)[1:] == [
+        (2, 0, -10, 98, Reason.STOP),
+        (3, 0, -1, 100, MARGIN),
+        (3, 0, -9, 100, Reason.STOP),
+    ]
 
 
 def test_r12_a_limit_that_is_reached_while_flat_ends_the_run_at_once(engine):

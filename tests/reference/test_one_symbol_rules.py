@@ -132,6 +132,58 @@ def test_r9_without_margin_capital_is_not_modelled(engine):
     assert run.equity[-1] == 100 - 200 + 500
 
 
+# R5 triggers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("touch", "bought"), [(True, [99]), (False, [])])
+def test_r5_a_limit_that_is_touched_inside_the_bar_fills_where_that_is_enough(
+    engine, touch, bought
+):
+    bars = day_of(100, (100, 101, 99, 100))
+
+    run = engine(bars, wants(LONG, HOLD, entry=[99, NONE]), units(fill_on_touch=touch), ZERO)
+
+    assert [f.price for f in run.fills] == bought
+
+
+@pytest.mark.parametrize(
+    ("side", "row", "level"),
+    [(LONG, (100, 101, 99, 100), 101), (SHORT, (100, 101, 99, 100), 99)],
+)
+def test_r5_a_stop_entry_fills_where_it_is_touched(engine, side, row, level):
+    signals = wants(side, HOLD, entry=[level, NONE], entry_kind="stop")
+
+    run = engine(day_of(100, row), signals, units(), ZERO)
+
+    assert [f.price for f in run.fills] == [level]
+
+
+def test_r5_a_stop_entry_at_its_open_is_one_at_the_open(engine):
+    """So the low of 97 came after it, and nothing about the stop at 98 is unclear."""
+    signals = wants(LONG, HOLD, entry=[100, NONE], entry_kind="stop", stop=points(2))
+
+    run = engine(day_of(100, (100, 101, 97, 100)), signals, units(), ZERO)
+
+    assert [f.price for f in run.fills] == [100, 98]
+    assert counted(run) == {}
+
+
+@pytest.mark.parametrize("low", [98, 99])
+def test_r5_a_target_that_is_only_touched_is_not_there(engine, low):
+    """Neither beside a stop at 98 that is hit, nor beside one that trails: at 104 - 20."""
+    levels = {"stop": points(2)} if low == 98 else {"trail": points(20)}
+
+    run = engine(
+        day_of(100, 100, (100, 104, low, 103)),
+        wants(LONG, HOLD, HOLD, target=points(4), **levels),
+        units(),
+        ZERO,
+    )
+
+    assert [f.price for f in run.fills][1:] == ([98] if low == 98 else [])
+    assert counted(run) == {}
+
+
 # R6 by closes ----------------------------------------------------------------------------------
 
 
@@ -178,6 +230,28 @@ def test_r7_a_trailing_stop_by_closes_follows_closes(engine):
     assert deals(run)[1:] == [(4, -1, 98, Reason.TRAIL)]
 
 
+def test_r7_a_stop_that_is_nearer_is_not_loosened_by_the_trail(engine):
+    """Stop 99 and a trail of 5: the best price of 102 would give 97. Trailing has moved nothing."""
+    bars = day_of(100, 100, (100, 102, 99.5, 101), (101, 101, 98.5, 100))
+    signals = wants(LONG, HOLD, HOLD, HOLD, stop=points(1), trail=points(5))
+
+    run = engine(bars, signals, units(), ZERO)
+
+    assert deals(run)[1:] == [(3, -1, 99, Reason.STOP)]
+    assert counted(run) == {}
+
+
+@pytest.mark.parametrize(("low", "unclear"), [(102, 1), (102.5, 0)])
+def test_r7_a_low_at_the_new_level_is_unclear(engine, low, unclear):
+    """The best price of 104 moves the stop to 102, and nobody knows whether the low came later."""
+    bars = day_of(100, 100, (103, 104, low, 103))
+
+    run = engine(bars, wants(LONG, HOLD, HOLD, trail=points(2)), units(), ZERO)
+
+    assert len(run.fills) == 1
+    assert run.counters["ambiguous_bars"] == unclear
+
+
 # R20 time to live ------------------------------------------------------------------------------
 
 FALLING = ((100, 100, 96, 97), (97, 98, 96, 97), (97, 97, 94, 95), 95)
@@ -209,6 +283,27 @@ def test_r20_it_does_not_outlive_its_session(engine):
     run = engine(day_of(100, *FALLING, sessions=[2, 3]), signals, units(intraday=True), ZERO)
 
     assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+def test_r20_with_the_last_bar_of_its_session_it_has_expired(engine):
+    """Though nothing comes after it, and time was left."""
+    signals = wants(LONG, *[HOLD] * 4, entry=[90, NONE, NONE, NONE, NONE], ttl=9)
+
+    run = engine(day_of(100, *FALLING), signals, units(intraday=True), ZERO)
+
+    assert deals(run) == []
+    assert counted(run) == {"expired": 1}
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_r20_at_the_close_a_newer_row_cancels_it_too(engine, more):
+    """Bought at the close of 97; the limit at 90 is gone by then, whether bars follow or not."""
+    signals = wants(LONG, LONG, *[HOLD] * more, entry=[90, *[NONE] * (1 + more)], ttl=9)
+
+    run = engine(day_of(100, *FALLING[: 1 + more]), signals, units(fill="close"), ZERO)
+
+    assert deals(run) == [(1, 1, 97, Reason.ENTRY)]
     assert counted(run) == {"expired": 1}
 
 
@@ -284,6 +379,51 @@ def test_r14_limits_on_entries_close_nothing_and_count_what_is_realised(engine, 
     assert counted(run) == {"limited": 1}
 
 
+@pytest.mark.parametrize(
+    ("limit", "last", "limited"),
+    [
+        ({"daily_loss": 50}, 95, 1),  # at the limit
+        ({"daily_loss": 51}, 95, 0),
+        ({"daily_target": 50}, 105, 1),
+        ({"daily_target": 5, "daily_unit": "points"}, 105, 1),
+    ],
+)
+def test_r14_what_is_realised_refuses_until_the_next_session(engine, limit, last, limited):
+    """10 units bought at 100 are sold at bar 2; the row after it is refused, a new day's is not."""
+    bars = day_of(100, 100, *[last] * 5, sessions=[5, 2])
+    signals = wants(LONG, FLAT, LONG, FLAT, HOLD, LONG, HOLD)
+
+    run = engine(bars, signals, units(10, daily_action="entries", **limit), ZERO)
+
+    entries = [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY]
+    assert entries == ([1, 6] if limited else [1, 3, 6])
+    assert counted(run) == ({"limited": 1} if limited else {})
+
+
+@pytest.mark.parametrize(
+    "limit", [{"daily_target": 30}, {"daily_target": 3, "daily_unit": "points"}]
+)
+def test_r14_a_short_position_reaches_its_target_as_prices_fall(engine, limit):
+    bars = day_of(100, (100, 100, 97, 97), 98, 98)
+
+    run = engine(bars, wants(SHORT, HOLD, HOLD, HOLD), units(10, **limit), ZERO)
+
+    assert deals(run)[1:] == [(2, 10, 98, Reason.DAILY_TARGET)]
+
+
+def test_r14_a_limit_that_was_reached_is_of_that_session_alone(engine):
+    """Bought again in the next session, and held although every row speaks."""
+    bars = day_of(100, (100, 104, 100, 104), 104, 104, 104, 104, sessions=[3, 3])
+
+    run = engine(bars, wants(*[LONG] * 6), units(daily_target=3), ZERO)
+
+    assert [(bar, reason) for bar, *_, reason in deals(run)] == [
+        (1, Reason.ENTRY),
+        (2, Reason.DAILY_TARGET),
+        (3, Reason.ENTRY),
+    ]
+
+
 def test_r14_points_are_counted_whatever_the_size(engine):
     """10 units and 3 points are 30 of money, and no limit of 5 points."""
     bars = day_of(100, 100, 103, 103, 103)
@@ -329,6 +469,27 @@ def test_r14_a_cooldown_follows_losses(engine, losses, last, opened):
     run = engine(bars, signals, units(cooldown_bars=2, cooldown_losses=losses), ZERO)
 
     assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == opened
+
+
+def test_r14_a_gain_ends_a_row_of_losses(engine):
+    """Lost at bar 2, gained at bar 4, lost at bar 6: never two in a row, so bar 7 opens."""
+    bars = day_of(100, 100, 99, 99, 100, 100, 99, 99)
+    signals = wants(LONG, FLAT, LONG, FLAT, LONG, FLAT, LONG, HOLD)
+
+    run = engine(bars, signals, units(cooldown_bars=1, cooldown_losses=2), ZERO)
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3, 5, 7]
+
+
+def test_r14_after_a_cooldown_losses_are_counted_anew(engine):
+    """Two losses, at bars 2 and 4, refuse bar 5; the one at bar 7 is the first of another row."""
+    bars = day_of(*range(100, 90, -1))
+    signals = wants(LONG, FLAT, LONG, FLAT, LONG, LONG, FLAT, LONG, HOLD, HOLD)
+
+    run = engine(bars, signals, units(cooldown_bars=1, cooldown_losses=2), ZERO)
+
+    assert [bar for bar, *_, reason in deals(run) if reason == Reason.ENTRY] == [1, 3, 6, 8]
+    assert counted(run) == {"limited": 1}
 
 
 def test_r14_a_reversal_out_of_a_loss_waits_for_the_cooldown(engine):

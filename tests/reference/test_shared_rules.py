@@ -135,7 +135,7 @@ def test_r2_delay_and_max_bars_count_a_symbols_own_bars(engine):
 
 
 @pytest.mark.parametrize(("last", "delisted"), [(8, True), (7, False)])
-def test_a_symbol_that_ends_more_than_five_days_before_the_rest_is_sold_there(
+def test_r16_a_symbol_that_ends_more_than_five_days_before_the_rest_is_sold_there(
     engine, last, delisted
 ):
     ended = days(50, 50, (50, 52, 50, 51))
@@ -173,7 +173,34 @@ def test_r19_a_delisted_symbol_is_gone_before_the_end_of_the_run_asks(engine):
     assert deals(run)[1:] == [(2, 0, -1, 51, Reason.DELIST)]
 
 
+def test_r13_the_end_of_a_session_comes_before_delisting(engine):
+    ended = days(50, 50, 51, on=[0] * 3, minute=QUARTERS[:3])
+    other = days(100, 100, on=[0, 9])
+
+    run = engine([ended, other], [wants(LONG, HOLD, HOLD), silent(2)], units(intraday=True), ZERO)
+
+    assert [(f.price, Reason(f.reason)) for f in run.fills][1:] == [(51, Reason.SQUARE_OFF)]
+
+
 # Sums ------------------------------------------------------------------------------------------
+
+
+def test_r23_equity_is_cash_and_then_the_symbols_in_their_order(engine):
+    """Another order of these sums would have another last bit."""
+    bought, marks = (8.54, 5.36, 9.88), (7.05, 12.65, 19.98)
+
+    run = engine(
+        [days(a, a, (a, max(a, b), min(a, b), b)) for a, b in zip(bought, marks, strict=True)],
+        [wants(LONG, HOLD, HOLD)] * 3,
+        units(initial_cash=86.3),
+        ZERO,
+    )
+
+    cash = 86.3 - 8.54 - 5.36 - 9.88
+    assert run.cash[-1] == cash
+    assert run.equity[-1] == cash + 7.05 + 12.65 + 19.98
+    assert run.equity[-1] != cash + 19.98 + 12.65 + 7.05
+    assert run.equity[-1] != cash + (7.05 + 12.65 + 19.98)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +262,19 @@ def test_r9_what_a_short_sale_brings_is_not_free(engine):
     )
 
     assert [(f.symbol, f.quantity) for f in run.fills] == [(0, -6), (1, 4)]
+
+
+def test_r9_what_is_held_ties_up_its_margin_alone(engine):
+    """6 at 100 on half of margin take 300 each: 1,000 are enough for three."""
+    run = engine(
+        [days(100, 100)] * 3,
+        [wants(LONG, HOLD)] * 3,
+        units(6, initial_cash=1_000, initial_margin=0.5),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [6, 6, 6]
+    assert counted(run) == {}
 
 
 def test_r9_free_cash_is_taken_at_the_opens_of_the_moment(engine):
@@ -402,6 +442,36 @@ def test_r10_what_is_left_over_goes_first_and_under_the_reason_that_left_it(engi
         (2, -10, Reason.STOP),
         (3, -10, Reason.STOP),
         (4, -10, Reason.SQUARE_OFF),
+    ]
+
+
+def test_r10_nothing_is_added_while_a_rest_has_to_go(engine):
+    """A stop sells 10 of 30 in each of three bars; row 2 would add, and is not asked."""
+    bars = days(100, 100, (100, 100, 97, 99), 99, 99, volume=[1, 300, 100, 100, 100])
+    signals = wants(LONG, HOLD, LONG, HOLD, HOLD, stop=points(2))
+
+    run = engine([bars], [signals], units(30, max_participation=0.1, pyramid=1), ZERO)
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.STOP),
+        (3, -10, Reason.STOP),
+        (4, -10, Reason.STOP),
+    ]
+    assert counted(run) == {}
+
+
+def test_r10_weights_wait_until_a_rest_is_gone(engine):
+    """10 % of 9,960 at 99 are 10.06: asked for when 10 are left of the stop, which go first."""
+    bars = days(100, 100, (100, 100, 97, 99), 99, 99, volume=[1, 300, 100, 100, 1_000])
+    options = EngineOptions(initial_cash=10_000, max_participation=0.1)
+
+    run = engine([bars], weigh([0.3], [NONE], [0.1], [NONE], [NONE], stop=points(2)), options, ZERO)
+
+    assert [(f.bar, f.quantity, Reason(f.reason)) for f in run.fills][1:] == [
+        (2, -10, Reason.STOP),
+        (3, -10, Reason.STOP),
+        (4, -10, Reason.STOP),
+        (4, 10, Reason.ENTRY),
     ]
 
 
@@ -799,6 +869,19 @@ def test_r12_maintenance_below_the_initial_margin_decides_when_and_not_how_much(
     assert deals(run)[1:] == [(3, 0, -5, 70, Reason.MARGIN)]
 
 
+def test_r12_below_the_initial_margin_and_above_maintenance_nothing_is_called(engine):
+    """10 at 100 with 500: at 90 E = 400 < 0.5 · 900, and not below 0.3 · 900."""
+    run = engine(
+        [days(100, 100, 90, 90)],
+        [wants(LONG, HOLD, HOLD, HOLD)],
+        units(10, initial_cash=500, initial_margin=0.5, maintenance_margin=0.3),
+        ZERO,
+    )
+
+    assert len(run.fills) == 1
+    assert counted(run) == {}
+
+
 def test_r12_what_a_cut_leaves_obeys_the_signal_of_the_same_open(engine):
     """As above: 5 of 10 stay after the cut, and row 2 wants them gone."""
     run = engine(
@@ -931,6 +1014,22 @@ def test_r14_a_cooldown_is_its_symbols_own(engine):
     assert counted(run) == {"limited": 1}
 
 
+def test_r14_a_cooldown_counts_the_bars_of_its_symbol(engine):
+    """Sold at a loss at own bar 2 (row 4): own bar 3 is refused and own bar 4 (row 8) is not."""
+    other = days(*[100] * 9)
+    gappy = days(100, 100, 99, 99, 99, on=[0, 2, 4, 6, 8])
+
+    run = engine(
+        [other, gappy],
+        [silent(9), wants(LONG, FLAT, LONG, LONG, HOLD)],
+        units(cooldown_bars=1),
+        ZERO,
+    )
+
+    assert [f.bar for f in run.fills] == [2, 4, 8]
+    assert counted(run) == {"limited": 1}
+
+
 # R18 options -----------------------------------------------------------------------------------
 
 # sqrt(3.65 / 365) = 0.1, so a premium at 100 is 0.4 · 100 · 0.2 · 0.1 = 0.8
@@ -999,6 +1098,55 @@ def test_r18_premium_is_what_cash_must_cover(engine):
     assert counted(run) == {"scaled_cash": 1}
 
 
+def test_r18_a_put_pays_for_time_as_a_call_does(engine):
+    """As the call above, with prices that fall: by delta it gains 2 · 3 · 5."""
+    bars = days(100, (100, 100, 99, 99), (99, 99, 97, 97), 97, on=[0, 1, 4, 5])
+
+    run = engine(
+        [bars], [wants(SHORT, HOLD, FLAT, HOLD)], units(2, multiplier=10, option=PROXY), ZERO
+    )
+
+    assert list(run.equity) == pytest.approx([100_000, 100_011, 100_032, 100_032], rel=1e-14)
+
+
+def test_r18_time_runs_from_mark_to_mark(engine):
+    """2 · 10 · 0.05 a day: nothing on the day of the opening, then one day, then two."""
+    timely = PROXY.model_copy(update={"gamma": 0.0})
+
+    run = engine(
+        [days(100, 100, 100, 100, on=[0, 1, 2, 4])],
+        [wants(LONG, HOLD, HOLD, HOLD)],
+        units(2, multiplier=10, option=timely),
+        ZERO,
+    )
+
+    assert list(run.equity) == pytest.approx([100_000, 100_000, 99_999, 99_997], rel=1e-14)
+
+
+def test_r18_premium_is_paid_in_full_whatever_the_margin(engine):
+    run = engine(
+        [days(100, 100)],
+        [wants(LONG, HOLD)],
+        units(3, multiplier=10, option=PROXY, initial_cash=20, initial_margin=0.1),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [2]
+
+
+def test_r18_premium_of_what_is_held_is_not_free(engine):
+    """Two of the first take 16 of 20; one of the second would take 8."""
+    run = engine(
+        [days(100, 100)] * 2,
+        [wants(LONG, HOLD)] * 2,
+        units(2, multiplier=10, option=PROXY, initial_cash=20),
+        ZERO,
+    )
+
+    assert [(f.symbol, f.quantity) for f in run.fills] == [(0, 2)]
+    assert counted(run) == {"rejected": 1}
+
+
 # R21 pyramiding --------------------------------------------------------------------------------
 
 
@@ -1055,6 +1203,74 @@ def test_r21_a_trailing_stop_never_loosens_and_max_bars_runs_from_the_first_entr
     ]
 
 
+def test_r21_the_average_goes_by_what_was_bought(engine):
+    """1 at 100 and 3 at 104 are 4 at 103, with a stop at 101."""
+    bars = days(100, 100, 104, (104, 104, 101, 103))
+    signals = wants(LONG, LONG, HOLD, HOLD, stop=points(2), size=np.array([1.0, 3.0, NONE, NONE]))
+
+    run = engine([bars], [signals], units(pyramid=1), ZERO)
+
+    assert deals(run)[2:] == [(3, 0, -4, 101, Reason.STOP)]
+    assert run.trades[0].entry_price == 103
+
+
+def test_r21_max_bars_counts_from_the_first_entry(engine):
+    run = engine(
+        [days(*[100] * 5)],
+        [wants(LONG, LONG, HOLD, HOLD, HOLD, max_bars=2)],
+        units(pyramid=1),
+        ZERO,
+    )
+
+    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 1), (2, 1), (3, -2)]
+
+
+def test_r21_an_add_leaves_a_trailing_stop_its_best_price(engine):
+    """120, whatever the add at 118 paid: with its row's trail of 5 the stop is at 115."""
+    bars = days(100, 100, (110, 120, 110, 118), (118, 118.5, 116, 117), (117, 117, 115, 116))
+    trail = Level(np.array([10.0, NONE, 5.0, NONE, NONE]), "points")
+
+    run = engine([bars], [wants(LONG, HOLD, LONG, HOLD, HOLD, trail=trail)], units(pyramid=1), ZERO)
+
+    assert deals(run)[2:] == [(4, 0, -2, 115, Reason.TRAIL)]
+
+
+@pytest.mark.parametrize(("most", "filled", "limited"), [(1, [1, 3], 2), (2, [1, 2, 3, 4], 0)])
+def test_r21_an_add_is_no_trade_of_the_day_but_obeys_its_limit(engine, most, filled, limited):
+    bars = days(*[100] * 6, on=[0] * 6, minute=[570 + 15 * n for n in range(6)])
+
+    run = engine(
+        [bars],
+        [wants(LONG, LONG, FLAT, LONG, HOLD, HOLD)],
+        units(pyramid=1, max_trades_per_day=most),
+        ZERO,
+    )
+
+    assert [f.bar for f in run.fills] == filled
+    assert run.counters["limited"] == limited
+    assert run.counters["entries"] == most
+
+
+def test_r21_a_stop_that_the_row_of_an_add_does_not_give_is_gone(engine):
+    bars = days(100, 100, 100, (100, 100, 90, 99))
+    stop = Level(np.array([5.0, NONE, NONE, NONE]), "points")
+
+    run = engine([bars], [wants(LONG, LONG, HOLD, HOLD, stop=stop)], units(pyramid=1), ZERO)
+
+    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 1), (2, 1)]
+
+
+def test_r21_the_levels_of_an_add_are_judged_after_its_size(engine):
+    """A stop at 200 is on the wrong side, and half a unit is no lot, which comes first."""
+    stop = Level(np.array([NONE, 200.0, NONE]), "price")
+    signals = wants(LONG, LONG, HOLD, stop=stop, size=np.array([1.0, 0.5, NONE]))
+
+    run = engine([days(100, 100, 100)], [signals], units(pyramid=1), ZERO)
+
+    assert len(run.fills) == 1
+    assert counted(run) == {"dropped_lot": 1}
+
+
 # Weights ---------------------------------------------------------------------------------------
 
 
@@ -1068,6 +1284,43 @@ def test_r3_weights_are_shares_of_the_equity_of_their_row(engine):
     )
 
     assert deals(run) == [(1, 0, 5, 110, Reason.ENTRY), (1, 1, 6, 40, Reason.ENTRY)]
+
+
+def test_r3_weights_reckon_with_the_multiplier(engine):
+    """Half of 1,000 at 100 and 2 a point: 2.5 units, in lots of one 2."""
+    run = engine(
+        [days(100, 110)],
+        weigh([0.5], [NONE]),
+        EngineOptions(initial_cash=1_000, multiplier=2),
+        ZERO,
+    )
+
+    assert [f.quantity for f in run.fills] == [2]
+
+
+@pytest.mark.parametrize(("ref", "quantity"), [("decision", 5), ("fill", 6)])
+def test_r3_weights_are_sized_at_the_decision_or_at_the_fill(engine, ref, quantity):
+    """Half of 1,000: 500 at the close of 100, or at the open of 80."""
+    run = engine(
+        [days(100, (80, 100, 80, 100))],
+        weigh([0.5], [NONE]),
+        EngineOptions(initial_cash=1_000, size_ref=ref),
+        ZERO,
+    )
+
+    assert deals(run) == [(1, 0, quantity, 80, Reason.ENTRY)]
+
+
+def test_r2_weights_wait_for_delay(engine):
+    """Half of the 1,000 of row 0 at its close of 100, filled two opens later."""
+    run = engine(
+        [days(100, 110, 120)],
+        weigh([0.5], [NONE], [NONE]),
+        EngineOptions(initial_cash=1_000, delay=1),
+        ZERO,
+    )
+
+    assert deals(run) == [(2, 0, 5, 120, Reason.ENTRY)]
 
 
 def test_reductions_come_before_increases(engine):
@@ -1214,6 +1467,15 @@ def test_r9_who_gets_no_lot_is_rejected(engine):
     assert counted(run) == {"scaled_cash": 1, "rejected": 1}
 
 
+def test_a_band_has_its_edge_inside(engine):
+    """50 of 10 are half of 1,000, and a quarter more is no more than a quarter."""
+    options = EngineOptions(initial_cash=1_000, rebalance_band=0.25)
+
+    run = engine([days(10, 10, 10)], weigh([0.5], [0.75], [NONE]), options, ZERO)
+
+    assert [(f.bar, f.quantity) for f in run.fills] == [(1, 50)]
+
+
 def test_a_band_leaves_small_differences_alone(engine):
     """50 of 10 are half of 1,000: 0.55 is near, 0.7 is not, and zero is never near."""
     bars = days(*[10] * 6)
@@ -1357,6 +1619,20 @@ def test_r4_impact_needs_twenty_sessions_before_and_grows_with_the_root(engine):
     assert run.fills[0].price == 110  # bar 19 has nineteen sessions before it
     assert run.fills[1].price == pytest.approx(at_20, rel=1e-12)
     assert run.fills[2].price > 110
+
+
+def test_r4_impact_does_not_know_the_volume_of_its_own_session(engine):
+    """As above: 400 a session in the twenty before, whatever trades in the last one."""
+    prices = []
+    for volume in (400.0, 90_000.0):
+        bars = days(*[100.0, 110.0] * 10, 100.0, volume=[400.0] * 20 + [volume])
+        run = engine([bars], [wants(*[HOLD] * 19, LONG, HOLD)], units(4), CostModel(impact=0.5))
+        prices.append(run.fills[0].price)
+
+    up, down = 0.1, -1 / 11
+    mean = (10 * up + 9 * down) / 19
+    sigma = math.sqrt((10 * (up - mean) ** 2 + 9 * (down - mean) ** 2) / 19)
+    assert prices == pytest.approx([100 + 100 * 0.5 * sigma / 20 * 2] * 2, rel=1e-12)
 
 
 def test_r9_impact_is_not_part_of_the_cash_check(engine):
@@ -1542,6 +1818,14 @@ def test_r15_a_dividend_pays_for_an_entry_at_the_same_open(engine):
     assert deals(run)[1] == (2, 1, 1, 50, Reason.ENTRY)
 
 
+def test_r15_a_dividend_is_counted_by_the_multiplier(engine):
+    bars = days(100, 100, 99, dividend=[0, 0, 1.5])
+
+    run = engine([bars], [wants(LONG, HOLD, HOLD)], units(10, multiplier=2), ZERO)
+
+    assert run.dividends == 10 * 1.5 * 2
+
+
 def test_r15_a_split_multiplies_what_is_held_and_moves_no_money(engine):
     run = engine(
         [days(100, 100, 52, 51, split=[1, 1, 2, 1])],
@@ -1629,6 +1913,113 @@ def test_r15_stop_target_and_trail_follow_a_split(engine):
         [moving], [wants(LONG, HOLD, HOLD, HOLD, trail=points(16))], units(1, **RAW), ZERO
     )
     assert deals(trail)[1] == (3, 0, -2, 52, Reason.TRAIL)
+
+
+def test_r15_a_trail_in_percent_is_left_as_it_is(engine):
+    """Best 100 is 50 after 2:1, then 60: ten percent below it 54."""
+    bars = days(100, 100, (50, 60, 50, 60), (60, 60, 54, 55), split=[1, 1, 2, 1])
+
+    run = engine([bars], [wants(LONG, *[HOLD] * 3, trail=pct(10))], units(1, **RAW), ZERO)
+
+    assert deals(run)[1:] == [(3, 0, -2, 54, Reason.TRAIL)]
+
+
+def test_r15_excursions_are_of_prices_on_the_new_terms(engine):
+    """90 and 110 before the split are 45 and 55 against an entry of 50."""
+    bars = days(100, (100, 110, 90, 100), 50, 50, split=[1, 1, 2, 1])
+
+    run = engine([bars], [wants(LONG, HOLD, FLAT, HOLD)], units(1, **RAW), ZERO)
+
+    assert (run.trades[0].mae, run.trades[0].mfe) == (-0.1, 0.1)
+
+
+def test_r15_what_was_sold_before_a_split_counts_in_new_units(engine):
+    """10 of 30 sold at 101 are 20 at 50.5; 40 more at 52 make an average of 51.5."""
+    bars = days(100, 100, 101, 50, 52, split=[1, 1, 1, 2, 1], volume=[1, 300, 100, 1_000, 1_000])
+
+    run = engine(
+        [bars],
+        [wants(LONG, FLAT, HOLD, FLAT, HOLD)],
+        units(30, max_participation=0.1, **RAW),
+        ZERO,
+    )
+
+    (trade,) = run.trades
+    assert (trade.quantity, trade.entry_price) == (60, 50)
+    assert trade.exit_price == pytest.approx(51.5, rel=1e-15)
+    assert trade.pnl == pytest.approx(20 * 0.5 + 40 * 2, rel=1e-15)
+
+
+def test_r15_options_go_on_from_the_last_mark_on_the_new_terms(engine):
+    """4 units from 50 to 51: 4 · 5 by delta and 4 · 10 · (½ · 0.1 · 1) by curvature."""
+    curved = PROXY.model_copy(update={"theta": 0.0})
+
+    run = engine(
+        [days(100, 100, (50, 51, 50, 51), split=[1, 1, 2])],
+        [wants(LONG, HOLD, HOLD)],
+        units(2, multiplier=10, option=curved, **RAW),
+        ZERO,
+    )
+
+    assert run.equity[-1] == pytest.approx(100_000 + 20 + 2, rel=1e-14)
+
+
+def test_r15_the_fraction_of_a_lot_is_paid_at_the_open_itself(engine):
+    run = engine(
+        [days(99, 99, 68, split=[1, 1, 1.5])],
+        [wants(LONG, HOLD, HOLD)],
+        units(3, **RAW),
+        CostModel(slippage_points=1),
+    )
+
+    assert (run.fills[1].price, run.fills[1].slippage) == (68, 0)
+
+
+def test_r15_the_noise_of_a_ratio_is_no_fraction_of_a_lot(engine):
+    """50 · 1.1 is a little more than 55 in binary."""
+    run = engine(
+        [days(110, 110, 100, split=[1, 1, 1.1])],
+        [wants(LONG, HOLD, HOLD)],
+        units(50, **RAW),
+        ZERO,
+    )
+
+    assert 50 * 1.1 > 55
+    assert len(run.fills) == 1
+    assert run.quantity[-1] == [55]
+
+
+@pytest.mark.parametrize(
+    ("levels", "leave"),
+    [({"target": points(10)}, (50, Reason.TARGET)), ({"trail": points(10)}, (40, Reason.STOP))],
+)
+def test_r15_levels_of_an_order_that_waits_follow_a_split(engine, levels, leave):
+    """Bought at 90 / 2; ten points are five."""
+    limit = np.array([90.0, NONE, NONE, NONE])
+    last = (45, 51, 45, 50) if "target" in levels else (45, 45, 39, 42)
+
+    run = engine(
+        [days(100, 100, (46, 46, 44, 45), last, split=[1, 1, 2, 1])],
+        [wants(LONG, *[HOLD] * 3, entry_price=limit, ttl=3, **levels)],
+        units(1, **RAW),
+        ZERO,
+    )
+
+    assert deals(run) == [(2, 0, 1, 45, Reason.ENTRY), (3, 0, -1, *leave)]
+
+
+def test_r15_impact_takes_a_split_for_no_movement(engine):
+    """Closes 100 and 110 in turn, the last ten in halves and twice the volume: as without it."""
+    closes = [100.0, 110.0] * 5 + [50.0, 55.0] * 5 + [50.0]
+    bars = days(*closes, volume=[400.0] * 10 + [800.0] * 11, split=[1.0] * 10 + [2.0] + [1.0] * 10)
+
+    run = engine([bars], [wants(*[HOLD] * 19, LONG, HOLD)], units(4, **RAW), CostModel(impact=0.5))
+
+    up, down = 0.1, -1 / 11
+    mean = (10 * up + 9 * down) / 19
+    sigma = math.sqrt((10 * (up - mean) ** 2 + 9 * (down - mean) ** 2) / 19)
+    # 4 units are 2 of before, of 400 a session: 50 · 0.5 · sigma · sqrt(2 / 400)
+    assert run.fills[0].price == pytest.approx(50 + 25 * sigma * math.sqrt(2 / 400), rel=1e-12)
 
 
 def test_r15_a_resting_order_and_its_levels_follow_a_split(engine):
@@ -1779,6 +2170,15 @@ def test_r17_sizes_take_the_rate_of_the_decision_and_cash_that_of_the_fill(engin
     assert deals(run) == [(1, 0, 4, 100, Reason.ENTRY)]
     assert run.counters["scaled_cash"] == 1
     assert run.cash[-1] == 0
+
+
+def test_r17_weights_at_the_fill_take_its_rate(engine):
+    """Half of 1,000 dollars are 250 euros at 2, and 2.5 at 100."""
+    options = EngineOptions(initial_cash=1_000, size_ref="fill", lot_size=0)
+
+    run = engine([days(100, 100, fx=dollars(2, 2, 2))], weigh([0.5], [NONE]), options, ZERO)
+
+    assert [f.quantity for f in run.fills] == [2.5]
 
 
 def test_r17_sizes_at_the_fill_take_its_rate(engine):

@@ -42,6 +42,7 @@ def test_r16_a_symbol_that_ends_more_than_five_days_before_the_rest_is_sold_ther
 
 
 def test_r19_the_end_of_the_run_asks_only_those_that_are_still_there():
+    assert [Reason(each) for each in held(7)[0].fills.reason] == [Reason.ENTRY]
     assert [Reason(each) for each in held(8, close_at_end=True)[0].fills.reason] == [
         Reason.ENTRY,
         Reason.DELIST,
