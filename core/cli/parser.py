@@ -160,7 +160,9 @@ def _search(sub: ArgumentParser) -> _ArgumentGroup:
         action="append",
         help='what a trial must show, e.g. "trades >= 30"',
     )
-    how.add_argument("--seed", type=_whole, metavar="N", help="of every random choice (0)")
+    how.add_argument(
+        "--search-seed", type=_whole, metavar="N", help="of every random choice of the search (0)"
+    )
     how.add_argument(
         "--validation", type=_number, metavar="SHARE", help="of sessions held back (0.3)"
     )

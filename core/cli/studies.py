@@ -80,7 +80,7 @@ def _request(args: Namespace) -> dict[str, Any]:
         "objectives": args.objective or None,
         "requirements": args.require or None,
         "max_trials": args.trials,
-        "seed": args.seed,
+        "seed": args.search_seed,
         "null_worlds": args.worlds,
     }
     held = config.holdback(args.embargo).model_dump()

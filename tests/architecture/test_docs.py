@@ -85,7 +85,7 @@ def test_every_command_and_option_is_documented() -> None:
     sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
 
     for name, parser in commands().items():
-        section = sections[f"workbench {name}"]
+        section = whole(f"workbench {name}", sections)
         missing = {option for option in options(parser) if not re.search(rf"{option}\b", section)}
         assert missing == set(), name
     missing = {
@@ -95,6 +95,13 @@ def test_every_command_and_option_is_documented() -> None:
         if option != "-h" and option not in sections["main.py"]
     }
     assert missing == set()
+
+
+def whole(name: str, sections: dict[str, str]) -> str:
+    """A section, and those of the commands whose options it says to take too."""
+    section = sections[name]
+    others = re.findall(r"[Tt]akes what `(workbench \w+)` takes", section)
+    return "\n".join([section, *(whole(other, sections) for other in others)])
 
 
 def test_help_texts_name_what_exists() -> None:

@@ -142,6 +142,7 @@ def test_compose_runs_one_image_with_a_command_per_service(compose: dict[str, An
         "prepare": "core",
         "ui": "ui",
         "api": "api",
+        "worker": "core",
     }
 
 
