@@ -201,7 +201,7 @@ def findings_from_json(data: Mapping[str, Any]) -> Findings:
             **data,
             "first": date.fromisoformat(data["first"]),
             "last": date.fromisoformat(data["last"]),
-            "front": tuple(data["front"]),
+            **{name: tuple(data[name]) for name in ("front", "gates", "effects", "edges")},
             "chosen": None if data["chosen"] is None else Chosen(**data["chosen"]),
             "peak": None if data["peak"] is None else Chosen(**data["peak"]),
             "validation": None

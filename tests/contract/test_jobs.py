@@ -144,7 +144,18 @@ class TestQueue:
         assert (len(error.code), len(error.message), error.hint) == (64, 10_000, None)
 
     @pytest.mark.parametrize(
-        "ref", [0, -1, 99, 2**40, 10**5_000, "99999999999999999999", "nobody", "a\x00b", ""]
+        "ref",
+        [
+            0,
+            -1,
+            99,
+            2**40,
+            pytest.param(10**5_000, id="huge"),
+            "99999999999999999999",
+            "nobody",
+            "a\x00b",
+            "",
+        ],
     )
     def test_who_is_not_there_is_not_found(self, jobs, ref):
         with pytest.raises(NotFound, match="does not exist"):

@@ -32,7 +32,7 @@ FOUND = Findings(
     front=(7,),
     light="amber",
     sentence="Not proved.",
-    gates=[{"name": "deflated", "value": 0.9, "light": "amber"}],
+    gates=({"name": "deflated", "value": 0.9, "light": "amber"},),
     judged={
         "deflated": {"value": 0.9, "reason": None},
         "overfitting": {"pbo": 0.3, "noise": [0.1, 0.9]},
@@ -155,7 +155,7 @@ def test_lists_are_cut_and_filtered_in_the_database(store):
         assert [each.job.id for each in studies.list(query).studies] == wanted
 
 
-@pytest.mark.parametrize("ref", [0, 99, 10**5_000, "nobody", "a\x00b", ""])
+@pytest.mark.parametrize("ref", [0, 99, pytest.param(10**5_000, id="huge"), "nobody", "a\x00b", ""])
 def test_who_is_not_there_is_not_found(store, ref):
     with pytest.raises(NotFound, match="does not exist"):
         store.studies.get(ref)
