@@ -18,7 +18,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.limits import CandleLimits
 from api.logs import RequestLog
-from api.routers import backtests, backtests_v1, docs, health, ohlcv, strategies
+from api.routers import (
+    backtests,
+    backtests_v1,
+    docs,
+    health,
+    jobs,
+    ohlcv,
+    optimization,
+    optimization_s0,
+    strategies,
+)
 from core import bootstrap
 from core.perimeter import CUSTOM_HEADER, MEGABYTE, Perimeter, Policy
 from core.services import Services
@@ -87,8 +97,8 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
                 CORSMiddleware,
                 allow_origins=sorted(origins(chosen)),
                 allow_credentials=False,
-                allow_methods=["GET", "POST"],
-                allow_headers=["content-type", "x-request-id", CUSTOM_HEADER],
+                allow_methods=["GET", "POST", "DELETE"],
+                allow_headers=["content-type", "x-request-id", "idempotency-key", CUSTOM_HEADER],
                 expose_headers=["x-request-id", "x-process-time", "location"],
             ),
             Middleware(errors.LastResort),
@@ -98,8 +108,20 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.state.services = services
     app.state.candle_limits = limits
     errors.install(app)
-    for module in (health, backtests, backtests_v1, strategies, ohlcv, docs):
+    for module in (
+        health,
+        backtests,
+        backtests_v1,
+        jobs,
+        optimization,
+        optimization_s0,
+        strategies,
+        ohlcv,
+        docs,
+    ):
         app.include_router(module.router)
+    app.include_router(optimization.alias)
+    app.include_router(optimization.walks)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -133,7 +155,9 @@ def perimeter_policy(settings: Settings) -> Policy:
         origins=origins(settings),
         pages=("/", "/docs", "/redoc"),
         max_body=MEGABYTE,
-        max_body_at={backtests_v1.UPLOAD_PATH: (settings.max_upload_mb + 1) * MEGABYTE},
+        max_body_at=dict.fromkeys(
+            (backtests_v1.UPLOAD_PATH, jobs.UPLOAD_PATH), (settings.max_upload_mb + 1) * MEGABYTE
+        ),
     )
 
 
@@ -170,7 +194,7 @@ def _show_examples(schema: dict[str, Any]) -> None:
     examples: dict[str, Any] = json.loads(text)
     for operations in schema["paths"].values():
         for operation in operations.values():
-            own = operation["operationId"]
+            own = operation["operationId"].removesuffix(optimization.SUFFIX)
             for status, answer in operation["responses"].items():
                 example = examples.get(f"{own} {status}", examples.get(own))
                 media = answer.get("content", {}).get("application/json")

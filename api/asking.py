@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 
 from api.bodies import Body
+from api.study_bodies import StudyBody
+from core.domain.findings import Study
+from core.domain.job import Job
 from core.domain.parameters import ParamSpec, clean_params
 from core.domain.run import Run, RunSpec
 from core.domain.strategy import StrategyInfo
-from core.errors import StrategyFailed, WorkbenchError
-from core.services import Services
+from core.domain.study import StudySpec
+from core.errors import Conflict, StrategyFailed, WorkbenchError
+from core.services import Services, StudyPlan
 
 # What the core calls a part of a request -> what bodies call it.
-_WORDS = {
+_WORDS: Mapping[str, Sequence[str]] = {
     "params": ("parameters", "strategy_params"),
     "symbols": ("symbols", "symbol"),
     "start": ("start_date",),
@@ -26,15 +30,78 @@ _WORDS = {
 _TYPES: dict[str, set[type]] = {"int": {int}, "float": {int, float}, "bool": {bool}, "text": {str}}
 
 
-def submit(services: Services, body: Body, spec: RunSpec) -> Run:
-    """Have the run computed that a body asks for.
+def submit(services: Services, body: Body, spec: RunSpec, *, queue: bool | None = None) -> Run:
+    """Have the run computed that a body asks for; `queue` as `Backtests.submit` has it.
 
     Raises:
         WorkbenchError, RequestValidationError: it cannot be run; nothing is recorded.
     """
     require_runnable(services, body, spec)
     with _in_words_of(body):
-        return services.backtests.submit(spec, source="api")
+        return services.backtests.submit(spec, source="api", queue=queue)
+
+
+def stop_run(services: Services, run: Run) -> Job:
+    """Have a queued run cancelled.
+
+    Raises:
+        Conflict: it is over, or is computed at once.
+    """
+    if run.queued_as is not None:
+        return services.jobs.cancel(run.queued_as)
+    if run.status.is_final:
+        raise Conflict(f"run {run.id} is {run.status} already", hint="nothing is left to stop")
+    raise Conflict(
+        f"run {run.id} is computed at once and cannot be stopped",
+        expected="a run that was queued",
+        hint="it ends by itself, at the limits of a run at the latest; send what may have to be "
+        "stopped to POST /api/v1/jobs",
+    )
+
+
+def promote(services: Services, study: Study, trial: int | None) -> tuple[Run, list[str]]:
+    """Have a trial of a completed study run, and say what is to be noted of it.
+
+    Raises:
+        NotFound: there is no such trial.
+        Conflict: nothing was chosen.
+    """
+    run = services.studies.promote(study, trial, source="api")
+    return run, list(services.backtests.notes(run))
+
+
+def submit_study(
+    services: Services, body: StudyBody, spec: StudySpec, key: str | None = None
+) -> Study:
+    """Put the study into the queue that a body asks for.
+
+    Raises:
+        WorkbenchError, RequestValidationError: it cannot be searched; nothing is recorded.
+    """
+    with _in_words_of(body):
+        _require_exact(services, spec)
+        return services.studies.submit(spec, source="api", priority=body.priority, key=key)
+
+
+def plan_study(services: Services, body: StudyBody, spec: StudySpec) -> StudyPlan:
+    """Say what the study would do that a body asks for, its faults in the words of the body.
+
+    Raises:
+        NotFound, StrategyFailed: there is no such strategy, or it cannot be used.
+        RequestValidationError: a parameter has another type than declared.
+    """
+    with _in_words_of(body):
+        _require_exact(services, spec)
+        plan = services.studies.plan(spec)
+    for each in plan.problems:
+        _put_in_words_of(body, each)
+    return plan
+
+
+def _require_exact(services: Services, spec: StudySpec) -> None:
+    if services.strategies.is_stale():
+        services.strategies.rescan()
+    _require_types(services.strategies.get(spec.run.strategy), spec.run.params, "strategy_params")
 
 
 def require_runnable(services: Services, body: Body, spec: RunSpec) -> None:
@@ -101,15 +168,26 @@ def _in_words_of(body: Body, unnamed: str = "") -> Iterator[None]:
     try:
         yield
     except WorkbenchError as error:
-        asked = body.model_dump(mode="json")
         for each in (error, *error.problems):
-            head, _, name = (each.field or unnamed).partition(".")
-            word = _word(head, asked)
-            if word in asked:
-                each.field = f"{word}.{name}" if name else word
-                each.found = (asked[word] or {}).get(name) if name else asked[word]
+            _put_in_words_of(body, each, unnamed)
         raise
 
 
-def _word(head: str, known: Mapping[str, Any]) -> str:
-    return next((word for word in _WORDS.get(head, ()) if word in known), head)
+def _put_in_words_of(body: Body, error: WorkbenchError, unnamed: str = "") -> None:
+    if isinstance(body, StudyBody):
+        # What is not said would hide which of several words for one thing was.
+        asked = body.model_dump(mode="json", exclude_none=True)
+        words: Mapping[str, Sequence[str]] = body.WORDS
+    else:
+        asked, words = body.model_dump(mode="json"), _WORDS
+    field = (error.field or unnamed).removeprefix("run.")
+    head, _, name = field.partition(".")
+    word = _word(head, asked, words)
+    if word in asked:
+        whole = asked[word]
+        error.field = f"{word}.{name}" if name else word
+        error.found = whole.get(name) if name and isinstance(whole, dict) else whole
+
+
+def _word(head: str, known: Mapping[str, Any], words: Mapping[str, Sequence[str]] = _WORDS) -> str:
+    return next((word for word in words.get(head, ()) if word in known), head)

@@ -26,9 +26,13 @@ from api.metrics import ANSWERED
 from core.domain.cost_presets import preset_names
 from core.domain.cost_shapes import CostConfig, DerivedCosts, shape_of
 from core.domain.costs import CostModel
+from core.domain.dimension import Dimension
 from core.domain.engine_words import engine_presets
+from core.domain.formula import LONGEST
 from core.domain.fx import CURRENCY
+from core.domain.objective import Objective, Requirement
 from core.domain.run import SORTABLE
+from core.domain.study import MOST_DIMENSIONS, WalkForward
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 
@@ -98,6 +102,26 @@ def _distinct(symbols: list[str]) -> list[str]:
 def _strictly(shape: type[BaseModel]) -> BeforeValidator:
     """Read a model of the core as strictly as a body; a strict body does not reach into it."""
     return BeforeValidator(lambda value: shape.model_validate_json(json.dumps(value), strict=True))
+
+
+def _made(shape: type[BaseModel]) -> BeforeValidator:
+    """Read a model of the core that reads itself exactly, whatever the types."""
+    return BeforeValidator(
+        lambda value: value if isinstance(value, shape) else shape.model_validate(value)
+    )
+
+
+def _said_whole(value: Any) -> Any:
+    """Refuse keys that say nothing: the core would take them for left out."""
+    if isinstance(value, dict):
+        empty = [key for key, said in value.items() if said is None or said in ("", [])]
+        if empty:
+            raise PydanticCustomError(
+                "wrong_type",
+                "{keys} says nothing",
+                {"keys": ", ".join(map(str, empty))[:80], "expected": "a value, or no such key"},
+            )
+    return value
 
 
 def _kind_of_costs(value: Any) -> str:
@@ -191,6 +215,17 @@ CostsIn = Annotated[
         "one in the keys of `cost_config`."
     ),
 ]
+DimensionIn = Annotated[Dimension, _made(Dimension), BeforeValidator(_said_whole)]
+ObjectiveIn = Annotated[Objective, _made(Objective), BeforeValidator(_said_whole)]
+RequirementIn = Annotated[
+    Requirement,
+    _made(Requirement),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST, "examples": ["trades >= 30"]}
+    ),
+]
+WalkForwardIn = Annotated[WalkForward, _strictly(WalkForward)]
+SpaceIn = Annotated[dict[ParamName, DimensionIn], Field(min_length=1, max_length=MOST_DIMENSIONS)]
 DatasetId = Annotated[
     int | str,
     PlainValidator(_data_set_id),
@@ -201,6 +236,22 @@ DatasetId = Annotated[
                 {"type": "integer", "minimum": 0},
             ]
         }
+    ),
+]
+JobRef = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Number or UUID of a job, or the job id of a run that is queued.",
+        examples=["1"],
+    ),
+]
+StudyRef = Annotated[
+    str,
+    Path(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Number, UUID or job id of a study.",
+        examples=["1"],
     ),
 ]
 RunRef = Annotated[

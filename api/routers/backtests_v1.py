@@ -7,13 +7,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
-from api.asking import require_rates, require_runnable, submit
+from api.asking import require_rates, require_runnable, stop_run, submit
 from api.bodies import BacktestIn, RecordBody, RunBody
 from api.deps import ServicesDep
 from api.errors import problems
@@ -23,12 +24,14 @@ from api.reading import (
     raise_failure,
     read_record,
     read_result,
+    read_run_job,
     ref_of,
     require_result,
     require_symbol,
 )
 from api.schemas.assumptions import AssumptionsAnswer
 from api.schemas.costs import CostsAnswer
+from api.schemas.jobs import CancelAnswer, JobAnswer
 from api.schemas.runs import (
     POINTS_AT_MOST,
     REJECTIONS_AT_MOST,
@@ -98,19 +101,18 @@ def run(
     return answer(services, kept, response, body.notes(), max_points)
 
 
-@router.post(
-    "/upload",
-    operation_id="upload_and_run_backtest_v1",
-    dependencies=[Depends(strict.known_form)],
-    responses={
-        202: {"model": UploadAnswerV1, "description": "Still running; the result is null"},
-        **problems(404, 409, 503),
-    },
-)
-def upload(
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A file that was imported as a data set, and the run over it that was asked for."""
+
+    body: RunBody
+    spec: RunSpec
+    dataset: Imported
+
+
+def uploaded(
     *,
     services: ServicesDep,
-    response: Response,
     file: Annotated[UploadFile, File(description="CSV with time, open, high, low, close.")],
     strategy: Annotated[StrategyName, Form()],
     strategy_params: Annotated[str, Form(max_length=20_000, description="JSON object.")] = "{}",
@@ -124,12 +126,11 @@ def upload(
     ] = None,
     timeframe: Annotated[TimeframeIn | None, Form()] = None,
     benchmark: Annotated[Benchmark | None, Form()] = None,
-    max_points: MaxPoints = DEFAULT_POINTS,
-) -> UploadAnswerV1:
-    """Import a CSV file as a data set, run a backtest over it and answer with the result.
+) -> Uploaded:
+    """Import the file of a form, once it is known that the run can be made.
 
-    The data set is named after the file's content, so that sending the same file again imports
-    nothing and gives the same numbers. A request that cannot be run stores nothing.
+    Raises:
+        WorkbenchError, RequestValidationError: it cannot; nothing is stored.
     """
     body = _body_of_form(strategy, strategy_params, engine_options, benchmark)
     require_runnable(services, body, body.spec(["UPLOAD"], timeframe or Timeframe.D1))
@@ -140,11 +141,35 @@ def upload(
         services, file, market=market, currency=currency, zone=zone, timeframe=timeframe
     )
     spec = body.spec([report.symbol], timeframe or report.timeframe)
-    kept = submit(services, body, spec)
-    found = answer(services, kept, response, body.notes(), max_points)
-    return UploadAnswerV1.model_construct(
-        **dict(found), dataset=imported(report, _safe_name(file.filename))
-    )
+    return Uploaded(body, spec, imported(report, _safe_name(file.filename)))
+
+
+UploadedDep = Annotated[Uploaded, Depends(uploaded)]
+
+
+@router.post(
+    "/upload",
+    operation_id="upload_and_run_backtest_v1",
+    dependencies=[Depends(strict.known_form)],
+    responses={
+        202: {"model": UploadAnswerV1, "description": "Still running; the result is null"},
+        **problems(404, 409, 503),
+    },
+)
+def upload(
+    given: UploadedDep,
+    services: ServicesDep,
+    response: Response,
+    max_points: MaxPoints = DEFAULT_POINTS,
+) -> UploadAnswerV1:
+    """Import a CSV file as a data set, run a backtest over it and answer with the result.
+
+    The data set is named after the file's content, so that sending the same file again imports
+    nothing and gives the same numbers. A request that cannot be run stores nothing.
+    """
+    kept = submit(services, given.body, given.spec)
+    found = answer(services, kept, response, given.body.notes(), max_points)
+    return UploadAnswerV1.model_construct(**dict(found), dataset=given.dataset)
 
 
 @router.get("", operation_id="list_backtests_v1")
@@ -215,6 +240,21 @@ def get_costs(
 ) -> CostsAnswer:
     """Say what a completed run paid for what, and at what multiple of that nothing is left."""
     return CostsAnswer.of(services.backtests.costs(ref_of(id)))
+
+
+@router.get("/{id}/status", operation_id="get_backtest_status_v1", responses=problems(404))
+def get_status(id: RunRef, services: ServicesDep) -> JobAnswer:  # noqa: A002 - the path's word
+    """Say how far a run is: that of its job where it is queued."""
+    kept = services.backtests.get(ref_of(id))
+    return JobAnswer(job_id=kept.job_id, job=read_run_job(services, kept))
+
+
+@router.post("/{id}/stop", operation_id="stop_backtest_v1", responses=problems(404, 409, 503))
+def stop(id: RunRef, services: ServicesDep) -> CancelAnswer:  # noqa: A002 - the path's own word
+    """Have a queued run cancelled; 409 when it is over, or is computed at once."""
+    kept = services.backtests.get(ref_of(id))
+    job = stop_run(services, kept)
+    return CancelAnswer.of(job, what=f"run {kept.id}", job_id=kept.job_id, number=kept.id)
 
 
 def spec_of(services: Services, body: RunBody) -> RunSpec:

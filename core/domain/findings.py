@@ -135,13 +135,25 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class StudyQuery:
-    """Which studies to list, newest first."""
+    """Which studies to list, newest first.
+
+    Attributes:
+        strategy: Its id; `strategy_part` is a part of it, in any case.
+        start, end: Submitted on or after / on or before this UTC date.
+        walks: Whether they were to walk forward; None for both.
+        offset: Studies to leave out at the beginning, in place of `page`.
+    """
 
     strategy: str | None = None
     symbol: str | None = None
     state: str | None = None
     page: int = 1
     page_size: int = 50
+    strategy_part: str | None = None
+    start: date | None = None
+    end: date | None = None
+    walks: bool | None = None
+    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,18 @@ class Space:
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return [dict(zip(self.names, row, strict=True)) for row in rows]
 
+    def some(self) -> Params | None:
+        """Give one set of the space, however large it is; None if none is found.
+
+        Raises:
+            InvalidInput: next to no set meets the constraints, and there are too many to list.
+        """
+        columns = self.from_units(sobol(PROBES, len(self.names)))
+        there = np.flatnonzero(self.feasible(columns))
+        if len(there):
+            return {name: column[there[0]].item() for name, column in columns.items()}
+        return None if self.is_continuous else next(iter(self.sets(self.grid()[:1])), None)
+
     def __iter__(self) -> Iterator[Params]:
         """Walk over every set of a grid."""
         return iter(self.sets(self.grid()))

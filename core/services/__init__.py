@@ -14,6 +14,7 @@ from core.services.kernels import COMPILING
 from core.services.market import Market
 from core.services.strategies import Strategies
 from core.services.studies import Studies
+from core.services.study_plan import StudyPlan
 from core.services.system import System
 from core.settings import Settings
 
@@ -29,6 +30,7 @@ __all__ = [
     "Services",
     "Strategies",
     "Studies",
+    "StudyPlan",
     "System",
 ]
 

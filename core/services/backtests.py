@@ -319,6 +319,14 @@ class Backtests:
         """
         return self._store.runs.get(ref)
 
+    def of_job(self, job_id: int) -> Run:
+        """Find the run that waits, or waited, in the queue as this job.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return self._store.runs.of_job(job_id)
+
     def list(self, query: RunQuery | None = None) -> RunPage:
         """Give a page of runs, filtered and ordered in the database."""
         return self._store.runs.list(query or RunQuery())

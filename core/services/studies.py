@@ -21,6 +21,7 @@ from core.registry.registry import Registry
 from core.search.space import Space
 from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
+from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
 from core.store.studies import findings_from_json
 
@@ -117,14 +118,34 @@ class Studies:
                 field="run.strategy",
             )
         space = Space.of_study(spec, info.params, info.constraints)
-        some = next(iter(space.sets(space.grid()[:1])), None) if not space.is_continuous else None
+        some = space.some()
+        if some is None:
+            raise InvalidInput(
+                "no set of the space meets " + " and ".join(info.constraints),
+                expected="a space in which the constraints can hold",
+                field="space",
+            )
         run = self._backtests.complete(
-            spec.run.model_copy(update={"params": {**spec.run.params, **(some or {})}})
+            spec.run.model_copy(update={"params": {**spec.run.params, **some}})
         )
         fixed = {
             name: value for name, value in run.params.items() if name not in spec.space
         }  # fmt: skip
         return spec.model_copy(update={"run": run.model_copy(update={"params": fixed})})
+
+    def plan(self, spec: StudySpec) -> StudyPlan:
+        """Say what a study would do, and everything that is wrong with it; record nothing.
+
+        Raises:
+            NotFound, StrategyFailed: there is no such strategy, or it cannot be used.
+        """
+        return plan_of(
+            spec,
+            self._registry.pin(spec.run.strategy).info,
+            complete=self.complete,
+            complete_run=self._backtests.complete,
+            studies=lambda query: self.list(query).studies,
+        )
 
     # --- reading ----------------------------------------------------------------------------
 

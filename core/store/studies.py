@@ -6,11 +6,11 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, not_, or_, select, update
 
 from core.domain.findings import (
     Chosen,
@@ -166,15 +166,11 @@ class StudyRepository:
 
     def list(self, query: StudyQuery) -> StudyPage:
         """Select, order and cut a page of studies in the database."""
-        conditions: list[ColumnElement[bool]] = []
-        if query.strategy is not None:
-            conditions.append(StudyRow.strategy == query.strategy)
-        if query.symbol is not None:
-            conditions.append(StudyRow.symbol == query.symbol)
-        if query.state is not None:
-            conditions.append(JobRow.state == query.state)
-        if not all(storable(text) for text in (query.strategy or "", query.symbol or "")):
+        texts = (query.strategy or "", query.strategy_part or "", query.symbol or "")
+        if not all(storable(text) for text in texts):
             return StudyPage((), 0, query.page, query.page_size)
+        conditions = _conditions(query)
+        skipped = (query.page - 1) * query.page_size if query.offset is None else query.offset
         joined = select(func.count()).join_from(StudyRow, JobRow, StudyRow.job_id == JobRow.id)
         with self._database.read() as connection:
             total = connection.execute(joined.where(*conditions)).scalar_one()
@@ -182,7 +178,7 @@ class StudyRepository:
                 _STUDY.where(*conditions)
                 .order_by(StudyRow.id.desc())
                 .limit(query.page_size)
-                .offset((query.page - 1) * query.page_size)
+                .offset(skipped)
             ).all()
         studies = tuple(_study(row, {}) for row in rows)
         return StudyPage(studies, total, query.page, query.page_size)
@@ -223,6 +219,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _conditions(query: StudyQuery) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if query.strategy is not None:
+        found.append(StudyRow.strategy == query.strategy)
+    if query.strategy_part is not None:
+        # bytes.lower() folds ASCII only, which is what lower() does on both databases here.
+        wanted = query.strategy_part.encode().lower().decode()
+        found.append(func.lower(StudyRow.strategy).contains(wanted, autoescape=True))
+    if query.symbol is not None:
+        found.append(StudyRow.symbol == query.symbol)
+    if query.state is not None:
+        found.append(JobRow.state == query.state)
+    if query.start is not None:
+        found.append(StudyRow.created_at >= datetime.combine(query.start, time.min, UTC))
+    if query.end is not None:
+        found.append(StudyRow.created_at <= datetime.combine(query.end, time.max, UTC))
+    if query.walks is not None:
+        # As a canonical spec has it; inside of a text its quotes would be escaped.
+        stays = StudyRow.spec.contains('"walk_forward":null', autoescape=True)
+        found.append(not_(stays) if query.walks else stays)
+    return found
 
 
 def _named(ref: int | str) -> ColumnElement[bool] | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -14,8 +17,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from core import bootstrap
+from core.bootstrap.worker import work
 from core.services import Services
-from core.settings import Settings
+from core.settings import PACKAGED_STRATEGIES, Settings
 
 BASE = "http://127.0.0.1:8000"
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -82,13 +86,9 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Prices]:
     return {each.symbol: each for each in made}
 
 
-@pytest.fixture(scope="session")
-def services(
-    tmp_path_factory: pytest.TempPathFactory, prices: dict[str, Prices]
-) -> Iterator[Services]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("data"), run_wait_seconds=60, max_upload_mb=1
-    )
+@contextmanager
+def workbench(data_dir: Path, prices: dict[str, Prices]) -> Iterator[Services]:
+    settings = Settings(data_dir=data_dir, run_wait_seconds=60, max_upload_mb=1)
     with bootstrap.build(settings, executor="inline") as built:
         for symbol, market in (
             ("AAPL", "XNYS"),
@@ -106,14 +106,35 @@ def services(
 
 
 @pytest.fixture(scope="session")
+def services(
+    tmp_path_factory: pytest.TempPathFactory, prices: dict[str, Prices]
+) -> Iterator[Services]:
+    with workbench(tmp_path_factory.mktemp("data"), prices) as built:
+        yield built
+
+
+@pytest.fixture(scope="session")
+def apart(
+    tmp_path_factory: pytest.TempPathFactory, prices: dict[str, Prices]
+) -> Iterator[Services]:
+    """Another one, for tests that leave things in the queue: nobody empties it."""
+    with workbench(tmp_path_factory.mktemp("apart"), prices) as built:
+        yield built
+
+
+@pytest.fixture(scope="session")
+def apart_client(apart: Services) -> Iterator[TestClient]:
+    with TestClient(create_app(apart), base_url=BASE) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def client(services: Services) -> Iterator[TestClient]:
     with TestClient(create_app(services), base_url=BASE) as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
-def completed(client: TestClient) -> int:
-    """Number of a completed run over two symbols."""
+def complete_a_run(client: TestClient) -> int:
     answer = client.post(
         "/api/backtests/run",
         json={
@@ -128,3 +149,76 @@ def completed(client: TestClient) -> int:
     assert answer.status_code == 202, answer.text
     assert answer.json()["status"] == "completed"
     return int(answer.json()["id"])
+
+
+@pytest.fixture(scope="session")
+def completed(client: TestClient) -> int:
+    """Number of a completed run over two symbols."""
+    return complete_a_run(client)
+
+
+SLOW = '''
+import time
+
+from core.domain.strategy import MarketView, Signals, Strategy
+
+
+class Slow(Strategy):
+    """Thinks for a while."""
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        time.sleep(600)
+        return Signals.side(long=view.close > view.open)
+'''
+
+
+FAILING = '''
+from core.domain.strategy import MarketView, Signals, Strategy
+
+
+class Failing(Strategy):
+    """Raises."""
+
+    def generate_signals(self, view: MarketView) -> Signals:
+        raise ValueError("no idea at all")
+'''
+
+
+@pytest.fixture(scope="session")
+def queued(
+    tmp_path_factory: pytest.TempPathFactory, prices: dict[str, Prices]
+) -> Iterator[Services]:
+    """A workbench of its own whose queue a real worker empties."""
+    folder = tmp_path_factory.mktemp("guests")
+    for name in ("buy_and_hold", "ema_crossover", "sma_crossover"):
+        shutil.copy(PACKAGED_STRATEGIES / f"{name}.py", folder)
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "failing.py").write_text(FAILING)
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("queued"), strategies_dir=folder, run_wait_seconds=60
+    )
+    stop = threading.Event()
+    ready = threading.Event()
+    with bootstrap.build(settings, executor="inline") as built:
+        for symbol in ("AAPL", "MSFT", "FLAT"):
+            path = prices[symbol].path
+            built.market.import_csv(path, name=path.name, symbol=symbol, market="XNYS")
+        worker = threading.Thread(
+            target=work,
+            args=(stop,),
+            kwargs={"settings": settings, "slots": 1, "ready": lambda _: ready.set()},
+        )
+        worker.start()
+        assert ready.wait(120)
+        try:
+            yield built
+        finally:
+            stop.set()
+            worker.join(60)
+            assert not worker.is_alive()
+
+
+@pytest.fixture(scope="session")
+def queue_client(queued: Services) -> Iterator[TestClient]:
+    with TestClient(create_app(queued), base_url=BASE) as opened:
+        yield opened

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.routers.optimization import SUFFIX
 from core import bootstrap
+from core.bootstrap.worker import work
 from core.settings import Settings
 
 TARGET = Path(__file__).resolve().parents[2] / "api" / "assets" / "examples.json"
@@ -42,6 +48,16 @@ RECORD = {
     "end_date": "2010-12-31",
     "initial_capital": 10000,
 }
+STUDY = {
+    "strategy": "ema_crossover",
+    "symbols": ["AAPL"],
+    "param_ranges": {"fast": [5, 10, 15], "slow": {"min": 30, "max": 60, "step": 10}},
+    "walk_forward": {"train": 24, "test": 6, "step": 6},
+    "start_date": "2000-01-01",
+    "end_date": "2012-12-31",
+}
+WITHOUT = ("/artifacts/{name}", "/events")
+PATIENCE = 120.0
 CANDLES = {"symbol": "AAPL", "start_date": "2010-01-04", "end_date": "2010-01-05"}
 
 
@@ -63,12 +79,33 @@ def collect(client: TestClient) -> dict[str, Any]:
             "/api/v1/ohlcv/data", json={**CANDLES, "end_date": "2010-06-30"}
         ).json()["data"]
     )
-    upload = client.post(
-        "/api/v1/backtests/upload",
-        files={"file": ("sample.csv", f"timestamp,open,high,low,close\n{rows}\n")},
-        data={"strategy": "sma_crossover", "market": "XNYS"},
-    )
+    form = {"strategy": "sma_crossover", "market": "XNYS"}
+    file = {"file": ("sample.csv", f"timestamp,open,high,low,close\n{rows}\n")}
+    upload = client.post("/api/v1/backtests/upload", files=file, data=form)
+    job = client.post("/api/v1/jobs", json=RUN_V1).json()
+    study = client.post("/api/v1/walkforward", json=STUDY).json()
+    wait(client, study)
+    genetic = {**STUDY, "population": 4, "generations": 2, "seed": 7}
+    ref = f"/api/v1/optimization/{study['id']}"
+    asked = {
+        "submit_job": job,
+        "upload_and_submit_job": client.post("/api/v1/jobs/upload", files=file, data=form).json(),
+        "stop_backtest_v1": stopped(client, "/api/v1/backtests/{backtest_id}/stop"),
+        "cancel_job": stopped(client, "/api/v1/jobs/{id}/cancel"),
+        "delete_job": stopped(client, "/api/v1/jobs/{id}", "DELETE"),
+        "start_optimization": client.post("/api/v1/optimization", json=STUDY).json(),
+        "start_grid_search": client.post("/api/v1/optimization/grid-search", json=STUDY).json(),
+        "start_genetic_search": client.post("/api/v1/optimization/genetic", json=genetic).json(),
+        "validate_optimization": client.post("/api/v1/optimization/validate", json=STUDY).json(),
+        "quick_optimization": client.post("/api/v1/optimization/quick", json=STUDY).json(),
+        "quick_optimization 202": study,
+        "promote_trial": client.post(f"{ref}/promote", json={}).json(),
+        "cancel_optimization": cancelled(client),
+        "start_walk_forward": study,
+    }
     found = {
+        **asked,
+        "run_optimization": asked["start_optimization"],
         "run_backtest": run,
         "run_backtest_v1": client.post("/api/v1/backtests", json=RUN_V1).json(),
         "run_backtest_v1 201": client.post("/api/v1/backtests", json=RECORD).json(),
@@ -78,17 +115,54 @@ def collect(client: TestClient) -> dict[str, Any]:
     }
     for operation, method_path in client.get("/").json()["endpoints"].items():
         method, path = method_path.split(" ")
-        if method == "GET" and operation not in found and "artifacts" not in path:
-            name = "momentum_strategy" if "strategies" in path else str(run["id"])
+        if operation.endswith(SUFFIX):
+            continue  # shows the example of the operation it is another path of
+        if method == "GET" and operation not in found and not path.endswith(WITHOUT):
+            names = {"strategies": "momentum_strategy", "jobs": job["id"], "optim": study["id"]}
+            names["walkforward"] = study["id"]
+            chosen = [str(ref) for word, ref in names.items() if f"/{word}" in path]
+            name = chosen[0] if chosen else str(run["id"])
             found[operation] = client.get(path.replace("{id}", name)).json()
     found["root"]["endpoints"] = dict(list(found["root"]["endpoints"].items())[:ITEMS])
     return {operation: cut(example) for operation, example in sorted(found.items())}
 
 
+def wait(client: TestClient, taken: dict[str, Any]) -> None:
+    """See a study through."""
+    until = time.monotonic() + PATIENCE
+    while client.get(taken["links"]["status"]).json()["job"]["status"] != "completed":
+        assert time.monotonic() < until, taken
+        time.sleep(0.1)
+
+
+def stopped(client: TestClient, path: str, method: str = "POST") -> Any:
+    """Submit a run and cancel it."""
+    job = client.post("/api/v1/jobs", json=RUN_V1).json()
+    return client.request(method, path.format_map(job)).json()
+
+
+def cancelled(client: TestClient) -> Any:
+    """Submit a study and cancel it."""
+    taken = client.post("/api/v1/optimization", json={**STUDY, "seed": 9}).json()
+    return client.post(f"/api/v1/optimization/{taken['id']}/cancel").json()
+
+
+@contextmanager
+def a_worker(settings: Settings) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=folder)
-        with bootstrap.build(settings) as services:
+        settings = Settings(data_dir=folder, run_wait_seconds=60)
+        with bootstrap.build(settings) as services, a_worker(settings):
             services.market.import_demo()
             app = create_app(services, settings)
             with TestClient(app, base_url="http://127.0.0.1:8000") as client:

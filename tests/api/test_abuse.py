@@ -34,10 +34,29 @@ RUN_V1 = {
     "engine_options": {"initial_cash": 1000.0},
 }
 CANDLES = {"symbol": "AAPL", "start_date": "2015-01-05", "end_date": "2015-02-05"}
+STUDY = {
+    "strategy": "ema_crossover",
+    "symbols": ["AAPL"],
+    "param_ranges": {"fast": [5, 10]},
+    "strategy_params": {"slow": 50},
+    "method": "random",
+    "optimization_metric": "sharpe",
+    "requirements": ["trades >= 1"],
+    "max_trials": 2,
+    "seed": 1,
+    "validation_split": 0.3,
+    "embargo": 0,
+    "walk_forward": {"train": 6},
+    "null_worlds": 0,
+    "start_date": "2015-01-05",
+    "engine_options": {"intraday": False},
+}
 TARGETS = [
     ("/api/backtests/run", RUN),
     ("/api/v1/backtests", RUN_V1),
     ("/api/v1/ohlcv/data", CANDLES),
+    ("/api/v1/jobs", RUN_V1),
+    ("/api/v1/optimization", STUDY),
 ]
 # Written as JSON text, since several cannot be built from Python values.
 HOSTILE = {

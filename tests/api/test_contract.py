@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from core.services import Services
-from core.settings import Settings
+from tests.api.conftest import complete_a_run
 
 # Agents learn these; renaming one breaks them.
 OPERATIONS = {
@@ -43,6 +44,55 @@ OPERATIONS = {
     "get_backtest_results_v1": "GET /api/v1/backtests/{id}/results",
     "get_backtest_assumptions": "GET /api/v1/backtests/{id}/assumptions",
     "get_backtest_costs": "GET /api/v1/backtests/{id}/costs",
+    "get_backtest_status_v1": "GET /api/v1/backtests/{id}/status",
+    "stop_backtest_v1": "POST /api/v1/backtests/{id}/stop",
+    "submit_job": "POST /api/v1/jobs",
+    "upload_and_submit_job": "POST /api/v1/jobs/upload",
+    "list_jobs": "GET /api/v1/jobs",
+    "get_job_stats": "GET /api/v1/jobs/stats",
+    "get_job": "GET /api/v1/jobs/{id}",
+    "get_job_status": "GET /api/v1/jobs/{id}/status",
+    "get_job_results": "GET /api/v1/jobs/{id}/results",
+    "cancel_job": "POST /api/v1/jobs/{id}/cancel",
+    "delete_job": "DELETE /api/v1/jobs/{id}",
+    "watch_job": "GET /api/v1/jobs/{id}/events",
+    "start_optimization": "POST /api/v1/optimization",
+    "start_grid_search": "POST /api/v1/optimization/grid-search",
+    "start_genetic_search": "POST /api/v1/optimization/genetic",
+    "validate_optimization": "POST /api/v1/optimization/validate",
+    "quick_optimization": "POST /api/v1/optimization/quick",
+    "list_optimizations": "GET /api/v1/optimization",
+    "get_optimization_stats": "GET /api/v1/optimization/stats",
+    "list_optimization_metrics": "GET /api/v1/optimization/metrics",
+    "get_optimization": "GET /api/v1/optimization/{id}",
+    "get_optimization_status": "GET /api/v1/optimization/{id}/status",
+    "get_optimization_results": "GET /api/v1/optimization/{id}/results",
+    "cancel_optimization": "POST /api/v1/optimization/{id}/cancel",
+    "list_trials": "GET /api/v1/optimization/{id}/trials",
+    "get_walk_forward": "GET /api/v1/optimization/{id}/walkforward",
+    "promote_trial": "POST /api/v1/optimization/{id}/promote",
+    "start_optimization_alias": "POST /api/v1/optimize",
+    "start_grid_search_alias": "POST /api/v1/optimize/grid-search",
+    "start_genetic_search_alias": "POST /api/v1/optimize/genetic",
+    "validate_optimization_alias": "POST /api/v1/optimize/validate",
+    "quick_optimization_alias": "POST /api/v1/optimize/quick",
+    "list_optimizations_alias": "GET /api/v1/optimize",
+    "get_optimization_stats_alias": "GET /api/v1/optimize/stats",
+    "list_optimization_metrics_alias": "GET /api/v1/optimize/metrics",
+    "get_optimization_alias": "GET /api/v1/optimize/{id}",
+    "get_optimization_status_alias": "GET /api/v1/optimize/{id}/status",
+    "get_optimization_results_alias": "GET /api/v1/optimize/{id}/results",
+    "cancel_optimization_alias": "POST /api/v1/optimize/{id}/cancel",
+    "list_trials_alias": "GET /api/v1/optimize/{id}/trials",
+    "get_walk_forward_alias": "GET /api/v1/optimize/{id}/walkforward",
+    "promote_trial_alias": "POST /api/v1/optimize/{id}/promote",
+    "run_optimization": "POST /api/optimization/run",
+    "list_optimization_runs": "GET /api/optimization",
+    "get_optimization_run_status": "GET /api/optimization/status/{id}",
+    "get_optimization_run": "GET /api/optimization/{id}",
+    "start_walk_forward": "POST /api/v1/walkforward",
+    "list_walk_forwards": "GET /api/v1/walkforward",
+    "get_walk_forward_by_id": "GET /api/v1/walkforward/{id}",
     "discover_strategies": "GET /api/v1/strategies/discover",
     "list_strategies": "GET /api/v1/strategies",
     "get_strategy": "GET /api/v1/strategies/{id}",
@@ -111,6 +161,10 @@ def test_every_body_has_an_example_that_is_valid(
         ("RunBody", "/api/v1/backtests"),
         ("RecordBody", "/api/v1/backtests"),
         ("CandlesBody", "/api/v1/ohlcv/data"),
+        ("GridSearchBody", "/api/v1/optimization/grid-search"),
+        ("GeneticBody", "/api/v1/optimization/genetic"),
+        ("OptimizationBody", "/api/v1/optimization"),
+        ("WalkForwardBody", "/api/v1/walkforward"),
     ):
         for example in schemas[name]["examples"]:
             answer = client.post(path, json=example)
@@ -130,11 +184,31 @@ def test_every_answer_shows_an_example_that_fits(openapi: dict[str, Any]) -> Non
 
 
 @pytest.fixture(scope="module")
-def api_schema(services: Services) -> Any:
-    app = create_app(
-        services, Settings(data_dir=services.settings.data_dir, allowed_hosts="testserver")
+def api_schema(apart: Services) -> Any:
+    settings = apart.settings.model_copy(
+        update={"allowed_hosts": ("testserver",), "run_wait_seconds": 0.0}
     )
-    return schemathesis.openapi.from_asgi("/openapi.json", app)
+    quick = dataclasses.replace(apart, settings=settings)  # no worker is there to wait for
+    return schemathesis.openapi.from_asgi("/openapi.json", create_app(quick))
+
+
+@pytest.fixture(scope="module")
+def ended(apart_client: TestClient) -> dict[str, str]:
+    """A job and a study that nobody waits for any more."""
+    job = apart_client.post(
+        "/api/v1/jobs", json={"strategy": "buy_and_hold", "dataset": "AAPL"}
+    ).json()
+    study = apart_client.post(
+        "/api/v1/optimization",
+        json={"strategy": "ema_crossover", "symbols": ["AAPL"], "space": SPACE},
+    ).json()
+    apart_client.delete(f"/api/v1/jobs/{job['id']}")
+    apart_client.post(f"/api/v1/optimization/{study['id']}/cancel")
+    return {
+        "job": str(job["id"]),
+        "study": str(study["id"]),
+        "run": str(complete_a_run(apart_client)),
+    }
 
 
 WITHOUT_INPUT = {
@@ -146,7 +220,15 @@ WITHOUT_INPUT = {
     "GET /api/v1/health/ready",
     "GET /api/v1/strategies/discover",
     "GET /api/v1/ohlcv/symbols",
+    "GET /api/v1/jobs/stats",
+    "GET /api/v1/optimization/stats",
+    "GET /api/v1/optimization/metrics",
+    "GET /api/v1/optimize/stats",
+    "GET /api/v1/optimize/metrics",
 }
+# Small enough to be submitted for real, over and over.
+SPACE = {"fast": [5, 10], "slow": [30, 40]}
+SPACES = ("space", "parameter_space", "param_ranges", "parameters")
 WITH_INPUT = [name for name in OPERATIONS.values() if name not in WITHOUT_INPUT]
 
 
@@ -166,8 +248,14 @@ def send(api_schema: Any, name: str, mode: GenerationMode, change: Callable[[Any
 
 
 @pytest.mark.parametrize("name", OPERATIONS.values())
-def test_valid_requests_get_documented_answers(api_schema: Any, name: str) -> None:
-    send(api_schema, name, GenerationMode.POSITIVE, lambda _: None)
+def test_valid_requests_get_documented_answers(
+    api_schema: Any, ended: dict[str, str], name: str
+) -> None:
+    def change(case: Any) -> None:
+        if name.endswith("/events"):  # that of a job that waits has no end
+            case.path_parameters["id"] = ended["job"]
+
+    send(api_schema, name, GenerationMode.POSITIVE, change)
 
 
 @pytest.mark.parametrize("name", WITH_INPUT)
@@ -177,11 +265,14 @@ def test_invalid_requests_are_refused_as_documented(api_schema: Any, name: str) 
 
 @pytest.mark.parametrize("name", WITH_INPUT)
 def test_valid_requests_about_what_exists_get_documented_answers(
-    api_schema: Any, completed: int, name: str
+    api_schema: Any, ended: dict[str, str], name: str
 ) -> None:
     """Names that exist, everything else generated: the options reach the engine."""
-    known = {
-        "strategy": "sma_crossover",
+    searches = "optimi" in name or "walkforward" in name
+    known: dict[str, Any] = {
+        "strategy": "ema_crossover" if searches else "sma_crossover",
+        "strategy_path": "ema_crossover",
+        **dict.fromkeys(SPACES, SPACE),
         "symbol": "AAPL",
         "symbols": ["AAPL"],
         "dataset": "NIFTY",
@@ -193,12 +284,16 @@ def test_valid_requests_about_what_exists_get_documented_answers(
     def change(case: Any) -> None:
         for given_values in (case.query, case.body):
             if isinstance(given_values, dict):
-                given_values |= {key: value for key, value in known.items() if key in given_values}
+                given_values |= {
+                    key: value for key, value in known.items() if given_values.get(key) is not None
+                }
                 for key in ("parameters", "strategy_params"):
-                    if isinstance(given_values.get(key), dict):
+                    if isinstance(given_values.get(key), dict) and not (searches and key in SPACES):
                         given_values[key] = {}
         if "id" in case.path_parameters:
-            is_strategy = "strategies" in case.path
-            case.path_parameters["id"] = "ema_crossover" if is_strategy else str(completed)
+            named = {"strategies": "ema_crossover", "jobs": ended["job"], "optim": ended["study"]}
+            named["walkforward"] = ended["study"]
+            found = [ref for word, ref in named.items() if f"/{word}" in case.path]
+            case.path_parameters["id"] = found[0] if found else ended["run"]
 
     send(api_schema, name, GenerationMode.POSITIVE, change)

@@ -72,12 +72,19 @@ def endpoints() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     verbs = {"get", "post", "put", "patch", "delete", "head"}
     for name, tree in sources("api/routers"):
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            is_marked = any(
                 isinstance(mark, ast.Call)
                 and isinstance(mark.func, ast.Attribute)
                 and mark.func.attr in verbs
                 for mark in node.decorator_list
-            ):
+            )
+            arguments = [*node.args.args, *node.args.kwonlyargs]
+            given = {
+                each.annotation.id for each in arguments if isinstance(each.annotation, ast.Name)
+            }
+            if is_marked or "ServicesDep" in given:
                 yield name, node
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -138,8 +138,9 @@ def test_a_study_is_complete_together_with_its_job_or_not_at_all(store):
 def test_lists_are_cut_and_filtered_in_the_database(store):
     first = submit(store)
     finish(store, first)
-    second = submit(store, a_spec("donchian_breakout", "IBM"))
+    second = submit(store, a_spec("donchian_breakout", "IBM", walk_forward={"train": 6}))
     studies = store.studies
+    today, tomorrow = NOW.date(), NOW.date() + timedelta(days=1)
 
     page = studies.list(StudyQuery(page_size=1))
     assert ([each.job.id for each in page.studies], page.total) == ([second], 2)
@@ -151,6 +152,16 @@ def test_lists_are_cut_and_filtered_in_the_database(store):
         StudyQuery(state="completed"): [first],
         StudyQuery(state="failed"): [],
         StudyQuery(strategy="a\x00b"): [],
+        StudyQuery(strategy_part="CROSS"): [first],
+        StudyQuery(strategy_part="%"): [],
+        StudyQuery(strategy_part="a\x00b"): [],
+        StudyQuery(walks=True): [second],
+        StudyQuery(walks=False): [first],
+        StudyQuery(start=today, end=today): [second, first],
+        StudyQuery(start=tomorrow): [],
+        StudyQuery(end=today - timedelta(days=1)): [],
+        StudyQuery(offset=1): [first],
+        StudyQuery(offset=1, page=9, page_size=1): [first],
     }.items():
         assert [each.job.id for each in studies.list(query).studies] == wanted
 

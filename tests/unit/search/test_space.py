@@ -71,6 +71,33 @@ def test_counts_and_lists_are_those_of_nested_loops(dimensions, constraints):
     assert all(params in space for params in expected)
 
 
+@given(
+    dimensions=st.dictionaries(st.sampled_from("abcd"), ways, min_size=1, max_size=4),
+    constraints=st.lists(st.sampled_from(CONSTRAINTS), max_size=3, unique=True),
+)
+def test_some_set_is_one_of_the_space_if_there_is_any(dimensions, constraints):
+    try:
+        space = numbers(constraints, **dimensions)
+    except InvalidInput:
+        reject()
+
+    some = space.some()
+
+    assert (some in by_loops(space)) == bool(by_loops(space))
+    assert (some is None) == (not by_loops(space))
+
+
+def test_some_set_of_a_space_is_found_without_listing_it():
+    wide = {"min": -1000, "max": 1000}
+    space = numbers(["a < b"], a=wide, b=wide, c=wide, d=wide)
+
+    some = space.some()
+
+    assert some is not None
+    assert some["a"] < some["b"]
+    assert space.count().sets == 2001**2 * (2001 * 2000 // 2)
+
+
 @settings(max_examples=40)
 @given(
     lengths=st.tuples(*[st.integers(1, 7)] * 4),

@@ -1,0 +1,79 @@
+"""Searches under the paths of the first system; the same studies as under /api/v1/optimization."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.deps import ServicesDep
+from api.errors import problems
+from api.routers import optimization
+from api.routers.optimization import IdempotencyKey
+from api.schemas.jobs import JobAnswer
+from api.schemas.studies import StudyDetail, StudyPageAnswer, StudyRow, StudySubmitted
+from api.strict import StrictRoute
+from api.study_bodies import OptimizationBody
+from api.words import Day, StrategyPart, StudyRef, SymbolExact
+from core.domain.findings import StudyQuery
+from core.domain.job import JobState
+
+router = APIRouter(prefix="/api/optimization", tags=[optimization.TAG], route_class=StrictRoute)
+
+
+@router.post(
+    "/run",
+    operation_id="run_optimization",
+    status_code=202,
+    responses=problems(404, 409, 503),
+)
+def run(
+    body: OptimizationBody, services: ServicesDep, response: Response, key: IdempotencyKey = None
+) -> StudySubmitted:
+    """Put a search by any method into the queue, as `POST /api/v1/optimization`."""
+    return optimization.start_optimization(body, services, response, key)
+
+
+@router.get("", operation_id="list_optimization_runs")
+def list_runs(
+    *,
+    services: ServicesDep,
+    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
+    status: JobState | None = None,
+    symbol: SymbolExact | None = None,
+    start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
+    end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> StudyPageAnswer:
+    """List searches page by page, newest first."""
+    found = services.studies.list(
+        StudyQuery(
+            strategy_part=strategy,
+            symbol=optimization.in_capitals(symbol),
+            state=status,
+            start=start_date,
+            end=end_date,
+            page=page,
+            page_size=page_size,
+        )
+    )
+    return StudyPageAnswer(
+        optimizations=[StudyRow.of(study) for study in found.studies],
+        total=found.total,
+        page=page,
+        page_size=page_size,
+        total_pages=-(-found.total // page_size),
+    )
+
+
+@router.get("/status/{id}", operation_id="get_optimization_run_status", responses=problems(404))
+def get_status(id: StudyRef, services: ServicesDep) -> JobAnswer:  # noqa: A002 - the path's own word
+    """Say how far a search is."""
+    return optimization.get_optimization_status(id, services)
+
+
+@router.get("/{id}", operation_id="get_optimization_run", responses=problems(404, 409))
+def get_run(id: StudyRef, services: ServicesDep) -> StudyDetail:  # noqa: A002 - the path's own word
+    """Give everything about a search, its best trials too once it is completed."""
+    return optimization.get_optimization(id, services)
