@@ -19,8 +19,8 @@ class GeneralisationInfo(NamedTuple):
         train, test: Sharpe ratio of each trial drawn, annualised.
         number: Of these trials.
         chosen: Those of the trial to take; None where one is not defined.
-        gained: Share of all compared trials with a ratio above 0 in the test; None of none.
-        compared: How many trials have both ratios.
+        gained: Share of the compared trials with a ratio above 0 in the test; None of none.
+        compared: How many eligible trials have both ratios.
     """
 
     train: FloatArray
@@ -32,8 +32,9 @@ class GeneralisationInfo(NamedTuple):
 
 
 def generalisation_info(trials: pl.DataFrame, *, chosen: int | None) -> GeneralisationInfo:
-    """Gather `train_sharpe` and `test_sharpe` of the trials that have both."""
-    both = trials.filter(pl.col("train_sharpe").is_not_null() & pl.col("test_sharpe").is_not_null())
+    """Gather `train_sharpe` and `test_sharpe` of the eligible trials that have both."""
+    needed = ("score", "train_sharpe", "test_sharpe")
+    both = trials.filter(pl.col(name).is_not_null() for name in needed)
     drawn = thinned(both)
     own = both.filter(pl.col("number") == (-1 if chosen is None else chosen))
     return GeneralisationInfo(

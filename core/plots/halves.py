@@ -53,6 +53,8 @@ def figure(info: HalvesInfo, *, height: int = 280) -> go.Figure:
     )
     for name, which, colour in groups:
         share = float(info.shares[which].sum())
+        if info.pbo is not None:  # of all choices, not of those drawn
+            share = info.pbo if colour == theme.LOSS else 1.0 - info.pbo
         chart.add_bar(
             x=info.middles[which],
             y=info.shares[which],

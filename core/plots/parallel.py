@@ -149,8 +149,9 @@ def _axis(
     room = high - low or 1.0
     marks = np.unique(values)
     if len(marks) > FEW_VALUES:
-        marks = np.linspace(low, high, TICKS)
-    ticks = tuple(((each - low) / room, f"{each:.4g}".replace("-", "\u2212")) for each in marks)
+        wanted = np.linspace(low, high, TICKS)
+        marks = np.unique([marks[np.abs(marks - each).argmin()] for each in wanted])
+    ticks = tuple(((each - low) / room, f"{each:.3g}".replace("-", "\u2212")) for each in marks)
     return ParallelAxis(name, ticks), (column(drawn, key) - low) / room
 
 

@@ -17,6 +17,7 @@ MOST_PANELS = 8
 COLUMNS = 4
 MOST_VALUES = 40
 GAP = 0.05
+BANDS = 10
 
 
 class Slice(NamedTuple):
@@ -110,7 +111,7 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
             domain=[1 - (row + 1) * high + (0.16 if rows > 1 else 0.0), 1 - row * high],
             anchor=f"x{suffix}",
             showticklabels=spot == 0,
-            title={"text": info.label if spot == 0 else "", "standoff": 4},
+            title={"text": info.label if spot == 0 else "", "standoff": 14},
             **({} if place == 0 else {"matches": "y"}),
         )
         first = place == 0
@@ -160,11 +161,12 @@ def _by_value(trials: pl.DataFrame, key: str) -> pl.DataFrame:
     median = pl.col("value_0").median()
     if is_named(trials, key) or trials[key].n_unique() <= MOST_VALUES:
         return trials.group_by(key).agg(median).sort(key)
-    edges = np.quantile(trials[key].to_numpy(), np.linspace(0, 1, 11)[1:-1])
+    values = trials[key].to_numpy()
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BANDS + 1)[1:-1]))
     return (
-        trials.with_columns(band=pl.col(key).cut(np.unique(edges).tolist()))
+        trials.with_columns(band=pl.Series(np.digitize(values, edges)))
         .group_by("band")
         .agg(pl.col(key).median(), median)
-        .sort(key)
+        .sort("band")
         .drop("band")
     )

@@ -155,6 +155,7 @@ def figure(info: SurfaceInfo, *, height: int = 430) -> go.Figure:
             showlegend=False,
         )
     else:
+        _add_not_eligible(chart, info)
         chart.add_heatmap(
             x=info.x,
             y=info.y,
@@ -187,6 +188,27 @@ def figure(info: SurfaceInfo, *, height: int = 430) -> go.Figure:
         yaxis={**axis, "title": {"text": info.y_name, "standoff": 6}, **_kind(info.y)},
     )
     return chart
+
+
+def _add_not_eligible(chart: go.Figure, info: SurfaceInfo) -> None:
+    """Shade what was tried and cannot win, so that it differs from what was never tried."""
+    tried = np.isnan(info.values) & (info.numbers >= 0)
+    if not tried.any():
+        return
+    grey = theme.faded(theme.GREY, 0.16)
+    chart.add_heatmap(
+        x=info.x,
+        y=info.y,
+        z=np.where(tried, 1.0, np.nan),
+        customdata=info.numbers,
+        colorscale=[[0.0, grey], [1.0, grey]],
+        showscale=False,
+        xgap=0.5,
+        ygap=0.5,
+        name="Not eligible",
+        showlegend=True,
+        hovertemplate="trial %{customdata}: not eligible<extra></extra>",
+    )
 
 
 def _add_plateau(chart: go.Figure, info: SurfaceInfo) -> None:

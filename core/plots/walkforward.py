@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 import polars as pl
 
@@ -19,6 +20,14 @@ GAP = 0.05
 EPOCH = date(1970, 1, 1)
 
 
+class Steps(NamedTuple):
+    """One parameter, in words: its value in each window, NaN where none was chosen; its alerts."""
+
+    name: str
+    values: FloatArray
+    alerts: npt.NDArray[np.bool_]
+
+
 class WalkForwardInfo(NamedTuple):
     """What the chart says.
 
@@ -26,17 +35,14 @@ class WalkForwardInfo(NamedTuple):
         x: Milliseconds since 1970 of the sessions of the tests.
         equity: Of 1 invested.
         edges: Where tests begin, and where the last one ends, milliseconds, shape (W + 1,).
-        steps: Of each parameter, in words: its value in each window, shape (W,); NaN where none
-            was chosen.
-        alerts: Whether a window has a drift alert, shape (W,).
+        steps: Of each parameter.
         left_out: Parameters beyond those that are drawn, and those that are no numbers.
     """
 
     x: FloatArray
     equity: FloatArray
     edges: FloatArray
-    steps: tuple[tuple[str, FloatArray], ...]
-    alerts: tuple[bool, ...]
+    steps: tuple[Steps, ...]
     left_out: tuple[str, ...]
 
 
@@ -63,19 +69,21 @@ def walk_forward_info(
         equity=stitched["equity"].to_numpy(),
         edges=np.array([float((each - EPOCH).days) * theme.MS_PER_DAY for each in ends]),
         steps=tuple(
-            (
+            Steps(
                 name.replace("_", " ").capitalize(),
                 windows[f"param_{name}"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+                np.array([name in each.split(", ") for each in windows["alerts"].to_list()]),
             )
             for name in drawn
         ),
-        alerts=tuple(bool(each) for each in windows["alerts"].to_list()),
         left_out=tuple(name for name in names if name not in drawn),
     )
 
 
-def figure(info: WalkForwardInfo, *, height: int = 300, panel: int = 74) -> go.Figure:
-    """Draw equity over a panel of steps for each parameter, all over one time axis."""
+def figure(
+    info: WalkForwardInfo, *, log: bool = False, height: int = 300, panel: int = 74
+) -> go.Figure:
+    """Draw equity over a panel of steps for each parameter; `log` affects equity only."""
     count = len(info.steps)
     whole = height + panel * count
     share = panel / whole
@@ -91,7 +99,7 @@ def figure(info: WalkForwardInfo, *, height: int = 300, panel: int = 74) -> go.F
     for edge in info.edges[1:-1]:
         chart.add_vline(x=float(edge), line={"color": theme.faded(theme.GREY, 0.35), "width": 1})
     axes = {}
-    for place, (name, values) in enumerate(info.steps):
+    for place, (name, values, alerted) in enumerate(info.steps):
         axis = f"y{place + 2}"
         chart.add_scatter(
             x=info.edges,
@@ -102,12 +110,13 @@ def figure(info: WalkForwardInfo, *, height: int = 300, panel: int = 74) -> go.F
             line={"color": theme.stroke(place + 1).color, "width": 1.75, "shape": "hv"},
             hovertemplate="%{y}",
         )
-        alerted = np.array([*info.alerts]) if place == 0 else np.zeros(len(values), dtype=bool)
         if alerted.any():
             chart.add_scatter(
                 x=info.edges[:-1][alerted],
                 y=values[alerted],
-                name="Drift alert",
+                name="Moved much",
+                legendgroup="alerts",
+                showlegend=not any(each.alerts.any() for each in info.steps[:place]),
                 yaxis=axis,
                 mode="markers",
                 marker={"color": theme.LOSS, "size": 8, "symbol": "triangle-up"},
@@ -122,7 +131,9 @@ def figure(info: WalkForwardInfo, *, height: int = 300, panel: int = 74) -> go.F
         hoversubplots="axis",
         xaxis=theme.time_axis(intraday=False)
         | {"anchor": f"y{count + 1}" if count else "y", "domain": [0, 1]},
-        yaxis=theme.value_axis(domain=[bottom + GAP / 2, 1], tickformat=".2f"),
+        yaxis=theme.value_axis(
+            domain=[bottom + GAP / 2, 1], tickformat="~g", type="log" if log else "linear"
+        ),
         **axes,
     )
     return chart

@@ -33,7 +33,7 @@ def worlds_info(winners: FloatArray, *, winner: float, label: str) -> WorldsInfo
     return WorldsInfo(known, winner, len(winners) - len(known), label)
 
 
-def figure(info: WorldsInfo, *, height: int = 190) -> go.Figure:
+def figure(info: WorldsInfo, *, height: int = 150) -> go.Figure:
     """Draw each world as a mark on one line, and the real winner among them."""
     chart = go.Figure()
     chart.add_scatter(

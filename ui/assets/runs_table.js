@@ -81,12 +81,26 @@ function line(root, state, run) {
   const row = element("tr");
   row.dataset.run = run.id;
   if (state.data.most) row.append(picker(root, state, run));
-  for (const column of state.data.columns) row.append(cell(state, column, run));
+  row.append(...cells(state, run));
   row.onclick = (event) => {
     if (event.target.closest("a, button, input") || String(getSelection())) return;
     state.emit.setTriggerValue("open", run.id);
   };
   return row;
+}
+
+/* What is not over has one wide cell where others have their figures. */
+function cells(state, run) {
+  const { columns } = state.data;
+  if (!run.progress) return columns.map((column) => cell(state, column, run));
+  const [first, last] = run.progress.over.map((key) => columns.findIndex((each) => each.key === key));
+  const wide = element("td", "wb-left");
+  wide.colSpan = last - first + 1;
+  wide.append(progress(run.progress));
+  const kept = columns.filter((_, place) => place < first || place > last);
+  const made = kept.map((column) => cell(state, column, run));
+  made.splice(first, 0, wide);
+  return made;
 }
 
 function picker(root, state, run) {
@@ -133,8 +147,6 @@ function cell(state, column, run) {
     }
   } else if (column.kind === "spark") {
     node.append(spark(value));
-  } else if (column.kind === "progress") {
-    node.append(progress(value));
   } else if (column.kind === "light") {
     const light = element("span", `wb-light wb-${value.kind}`, value.text);
     light.title = value.title;

@@ -37,7 +37,6 @@ def show(study: Study) -> None:
         *(_metric(name, found) for name in SHOWN),
         "</tbody></table></div></div>",
     )
-    _edges(found)
 
 
 def _peak(found: Findings) -> str:
@@ -82,7 +81,8 @@ def _value(value: object) -> str:
     return markup.text(value)
 
 
-def _edges(found: Findings) -> None:
+def show_edges(found: Findings) -> None:
+    """Say which parameters lie at an end of their range; nothing where none does."""
     if not found.edges:
         return
     ends = {"low": "lower", "high": "upper"}

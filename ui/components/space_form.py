@@ -155,7 +155,7 @@ def _range(strategy: str, spec: ParamSpec) -> dict[str, Any]:
         with column:
             given[part] = st.number_input(
                 {"low": "From", "high": "To", "step": "Step"}[part],
-                value=None,
+                value="min" if is_end else None,
                 min_value=cast(spec.ge) if is_end and spec.ge is not None else None,
                 max_value=cast(spec.le) if is_end and spec.le is not None else None,
                 step=cast(first.step),

@@ -26,11 +26,10 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"key": "symbol", "label": "Symbol", "align": "left"},
     {"key": "method", "label": "Method", "align": "left"},
     {"key": "status", "label": "Status", "align": "left", "kind": "badges"},
-    {"key": "progress", "label": "", "align": "left", "kind": "progress"},
     {"key": "light", "label": "Verdict", "align": "left", "kind": "light"},
     {"key": "trials", "label": "Trials"},
     {"key": "best", "label": "Best", "help": "Objective of the trial to take."},
-    {"key": "deflated", "label": "Deflated Sharpe", "help": verdict.DEFLATED_HELP},
+    {"key": "deflated", "label": "Deflated", "help": verdict.DEFLATED_HELP},
     {"key": "pbo", "label": "PBO", "help": verdict.PBO_HELP},
     {"key": "cancel", "label": "", "kind": "cancel"},
 )
@@ -50,7 +49,7 @@ def show(
         on_cancel: Called with the number of the study to end.
     """
     busy = any(not study.job.state.is_final for study in studies)
-    hidden = set() if busy else {"progress", "cancel"}
+    hidden = set() if busy else {"cancel"}
     result = _table(
         key=state.STUDIES_TABLE,
         data={
@@ -80,8 +79,9 @@ def _row(study: Study, left: float | None) -> dict[str, Any]:
         "method": {"text": search_form.METHODS[study.spec.method]},
         "status": _status(study),
     }
+    row: dict[str, Any] = {"id": study.id, "cells": cells}
     if not job.state.is_final:
-        cells["progress"] = progress(study, left)
+        row["progress"] = {**progress(study, left), "over": ("light", "pbo")}
         cells["cancel"] = f"study {study.id}"
     if found is not None:
         cells |= {
@@ -94,7 +94,7 @@ def _row(study: Study, left: float | None) -> dict[str, Any]:
             "best": {"text": verdict.objective(study), "title": verdict.objective_name(study)},
             **{name: _judged(study, name) for name in ("deflated", "pbo")},
         }
-    return {"id": study.id, "cells": cells}
+    return row
 
 
 def progress(study: Study, left: float | None) -> dict[str, Any]:

@@ -63,9 +63,9 @@ def _deflated(found: Findings) -> Tile:
     low, high = verdict.probability(value), part.get("upper")
     last = low if high is None else verdict.probability(high)
     effective = part.get("effective")
-    under = f"by {found.trials:,} trials"
+    under = f"{found.trials:,} trials"
     if effective is not None:
-        under += f" to {formats.number(effective, 0)} effective"
+        under += f", {formats.number(effective, 0)} effective"
     beside = "" if last == low else f"to {last}"
     return Tile("deflated", "Deflated Sharpe", help_, low, beside, under)
 

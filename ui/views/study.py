@@ -67,6 +67,7 @@ def render(services: Services) -> None:
             _watch(services, study.id)
         with right:
             _cancel(services, study)
+        _request(services, study)
         return
     with left:
         _headline(study)
@@ -150,13 +151,15 @@ def _result(services: Services, study: Study, found: Findings) -> None:
     study_tiles.show(study)
     left, right = st.columns([1, 1.25], gap="large")
     with left:
-        markup.write(markup.section("The trial to take"))
+        with st.container(horizontal=True, vertical_alignment="center", key="study_chosen"):
+            markup.write(markup.section("The trial to take"))
+            if found.chosen is not None:
+                _promote(services, study, found.chosen.number, key="study_promote", kind="primary")
         chosen.show(study)
-        if found.chosen is not None:
-            _promote(services, study, found.chosen.number, key="study_promote", kind="primary")
     with right:
         markup.write(markup.section("What speaks for it, and what against"))
         verdict.show_gates(study)
+        chosen.show_edges(found)
     try:
         with st.skeleton(height=SKELETON_HEIGHT):
             trials = wiring.study_table(services, study, "trials")
@@ -411,8 +414,8 @@ def _generalisation(study: Study, found: Findings, trials: pl.DataFrame) -> None
         alt="Sharpe ratio of trials where they were searched and where not",
     )
     gained = formats.percent(info.gained or 0.0, 0)
-    best = "" if info.compared == found.trials else "best "
-    st.caption(f"Of the {info.compared:,} {best}trials {gained} were above 0 in what no trial saw.")
+    which = "eligible" if info.compared == found.eligible else "best"
+    st.caption(f"Of the {info.compared:,} {which} trials {gained} stayed above 0.")
 
 
 def _halves(services: Services, study: Study, found: Findings) -> None:
@@ -466,12 +469,14 @@ def _walk(services: Services, study: Study, found: Findings) -> None:
             else "This study did not walk forward. Search again with changes to have it do so."
         )
         return
-    markup.write(
-        markup.section("What the tests earned one after the other, and the parameters they used")
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        markup.write(
+            markup.section("What the tests earned one after the other, and what they used")
+        )
+        log = st.toggle("Log scale", key="walk_log", persist_state="session")
     info = walkforward.walk_forward_info(stitched, rows, _ranked(study, found))
     figure.show(
-        walkforward.figure(info),
+        walkforward.figure(info, log=log),
         key="walk_chart",
         alt="Equity of the tests of all windows and the parameters chosen for each",
     )
