@@ -40,8 +40,9 @@ def halves_info(logits: FloatArray, *, pbo: float | None) -> HalvesInfo:
     place = np.ceil(logits / width).astype(np.int64)  # bars are (low, high], so 0 ends one
     low = int(place.min())
     counts = np.bincount(place - low)
-    middles = (np.arange(len(counts)) + low - 0.5) * width
-    return HalvesInfo(middles, counts / len(logits), width, pbo)
+    middles = (np.arange(len(counts), dtype=np.float64) + low - 0.5) * width
+    shares: FloatArray = counts / len(logits)
+    return HalvesInfo(middles.astype(np.float64), shares.astype(np.float64), width, pbo)
 
 
 def figure(info: HalvesInfo, *, height: int = 280) -> go.Figure:

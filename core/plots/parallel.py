@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 import polars as pl
 
@@ -42,7 +43,7 @@ class ParallelInfo(NamedTuple):
 
     axes: tuple[ParallelAxis, ...]
     lines: FloatArray
-    top: FloatArray
+    top: npt.NDArray[np.bool_]
     chosen: int | None
     threshold: float
     left_out: tuple[str, ...]
@@ -73,7 +74,7 @@ def parallel_info(
     return ParallelInfo(
         axes=(*axes, axis),
         lines=np.stack([*places, place], axis=1),
-        top=(drawn["score"].to_numpy() >= least),
+        top=np.asarray(drawn["score"].to_numpy() >= least),
         chosen=numbers.index(chosen) if chosen in numbers else None,
         threshold=float(best["value_0"][0]),
         left_out=tuple(names[MOST_AXES - 1 :]),
@@ -85,10 +86,10 @@ def figure(info: ParallelInfo, *, height: int = 360) -> go.Figure:
     chart = go.Figure()
     label = info.axes[-1].name
     groups = (
-        ("Other trials", ~info.top.astype(bool), theme.faded(theme.GREY, 0.22), 1.0),
+        ("Other trials", ~info.top, theme.faded(theme.GREY, 0.22), 1.0),
         (
             f"Best tenth: {label} from {info.threshold:.3g}".replace("-", "\u2212"),
-            info.top.astype(bool),
+            info.top,
             theme.faded(theme.BLUE, 0.5),
             1.2,
         ),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from core.domain.findings import Findings, Study
 from core.domain.strategy import StrategyInfo
 from core.domain.study import StudySpec
-from core.errors import InvalidInput
+from core.errors import InvalidInput, WorkbenchError
 from core.search.space import Space
 
 
@@ -48,7 +48,7 @@ def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> F
     Raises:
         InvalidInput: it cannot be searched; `problems` has each reason where there are several.
     """
-    problems = list(obstacles(spec, info))
+    problems: list[WorkbenchError] = [*obstacles(spec, info)]
     space = None
     try:
         space = Space.of_study(spec, info.params, info.constraints)
@@ -86,9 +86,9 @@ def obstacles(spec: StudySpec, info: StrategyInfo) -> Iterable[InvalidInput]:
         )
 
 
-def together(problems: list[InvalidInput]) -> InvalidInput:
+def together(problems: Sequence[WorkbenchError]) -> InvalidInput:
     """Make one error of several; a single one stays as it is."""
-    if len(problems) == 1:
+    if len(problems) == 1 and isinstance(problems[0], InvalidInput):
         return problems[0]
     return InvalidInput(f"{len(problems)} choices are wrong", problems=tuple(problems))
 

@@ -92,7 +92,7 @@ def _computed(study: Study) -> dict[str, str]:
 
 
 def _history(history: Sequence[JobEvent], reader: ZoneInfo) -> str:
-    rows = {}
+    rows: dict[str, str] = {}
     for event in history:
         note = f": {event.note}" if event.note else ""
         rows[formats.moment(event.at, reader) + f" ({len(rows) + 1})"] = markup.text(

@@ -21,6 +21,7 @@ RANGE: Final = "Range"
 LIST: Final = "List"
 BOTH: Final = "Both"
 NUMBERS: Final = frozenset({"int", "float"})
+LABELS: Final = {"low": "From", "high": "To", "step": "Step"}
 FIRST_VARIED = 2
 STEPS = 20
 """About how many values a range has that nobody has changed yet."""
@@ -152,17 +153,20 @@ def _range(strategy: str, spec: ParamSpec) -> dict[str, Any]:
         key = state.varied(strategy, spec.name, part)
         state.seed(key, cast(getattr(first, part)))
         is_end = part != "step"
+        limits: dict[str, Any] = {
+            "min_value": cast(spec.ge) if is_end and spec.ge is not None else None,
+            "max_value": cast(spec.le) if is_end and spec.le is not None else None,
+            "value": "min" if is_end else None,
+            "placeholder": "any" if spec.kind == "float" else "1",
+        }
         with column:
             given[part] = st.number_input(
-                {"low": "From", "high": "To", "step": "Step"}[part],
-                value="min" if is_end else None,
-                min_value=cast(spec.ge) if is_end and spec.ge is not None else None,
-                max_value=cast(spec.le) if is_end and spec.le is not None else None,
+                LABELS[part],
                 step=cast(first.step),
                 format="%d" if spec.kind == "int" else "%g",
                 key=key,
-                placeholder="any" if part == "step" and spec.kind == "float" else "",
                 persist_state="session",
+                **limits,
             )
     return given
 

@@ -160,7 +160,7 @@ def _spec(
             benchmark=data.benchmark,
         )
         # Something has to be varied for the rest to be judged too.
-        varied = space.space or {"": [0]}
+        varied: dict[str, Any] = {**space.space} or {"": [0]}
         spec = StudySpec.model_validate({"run": run, "space": varied, **search})
     except ValidationError as error:
         readable = run_form.readable(error, leave_out="space")
