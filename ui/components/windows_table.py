@@ -28,8 +28,7 @@ def show(study: Study, windows: pl.DataFrame) -> None:
         ("Moved much", "wb-left"),
     )
     head = "".join(
-        f'<th scope="col"{f" class={style}" if style else ""}>{markup.text(name)}</th>'
-        for name, style in heads
+        f'<th scope="col" class="{style}">{markup.text(name)}</th>' for name, style in heads
     )
     rows = "".join(_row(row, names) for row in windows.iter_rows(named=True))
     markup.write(
