@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import threading
@@ -21,7 +22,7 @@ from core.errors import InvalidInput
 from core.store import open_store
 from tests.ui.conftest import words
 from ui import state, wiring
-from ui.components import space_form, study_form, trials_table, verdict
+from ui.components import request, space_form, study_form, trials_table, verdict
 
 PATIENCE = 300.0
 SPACE = {"fast": {"min": 2, "max": 11, "step": 1}, "slow": {"min": 10, "max": 60, "step": 5}}
@@ -588,3 +589,10 @@ class TestStudy:
         assert not page.exception
         assert studies.done.findings.sentence in text_of(words(page))
         assert 'role="alert"' in words(page)
+
+
+def test_the_lines_of_python_ask_for_the_same_study(studies):
+    found = request.python_call(studies.done.spec)
+
+    body = found.split("model_validate(\n")[1].split("\n)\nwith")[0]
+    assert StudySpec.model_validate(ast.literal_eval(body.strip())) == studies.done.spec

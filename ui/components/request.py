@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pprint import pformat
+from textwrap import indent
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -42,11 +44,13 @@ def show(study: Study, history: Sequence[JobEvent], *, reader: ZoneInfo) -> None
 
 
 def python_call(spec: StudySpec) -> str:
-    """Give the lines that ask for this study."""
+    """Give the lines that ask for this study; what is as usual is left out."""
+    asked = spec.model_dump(mode="json", exclude_defaults=True)
+    lines = pformat(asked, width=88, sort_dicts=False)
     return (
         "from core.bootstrap import build\n"
         "from core.domain.study import StudySpec\n\n"
-        f"spec = StudySpec.model_validate_json({spec.canonical()!r})\n"
+        f"spec = StudySpec.model_validate(\n{indent(lines, '    ')}\n)\n"
         "with build() as services:\n"
         "    study = services.studies.submit(spec)"
     )
