@@ -50,12 +50,12 @@ def test_from_a_space_to_a_verdict_and_a_backtest(
     steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
     steps.vary(page, "ema_crossover_fast", 5, 30, 5)
     steps.vary(page, "ema_crossover_slow", 20, 100, 10)
-    expect(page.get_by_test_id("study-count")).to_contain_text("51 sets")
+    expect(page.get_by_test_id("study-count")).to_contain_text("50 sets")
     first = steps.start_study(page)
 
     # They watch, and read what the result is worth before they read the result.
     expect(page.get_by_test_id("verdict")).to_be_visible(timeout=SEARCHED_MS)
-    expect(page.get_by_test_id("verdict")).to_contain_text("51 trials")
+    expect(page.get_by_test_id("verdict")).to_contain_text("50 trials")
     expect(page.get_by_test_id("gates").locator("tbody tr")).to_have_count(6)
     expect(page.get_by_test_id("study-tiles")).to_contain_text("Deflated Sharpe")
     expect(page.locator(".st-key-surface_chart .main-svg").first).to_be_visible()
