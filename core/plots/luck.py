@@ -12,6 +12,7 @@ from core.plots.equity import FloatArray
 
 MOST_BARS = 50
 FEWEST_BARS = 8
+AIR = 0.03
 
 
 class LuckInfo(NamedTuple):
@@ -62,6 +63,9 @@ def figure(info: LuckInfo, *, height: int = 300) -> go.Figure:
         marker={"color": theme.faded(theme.GREY, 0.75), "line": {"width": 0}},
         hovertemplate="Sharpe about %{x:.2f}: %{y} trials<extra></extra>",
     )
+    marks = [at for at in (info.luck_effective, info.luck, info.winner) if at is not None]
+    ends = (min([float(info.edges[0]), *marks]), max([float(info.edges[-1]), *marks]))
+    room = AIR * (ends[1] - ends[0])
     top = float(info.counts.max(initial=1.0)) * 1.06
     lines = (
         (info.luck_effective, "Best by luck, effective trials", theme.LOSS, "dot"),
@@ -84,6 +88,7 @@ def figure(info: LuckInfo, *, height: int = 300) -> go.Figure:
         bargap=0,
         xaxis={
             "title": {"text": "Sharpe ratio, a year", "standoff": 4},
+            "range": [ends[0] - room, ends[1] + room],
             "showgrid": False,
             "zeroline": False,
             "ticks": "outside",

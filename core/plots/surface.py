@@ -239,7 +239,8 @@ def _scale(info: SurfaceInfo) -> dict[str, Any]:
         zero = -low / (high - low)
         scale = [
             [0.0, theme.faded(bad, -low / most)],
-            [zero, theme.faded(good, 0.03)],
+            [zero, theme.faded(bad, 0.02)],
+            [zero, theme.faded(good, 0.02)],
             [1.0, theme.faded(good, high / most)],
         ]
         return {"colorscale": scale, "cmin" if info.scattered else "zmin": low,

@@ -145,7 +145,10 @@ class TestSurface:
 
         heat = next(trace for trace in chart.data if trace.type == "heatmap")
         assert (heat.zmin, heat.zmax) == (min(values), max(values))
-        assert [stop[0] for stop in heat.colorscale] == sorted(s[0] for s in heat.colorscale)
+        stops = [stop[0] for stop in heat.colorscale]
+        assert stops == sorted(stops)
+        if min(values) < 0 < max(values):  # colours meet at 0, and none lies between both
+            assert stops == pytest.approx([0, 0.4, 0.4, 1])
 
 
 class TestSlices:
@@ -289,6 +292,13 @@ class TestLuck:
         assert info.counts.sum() == info.trials == 4
         assert info.edges[0] == 0.1
         assert info.edges[-1] == 0.9
+
+    def test_lines_beyond_the_bars_are_in_the_picture(self):
+        chart = luck.figure(luck.luck_info(np.array([0.0, 1.0]), winner=3.0, luck=-1.0))
+
+        low, high = chart.layout.xaxis.range
+        assert low < -1.0
+        assert high > 3.0
 
     def test_what_is_not_known_has_no_line(self):
         chart = luck.figure(luck.luck_info(np.arange(100.0), winner=80.0, luck=None))

@@ -33,18 +33,35 @@ def show(study: Study) -> None:
         '<div class="wb-scroll"><table class="wb-table"><caption class="wb-sr">'
         "The trial where it was searched and afterwards</caption>",
         f'<thead><tr><th scope="col"></th>{heads}</tr></thead><tbody>',
-        _row(verdict.objective_name(study), verdict.objective(study), None, later is not None),
+        ""
+        if study.spec.objectives[0].metric in SHOWN
+        else _row(verdict.objective_name(study), verdict.objective(study), None, later is not None),
         *(_metric(name, found) for name in SHOWN),
-        "</tbody></table></div></div>",
+        "</tbody></table></div>",
+        _embargo(found),
+        "</div>",
     )
 
 
 def _peak(found: Findings) -> str:
     if found.peak is None or found.chosen is None or found.peak.number == found.chosen.number:
-        return ' <span class="wb-muted">the best, and on a plateau</span>'
+        return ' <span class="wb-muted">the best, with its neighbours too</span>'
     return (
-        f' <span class="wb-muted">on a plateau; the peak is trial {found.peak.number:,} with '
+        f' <span class="wb-muted">the best with its neighbours; alone it is trial {found.peak.number:,} with '
         f"{markup.text(formats.params(dict(found.peak.params)))}</span>"
+    )
+
+
+def _embargo(found: Findings) -> str:
+    """Say that positions reach into what was held back, where they may."""
+    later = found.validation
+    if later is None or later.embargo_needed <= later.embargo:
+        return ""
+    return (
+        f'<p class="wb-muted wb-small wb-notes">Positions of this trial reach over as many as '
+        f"{later.embargo_needed:,} sessions, and {later.embargo:,} were left out before what was "
+        "held back: some of it was known when they were opened. An embargo as long would tell "
+        "both apart.</p>"
     )
 
 
@@ -87,7 +104,7 @@ def show_edges(found: Findings) -> None:
         return
     ends = {"low": "lower", "high": "upper"}
     said = "; ".join(
-        f"{edge['name']} is at the {ends[str(edge['side'])]} end of its range, "
+        f"{str(edge['name']).replace('_', ' ')} is at the {ends[str(edge['side'])]} end of its range, "
         f"{formats.plain(float(edge['value']))}"
         for edge in found.edges
     )
