@@ -46,10 +46,9 @@ def show(study: Study) -> None:
 def _peak(found: Findings) -> str:
     if found.peak is None or found.chosen is None or found.peak.number == found.chosen.number:
         return ' <span class="wb-muted">the best, with its neighbours too</span>'
-    return (
-        f' <span class="wb-muted">the best with its neighbours; alone it is trial {found.peak.number:,} with '
-        f"{markup.text(formats.params(dict(found.peak.params)))}</span>"
-    )
+    alone = f"trial {found.peak.number:,} with {formats.params(dict(found.peak.params))}"
+    words = f"the best with its neighbours; alone it is {alone}"
+    return f' <span class="wb-muted">{markup.text(words)}</span>'
 
 
 def _embargo(found: Findings) -> str:
@@ -104,8 +103,8 @@ def show_edges(found: Findings) -> None:
         return
     ends = {"low": "lower", "high": "upper"}
     said = "; ".join(
-        f"{str(edge['name']).replace('_', ' ')} is at the {ends[str(edge['side'])]} end of its range, "
-        f"{formats.plain(float(edge['value']))}"
+        f"{str(edge['name']).replace('_', ' ')} is at the {ends[str(edge['side'])]} end of its "
+        f"range, {formats.plain(float(edge['value']))}"
         for edge in found.edges
     )
     markup.write(
