@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,10 +27,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from core.bootstrap import build  # noqa: E402
+from core.bootstrap.worker import work  # noqa: E402
 from core.domain.cost_presets import find_costs  # noqa: E402
 from core.domain.options import EngineOptions  # noqa: E402
 from core.domain.run import RunSpec  # noqa: E402
+from core.domain.study import StudySpec  # noqa: E402
 from core.domain.timeframe import Timeframe  # noqa: E402
+from core.services import Services  # noqa: E402
 from core.settings import PREFIX, Settings  # noqa: E402
 
 DEFAULT_FOLDER = ROOT / "docs" / "images"
@@ -64,6 +68,33 @@ SPECS = (
     RunSpec(strategy="ema_crossover", symbols=BOTH, params={"fast": 20, "slow": 100}),
     RunSpec(strategy="ema_crossover", symbols=BOTH),
 )
+STUDIES = (
+    {
+        "run": {"strategy": "donchian_breakout", "symbols": ["MSFT"]},
+        "space": {"entry_period": {"min": 10, "max": 120, "step": 5}},
+        "requirements": ["trades >= 10"],
+    },
+    {
+        "run": {"strategy": "rsi_reversion", "symbols": ["IBM"]},
+        "space": {
+            "period": {"type": "int", "low": 5, "high": 40},
+            "oversold": {"type": "float", "low": 10, "high": 45},
+            "overbought": {"type": "float", "low": 55, "high": 90},
+        },
+        "method": "random",
+        "max_trials": 600,
+    },
+    {
+        "run": {"strategy": "ema_crossover", "symbols": ["AAPL"]},
+        "space": {
+            "fast": {"min": 5, "max": 50, "step": 1},
+            "slow": {"min": 20, "max": 200, "step": 5},
+        },
+        "requirements": ["trades >= 20"],
+        "walk_forward": {"train": 24, "test": 6, "step": 6},
+        "null_worlds": 19,
+    },
+)
 NEWEST, PORTFOLIO = len(SPECS), len(SPECS) - 2
 
 
@@ -84,6 +115,8 @@ SHOTS = {
     ),
     "costs": Shot(f"/run?id={PORTFOLIO}&tab=Costs", ".st-key-costs_chart .main-svg", TABS),
     "assumptions": Shot(f"/run?id={NEWEST}&tab=Assumptions", ".wb-table tbody tr", TABS),
+    "optimizations": Shot("/optimizations", ".wb-studies tbody tr"),
+    "study": Shot(f"/study?id={len(STUDIES)}", ".st-key-surface_chart .main-svg"),
     "compare": Shot(
         f"/compare?ids={NEWEST},{NEWEST - 1},9",
         ".st-key-overlay_chart .legendtext",
@@ -100,6 +133,7 @@ def main(folder: Path = DEFAULT_FOLDER) -> None:
             services.market.import_demo()
             for spec in SPECS:
                 services.backtests.submit(spec, source="demo")
+            search(services)
         with serving(data) as address, sync_playwright() as playwright:
             path = os.environ.get("CHROMIUM_PATH") or next(
                 filter(None, map(shutil.which, NAMES)), None
@@ -108,6 +142,21 @@ def main(folder: Path = DEFAULT_FOLDER) -> None:
             for scheme in ("light", "dark"):
                 photograph(browser, address, scheme, folder)
             browser.close()
+
+
+def search(services: Services) -> None:
+    """Have a worker make the studies."""
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(stop,), kwargs={"settings": services.settings})
+    worker.start()
+    try:
+        for each in STUDIES:
+            study = services.studies.submit(StudySpec.model_validate(each), source="demo")
+            while not services.jobs.get(study.job.id).state.is_final:
+                time.sleep(0.2)
+    finally:
+        stop.set()
+        worker.join()
 
 
 @contextmanager

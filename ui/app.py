@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import Unavailable, WorkbenchError
 from ui import navigation, wiring
 from ui.components import chrome, health, problem
-from ui.views import backtests, compare, run
+from ui.views import backtests, compare, optimizations, run, study
 
 log = logging.getLogger("workbench.ui")
 
@@ -30,6 +30,16 @@ def show_compare() -> None:
     compare.render(wiring.services())
 
 
+def show_optimizations() -> None:
+    """Page of all studies and the form for a new one."""
+    optimizations.render(wiring.services())
+
+
+def show_study() -> None:
+    """Page of one study."""
+    study.render(wiring.services())
+
+
 def _show_health() -> None:
     """Say which parts still answer, where that can be told."""
     with suppress(WorkbenchError):
@@ -41,6 +51,10 @@ def main() -> None:
     chrome.show()
     pages = {
         navigation.BACKTESTS: st.Page(show_backtests, title="Backtests", default=True),
+        navigation.OPTIMIZATIONS: st.Page(
+            show_optimizations, title="Optimizations", url_path="optimizations"
+        ),
+        navigation.STUDY: st.Page(show_study, title="Study", url_path="study", visibility="hidden"),
         navigation.RUN: st.Page(show_run, title="Run", url_path="run", visibility="hidden"),
         navigation.COMPARE: st.Page(
             show_compare, title="Compare", url_path="compare", visibility="hidden"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 BACKTESTS: Final = "backtests"
 RUN: Final = "run"
 COMPARE: Final = "compare"
+OPTIMIZATIONS: Final = "optimizations"
+STUDY: Final = "study"
 
 _pages: dict[str, StreamlitPage] = {}
 

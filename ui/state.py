@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
@@ -26,11 +26,20 @@ ORDER: Final = "order"
 PAGE: Final = "page"
 TAB: Final = "tab"
 
+STUDY_ID: Final = RUN_ID
+
 # Session
 RUNS_TABLE: Final = "runs_table"
 SELECTED: Final = "selected_runs"
 SORT_CHOICE: Final = "runs_sort"
 REPRODUCTION: Final = "reproduction"
+STUDIES_TABLE: Final = "studies_table"
+STUDY_REQUEST: Final = "study_request"
+CANCEL_FAILURE: Final = "cancel_failure"
+TRIALS_TABLE: Final = "trials_table"
+TRIAL_METRICS: Final = "trial_metrics"
+TRIALS_ELIGIBLE: Final = "trials_eligible"
+STUDY_TAB: Final = TAB
 
 # Widgets of the form
 FORM: Final = "form_"
@@ -42,10 +51,42 @@ FORM_END: Final = FORM + "end"
 FORM_BENCHMARK: Final = FORM + "benchmark"
 FORM_COSTS: Final = FORM + "costs"
 
+# Widgets of the form of a study, beside those it shares with the form of a backtest
+STUDY: Final = "study_"
+
+
+class DataKeys(NamedTuple):
+    """Keys of the widgets that choose data."""
+
+    symbols: str
+    timeframe: str
+    start: str
+    end: str
+    benchmark: str
+
+
+RUN_DATA: Final = DataKeys(FORM_SYMBOLS, FORM_TIMEFRAME, FORM_START, FORM_END, FORM_BENCHMARK)
+STUDY_DATA: Final = DataKeys(*(f"{STUDY}{part}" for part in DataKeys._fields))
+
 
 def param(strategy: str, name: str) -> str:
     """Key of the widget of a strategy's parameter."""
     return f"{FORM}param_{strategy}_{name}"
+
+
+def varied(strategy: str, name: str, part: str) -> str:
+    """Key of a widget that says how a parameter is varied."""
+    return f"{STUDY}{part}_{strategy}_{name}"
+
+
+def surface(study: int, part: str) -> str:
+    """Key of a widget that chooses what the surface of a study shows."""
+    return f"surface_{part}_{study}"
+
+
+def search(name: str) -> str:
+    """Key of a widget that says how a study searches."""
+    return f"{STUDY}search_{name}"
 
 
 def option(name: str) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.bootstrap import build
 from core.domain.assumptions import Assumptions
 from core.domain.cost_breakdown import CostBreakdown
+from core.domain.findings import Study, StudyPage, StudyQuery
 from core.domain.run import Run, RunPage, RunQuery
 from core.domain.strategy import StrategyInfo
 from core.plots import attribution, equity, months, prices, weights
@@ -21,6 +22,9 @@ KEPT = 64
 SPARK_POINTS = 40
 SPARKS_KEPT = 2_000
 
+STUDIES_KEPT = 8  # a table of trials may have ten thousand rows
+
+BY_STUDY: dict[str | type[Any], Callable[[Any], Any]] = {Study: lambda study: (study.id, study.key)}
 BY_RUN: dict[str | type[Any], Callable[[Any], Any]] = {Run: lambda run: (run.id, run.run_key)}
 
 
@@ -175,3 +179,25 @@ def costs(_services: Services, run: Run) -> CostBreakdown:
 def comparison(_services: Services, refs: tuple[str, ...]) -> Comparison:
     """Give finished runs side by side."""
     return _services.backtests.compare(refs)
+
+
+def study_page(services: Services, query: StudyQuery) -> StudyPage:
+    """Give a page of studies, from memory unless a job changed."""
+    return _study_page(services, query, services.jobs.change_token())
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, hash_funcs={StudyQuery: repr})
+def _study_page(_services: Services, query: StudyQuery, token: str) -> StudyPage:  # noqa: ARG001
+    return _services.studies.list(query)
+
+
+@st.cache_resource(max_entries=STUDIES_KEPT * 4, show_spinner=False, hash_funcs=BY_STUDY)
+def study_table(_services: Services, study: Study, name: str) -> pl.DataFrame | None:
+    """Give a table of a completed study; None where it has none of that name.
+
+    Raises:
+        DataProblem: it is missing or damaged.
+    """
+    if f"{name}.parquet" not in study.artifacts:
+        return None
+    return _services.studies.table(study, name)

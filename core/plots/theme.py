@@ -42,6 +42,12 @@ def stroke(index: int) -> Stroke:
     return Stroke(HUES[index % len(HUES)], DASHES[index // len(HUES) % len(DASHES)])
 
 
+def faded(color: str, opacity: float) -> str:
+    """Give a colour `#RRGGBB` with an opacity from 0 to 1."""
+    red, green, blue = (int(color[n : n + 2], 16) for n in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:.3g})"
+
+
 def layout(*, height: int) -> dict[str, Any]:
     """Layout every figure starts from: no title, thin margins, one hover label for all lines."""
     return {

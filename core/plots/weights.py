@@ -109,7 +109,7 @@ def _area(line: WeightsLine, place: int) -> dict[str, object]:
     return {
         "line": {"color": colour, "width": 0.5},
         "stackgroup": "equity",
-        "fillcolor": _translucent(colour, opacity),
+        "fillcolor": theme.faded(colour, opacity),
         "fillpattern": {"shape": shape, "size": 6, "solidity": 0.25},
     }
 
@@ -119,8 +119,3 @@ def _line(line: WeightsLine, place: int) -> dict[str, object]:
     if line.kind != "symbol":
         pen = theme.Stroke(theme.GREY, "dot" if line.kind == "cash" else "solid")
     return {"line": {"color": pen.color, "width": 1.5, "dash": pen.dash}}
-
-
-def _translucent(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[n : n + 2], 16) for n in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity})"

@@ -9,6 +9,7 @@ from typing import Self
 from core.services.backtests import Backtests
 from core.services.compare import Comparison, Difference, MetricRow
 from core.services.currencies import Conversion
+from core.services.forecast import Forecast
 from core.services.jobs import Jobs
 from core.services.kernels import COMPILING
 from core.services.market import Market
@@ -24,6 +25,7 @@ __all__ = [
     "Comparison",
     "Conversion",
     "Difference",
+    "Forecast",
     "Jobs",
     "Market",
     "MetricRow",

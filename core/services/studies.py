@@ -21,12 +21,15 @@ from core.registry.registry import Registry
 from core.search.space import Space
 from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
+from core.services.forecast import Forecast, forecast, obstacles
 from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
 from core.store.studies import findings_from_json
 
 STUDY = "study"
 """Kind of the jobs that search."""
+MEASURED = 10
+"""Earlier studies that tell how long another one takes."""
 
 
 class Studies:
@@ -102,21 +105,9 @@ class Studies:
         Raises:
             InvalidInput, NotFound, StrategyFailed: the request cannot be searched.
         """
-        if len(spec.run.symbols) > 1:
-            raise InvalidInput(
-                f"a study of {len(spec.run.symbols)} symbols was asked for",
-                expected="one symbol",
-                hint="Search one symbol after the other",
-                field="run.symbols",
-            )
         info = self._registry.pin(spec.run.strategy).info
-        if info.universe:
-            raise InvalidInput(
-                f"{info.id} weighs several symbols on one account",
-                expected="a strategy of one symbol",
-                hint="Such strategies cannot be searched yet",
-                field="run.strategy",
-            )
+        for obstacle in obstacles(spec, info):
+            raise obstacle
         space = Space.of_study(spec, info.params, info.constraints)
         some = space.some()
         if some is None:
@@ -148,6 +139,24 @@ class Studies:
         )
 
     # --- reading ----------------------------------------------------------------------------
+
+    def count(self, spec: StudySpec) -> Forecast:
+        """Say how many sets a study would try, and about how long it would take.
+
+        Cheap enough to ask while somebody types; nothing is recorded.
+
+        Raises:
+            InvalidInput: it cannot be searched; `problems` has every reason found.
+            NotFound: no such strategy.
+        """
+        info = self._registry.get(spec.run.strategy)
+        asked = StudyQuery(strategy=info.id, state=JobState.COMPLETED.value, page_size=MEASURED)
+        earlier = [
+            each
+            for each in self._store.studies.list(asked).studies
+            if each.spec.run.timeframe is spec.run.timeframe
+        ]
+        return forecast(spec, info, earlier)
 
     def get(self, ref: int | str) -> Study:
         """Find a study by its number or uuid.

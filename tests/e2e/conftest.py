@@ -159,6 +159,31 @@ def workbench(folder: Path) -> Iterator[Workbench]:
 
 
 @pytest.fixture(scope="session")
+def worker(folder: Path) -> Iterator[None]:
+    """A worker over the same data folder, as `make run` starts one."""
+    environment = os.environ | {
+        f"{PREFIX}DATA_DIR": str(folder / "data"),
+        f"{PREFIX}STRATEGIES_DIR": str(folder / "strategies"),
+    }
+    with (folder / "worker.log").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "core", "worker"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    yield
+    child.terminate()
+    try:
+        child.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+@pytest.fixture(scope="session")
 def workbench_as_shipped(folder: Path) -> Iterator[Workbench]:
     """Servers with every setting at its default."""
     with serving(folder) as running:

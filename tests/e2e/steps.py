@@ -69,3 +69,20 @@ def rows(page: Page) -> list[int]:
 def tick(page: Page, number: int) -> None:
     page.get_by_label(f"Select run {number} for comparison").check()
     settle(page)
+
+
+def vary(page: Page, parameter: str, low: int, high: int, step: int) -> None:
+    """Give a parameter, named as in `ema_crossover_fast`, a range."""
+    for part, value in (("low", low), ("high", high), ("step", step)):
+        field = page.locator(f".st-key-study_{part}_{parameter} input")
+        field.fill(str(value))
+        field.press("Enter")
+        settle(page)
+
+
+def start_study(page: Page) -> int:
+    """Press the button; give the number of the study whose page opens."""
+    form(page).get_by_role("button", name="Start study").click()
+    page.wait_for_url(re.compile(r"/study\?id=\d+"), timeout=PATIENCE)
+    expect(page.locator(".wb-headline h1")).to_be_visible()
+    return int(page.url.rsplit("=", 1)[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,10 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.domain.findings import Study
+from core.domain.job import Job, JobError, JobEvent, JobState
 from core.domain.run import RunError, RunSpec
+from core.domain.study import StudySpec
 from core.errors import InvalidInput
 from ui import formats
-from ui.components import comparison_tables, headline, markup, problem, provenance
+from ui.components import (
+    comparison_tables,
+    headline,
+    markup,
+    problem,
+    provenance,
+    request,
+    study_headline,
+)
 
 UI = Path(__file__).parents[2] / "ui"
 PAYLOADS = (
@@ -97,6 +109,45 @@ def test_errors_show_what_they_found_as_text(written, payload):
 
     tags = read(written())
     assert set(tags.seen) <= {"section", "h2", "dl", "dt", "dd"}
+    assert tags.handlers == []
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_study_shows_titles_choices_and_reasons_as_text(written, payload):
+    spec = StudySpec.model_validate(
+        {"run": {"strategy": "x", "symbols": ["AAPL"]}, "space": {payload[:99]: [payload]}}
+    )
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    error = JobError("strategy_failed", payload, payload)
+    job = Job(
+        id=1,
+        uuid="",
+        kind="study",
+        payload={},
+        state=JobState.FAILED,
+        priority=0,
+        attempt=1,
+        worker=payload,
+        done=1,
+        total=2,
+        step=payload,
+        is_cancel_wanted=False,
+        error=error,
+        created_at=now,
+        started_at=now,
+        completed_at=now,
+    )
+    study = Study(1, "", job, spec, payload, "ui", now)
+
+    study_headline.show(study, reader=formats.zone(None), now=now)
+    problem.show_failure(error, what="study")
+    markup.write(markup.facts(request._asked(spec)), markup.facts(request._computed(study)))
+    history = [JobEvent(now, 1, None, JobState.FAILED, payload)]
+    markup.write(request._history(history, formats.zone(None)))
+
+    tags = read(written())
+    known = {"header", "h1", "div", "span", "b", "p", "section", "h2", "dl", "dt", "dd"}
+    assert set(tags.seen) <= known
     assert tags.handlers == []
 
 

@@ -8,7 +8,10 @@ const LEAVES = [
   ".st-key-form_run button",
   ".st-key-runs_compare button",
   ".st-key-run_again button",
-  ".wb-runs td:not(.wb-pick)",
+  ".st-key-study_again button",
+  ".st-key-study_promote button",
+  ".st-key-trial_promote button",
+  ".wb-runs td:not(.wb-pick, [data-column=\"cancel\"])",
   '[data-testid="stPageLink"] a',
   '[data-testid="stLogoLink"]',
 ].join(",");

@@ -1,27 +1,32 @@
-/* The table of runs. Python sends finished words; this only draws, selects, sorts and opens.
+/* The tables of runs and of studies. Python sends finished words; this only draws, selects, sorts,
+   opens and asks twice before it cancels.
    Every text enters through textContent: a name can never become markup. */
 const SVG = "http://www.w3.org/2000/svg";
 
 export default function (component) {
   const { data, parentElement, setStateValue, setTriggerValue } = component;
   const root = parentElement.querySelector(".wb-runs");
-  const state = (root.wb ??= { selected: new Set(), drawn: "", clock: 0 });
+  const state = (root.wb ??= { selected: new Set(), drawn: "", clock: 0, armed: null });
   state.emit = { setStateValue, setTriggerValue };
   state.data = data;
-  state.selected = new Set(data.selected);
-
-  const fingerprint = JSON.stringify([data.columns, data.rows, data.sort]);
-  if (fingerprint !== state.drawn) {
-    const focus = focused(root);
-    root.querySelector("table").replaceChildren(head(root, state), body(root, state));
-    restore(root, focus);
-    state.drawn = fingerprint;
-  }
+  state.selected = new Set(data.selected ?? []);
+  state.redraw = () => redraw(root, state);
+  state.redraw();
   mark(root, state);
   tick(root);
   clearInterval(state.clock);
   state.clock = setInterval(() => tick(root), 15000);
   return () => clearInterval(state.clock);
+}
+
+function redraw(root, state) {
+  const { columns, rows, sort } = state.data;
+  const fingerprint = JSON.stringify([columns, rows, sort, state.armed]);
+  if (fingerprint === state.drawn) return;
+  const focus = focused(root);
+  root.querySelector("table").replaceChildren(head(root, state), body(root, state));
+  restore(root, focus);
+  state.drawn = fingerprint;
 }
 
 function element(tag, className, text) {
@@ -33,7 +38,7 @@ function element(tag, className, text) {
 
 function head(root, state) {
   const row = element("tr");
-  row.append(pickAll(root, state));
+  if (state.data.most) row.append(pickAll(root, state));
   for (const column of state.data.columns) {
     const cell = element("th", column.align === "left" ? "wb-left" : "");
     cell.scope = "col";
@@ -75,6 +80,30 @@ function body(root, state) {
 function line(root, state, run) {
   const row = element("tr");
   row.dataset.run = run.id;
+  if (state.data.most) row.append(picker(root, state, run));
+  row.append(...cells(state, run));
+  row.onclick = (event) => {
+    if (event.target.closest("a, button, input") || String(getSelection())) return;
+    state.emit.setTriggerValue("open", run.id);
+  };
+  return row;
+}
+
+/* What is not over has one wide cell where others have their figures. */
+function cells(state, run) {
+  const { columns } = state.data;
+  if (!run.progress) return columns.map((column) => cell(state, column, run));
+  const [first, last] = run.progress.over.map((key) => columns.findIndex((each) => each.key === key));
+  const wide = element("td", "wb-left");
+  wide.colSpan = last - first + 1;
+  wide.append(progress(run.progress));
+  const kept = columns.filter((_, place) => place < first || place > last);
+  const made = kept.map((column) => cell(state, column, run));
+  made.splice(first, 0, wide);
+  return made;
+}
+
+function picker(root, state, run) {
   const pick = element("td", "wb-pick");
   const box = element("input");
   box.type = "checkbox";
@@ -84,13 +113,7 @@ function line(root, state, run) {
   box.onchange = () => toggle(root, state, run.id, box);
   pick.onclick = (event) => event.stopPropagation();
   pick.append(box);
-  row.append(pick);
-  for (const column of state.data.columns) row.append(cell(state, column, run));
-  row.onclick = (event) => {
-    if (event.target.closest("a, button, input") || String(getSelection())) return;
-    state.emit.setTriggerValue("open", run.id);
-  };
-  return row;
+  return pick;
 }
 
 function cell(state, column, run) {
@@ -100,7 +123,7 @@ function cell(state, column, run) {
   if (value === null || value === undefined) return node;
   if (column.kind === "link") {
     const link = element("a", "", value);
-    link.href = `run?id=${encodeURIComponent(run.id)}`;
+    link.href = `${state.data.page ?? "run"}?id=${encodeURIComponent(run.id)}`;
     link.dataset.focus = `open:${run.id}`;
     link.onclick = (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return;
@@ -124,6 +147,12 @@ function cell(state, column, run) {
     }
   } else if (column.kind === "spark") {
     node.append(spark(value));
+  } else if (column.kind === "light") {
+    const light = element("span", `wb-light wb-${value.kind}`, value.text);
+    light.title = value.title;
+    node.append(light);
+  } else if (column.kind === "cancel") {
+    node.append(...cancel(state, run.id, value));
   } else {
     const words = element("span", value.tone ? `wb-${value.tone}` : "", value.text);
     if (value.title) words.title = value.title;
@@ -131,6 +160,46 @@ function cell(state, column, run) {
     if (value.beside) node.append(element("small", "", value.beside));
   }
   return node;
+}
+
+function progress({ share, text, title }) {
+  const whole = element("span", "wb-progress");
+  const bar = element("span", "wb-bar");
+  const done = element("i");
+  done.style.width = `${(100 * share).toFixed(1)}%`;
+  bar.append(done);
+  bar.setAttribute("role", "progressbar");
+  bar.setAttribute("aria-valuenow", Math.round(100 * share));
+  whole.append(bar, element("small", "", text));
+  whole.title = title;
+  return whole;
+}
+
+/* Ending a study cannot be undone, so the button asks once more in its own place. */
+function cancel(state, id, name) {
+  const ask = (text, key, act) => {
+    const button = element("button", key === "sure" ? "wb-do wb-sure" : "wb-do", text);
+    button.type = "button";
+    button.dataset.focus = `${key}:${id}`;
+    button.onclick = act;
+    return button;
+  };
+  const arm = (armed) => () => {
+    state.armed = armed;
+    state.redraw();
+  };
+  if (state.armed !== id) {
+    const button = ask("Cancel", "cancel", arm(id));
+    button.setAttribute("aria-label", `Cancel ${name}`);
+    return [button];
+  }
+  const sure = ask("End it", "sure", () => {
+    state.armed = null;
+    state.emit.setTriggerValue("cancel", id);
+    state.redraw();
+  });
+  sure.setAttribute("aria-label", `End ${name}; what it has so far is lost`);
+  return [sure, ask("Keep", "keep", arm(null))];
 }
 
 function spark(points) {
@@ -169,6 +238,7 @@ function mark(root, state) {
     const id = Number(row.dataset.run);
     const chosen = state.selected.has(id);
     const box = row.querySelector("input");
+    if (!box) continue;
     box.checked = chosen;
     box.title = full && !chosen ? `At most ${state.data.most} runs can be compared` : "";
     row.classList.toggle("wb-chosen", chosen);

@@ -31,40 +31,59 @@ class DataChoice(NamedTuple):
     benchmark: str | None
 
 
-def show(market: Market, series: Sequence[Series]) -> DataChoice:
+def show(
+    market: Market,
+    series: Sequence[Series],
+    *,
+    keys: state.DataKeys = state.RUN_DATA,
+    several: bool = True,
+) -> DataChoice:
     """Draw the choices.
 
     Args:
         market: Knows which bar lengths can be served for a symbol.
         series: What the lake holds, at least one.
+        keys: Of the widgets.
+        several: Whether more than one symbol may be chosen.
     """
     known = sorted({one.symbol for one in series})
-    state.seed(state.FORM_SYMBOLS, known[:1])
-    state.keep_members(state.FORM_SYMBOLS, known)
-    symbols: list[str] = st.multiselect(
+    symbols = _symbols(known, keys.symbols) if several else [_symbol(known, keys.symbols)]
+    mine = [one for one in series if one.symbol in symbols] or list(series)
+    timeframe = _timeframe(market, symbols, keys.timeframe)
+    start, end = _range(mine, keys)
+    benchmark = _benchmark(market, series, mine, timeframe, keys.benchmark)
+    return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
+
+
+def _symbols(known: Sequence[str], key: str) -> list[str]:
+    state.seed(key, known[:1])
+    state.keep_members(key, known)
+    chosen: list[str] = st.multiselect(
         "Symbols",
         known,
-        key=state.FORM_SYMBOLS,
+        key=key,
         persist_state="session",
         max_selections=MOST_SYMBOLS,
         placeholder="Choose symbols",
         help="Several symbols trade in equal sleeves or on one account; strategies that weigh a "
         "universe need several.",
     )
-    mine = [one for one in series if one.symbol in symbols] or list(series)
-    timeframe = _timeframe(market, symbols)
-    start, end = _range(mine)
-    benchmark = _benchmark(market, series, mine, timeframe)
-    return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
+    return chosen
 
 
-def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
+def _symbol(known: Sequence[str], key: str) -> str:
+    state.keep_valid(key, known)
+    chosen: str = st.selectbox("Symbol", known, key=key, persist_state="session")
+    return chosen
+
+
+def _timeframe(market: Market, symbols: Sequence[str], key: str) -> Timeframe:
     served = _served(market, symbols)
-    state.keep_valid(state.FORM_TIMEFRAME, served, prefer=Timeframe.D1)
+    state.keep_valid(key, served, prefer=Timeframe.D1)
     chosen = st.selectbox(
         "Bars",
         served,
-        key=state.FORM_TIMEFRAME,
+        key=key,
         persist_state="session",
         disabled=not symbols,
         help="Only lengths that the stored prices of every chosen symbol can give.",
@@ -73,18 +92,22 @@ def _timeframe(market: Market, symbols: Sequence[str]) -> Timeframe:
 
 
 def _benchmark(
-    market: Market, series: Sequence[Series], mine: Sequence[Series], timeframe: Timeframe
+    market: Market,
+    series: Sequence[Series],
+    mine: Sequence[Series],
+    timeframe: Timeframe,
+    key: str,
 ) -> str | None:
     """Choose among the symbols that have such bars while the chosen ones have some."""
     first, last = min(one.first for one in mine), max(one.last for one in mine)
     meeting = sorted({one.symbol for one in series if one.first <= last and one.last >= first})
     offered = ["", *(name for name in meeting if timeframe in market.timeframes(name))]
-    state.keep_valid(state.FORM_BENCHMARK, offered)
+    state.keep_valid(key, offered)
     chosen: str = st.selectbox(
         "Benchmark",
         offered,
         format_func=lambda name: name or OWN_SYMBOLS,
-        key=state.FORM_BENCHMARK,
+        key=key,
         persist_state="session",
         help="The grey line of the chart, and what alpha and beta are measured against: a symbol "
         "bought at its first open and held.",
@@ -99,11 +122,11 @@ def _served(market: Market, symbols: Sequence[str]) -> list[Timeframe]:
     return [length for length in Timeframe if length in common] or [Timeframe.D1]
 
 
-def _range(series: Sequence[Series]) -> tuple[date | None, date | None]:
+def _range(series: Sequence[Series], keys: state.DataKeys) -> tuple[date | None, date | None]:
     first = min(one.first for one in series).date()
     last = max(one.last for one in series).date()
-    state.keep_between(state.FORM_START, first, last)
-    state.keep_between(state.FORM_END, first, last)
+    state.keep_between(keys.start, first, last)
+    state.keep_between(keys.end, first, last)
 
     def asked(label: str, key: str, said: str) -> date | None:
         value: date | None = st.date_input(
@@ -121,9 +144,9 @@ def _range(series: Sequence[Series]) -> tuple[date | None, date | None]:
     left, right = st.columns(2, gap="xsmall")
     with left:
         words = f"First session, inclusive. Empty: from {formats.day(first)}."
-        start = asked("From", state.FORM_START, words)
+        start = asked("From", keys.start, words)
     with right:
         words = f"Last session, inclusive. Empty: to {formats.day(last)}."
-        end = asked("To", state.FORM_END, words)
+        end = asked("To", keys.end, words)
     st.caption(f"Prices from {formats.span(first, last)}")
     return start, end

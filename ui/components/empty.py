@@ -7,12 +7,12 @@ from ui.components import markup
 DEMO = "workbench demo"
 
 
-def show_form(*, has_data: bool) -> None:
+def show_form(*, has_data: bool, title: str = "New backtest", verb: str = "run") -> None:
     """Stand in for the form when nothing can be run."""
-    missing = "no usable strategy in strategies/" if has_data else "no prices yet"
+    missing = "is no usable strategy in strategies/" if has_data else "are no prices yet"
     markup.write(
-        '<h2 class="wb-form-title">New backtest</h2>'
-        f'<p class="wb-muted">Nothing can be run: there are {missing}.</p>'
+        f'<h2 class="wb-form-title">{title}</h2>'
+        f'<p class="wb-muted">Nothing can be {verb}: there {missing}.</p>'
     )
 
 
@@ -33,9 +33,18 @@ def show_no_runs(*, has_data: bool) -> None:
     )
 
 
-def show_no_match() -> None:
+def show_no_studies() -> None:
+    """Stand in for the list before the first study."""
+    markup.write(
+        '<div class="wb-empty"><h2>No studies yet</h2>'
+        "<p>A study tries many sets of parameters and says what finding the best one is worth.</p>"
+        "<p>Choose on the left what to vary and start the first one.</p></div>"
+    )
+
+
+def show_no_match(noun: str = "run") -> None:
     """Stand in for the list when the filters leave nothing."""
     markup.write(
-        '<div class="wb-empty"><h2>No run matches these filters</h2>'
+        f'<div class="wb-empty"><h2>No {noun} matches these filters</h2>'
         "<p>Widen them, or clear them all.</p></div>"
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.domain.job import JobState
 from core.domain.run import RunStatus
 from core.domain.strategy import StrategyInfo
 from ui import state
@@ -21,6 +22,19 @@ class Filters(NamedTuple):
     status: RunStatus | None
     since: date | None
     until: date | None
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is filtered out."""
+        return any(choice is not None for choice in self)
+
+
+class StudyFilters(NamedTuple):
+    """What is asked for of studies; None asks for nothing."""
+
+    strategy: str | None
+    symbol: str | None
+    status: JobState | None
 
     @property
     def active(self) -> bool:
@@ -50,6 +64,22 @@ def show(strategies: Sequence[StrategyInfo], symbols: Sequence[str]) -> Filters:
         RunStatus(status.lower()) if status else None,
         since,
         until,
+    )
+
+
+def show_of_studies(strategies: Sequence[StrategyInfo], symbols: Sequence[str]) -> StudyFilters:
+    """Draw the row of filters of studies."""
+    ids = [info.id for info in strategies]
+    columns = st.columns([2, 1.6, 1.5, 3.8], gap="xsmall")
+    with columns[0]:
+        strategy = _one_of("Strategy", ids, "All strategies", state.STRATEGY, other=True)
+    with columns[1]:
+        symbol = _one_of("Symbol", list(symbols), "All symbols", state.SYMBOL, other=True)
+    with columns[2]:
+        states = [one.capitalize() for one in JobState]
+        status = _one_of("Status", states, "Any status", state.STATUS)
+    return StudyFilters(
+        strategy or None, symbol or None, JobState(status.lower()) if status else None
     )
 
 

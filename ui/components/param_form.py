@@ -23,15 +23,32 @@ def show(info: StrategyInfo) -> dict[str, ParamValue]:
             st.columns(COLUMNS, gap="xsmall", vertical_alignment="bottom"), row, strict=False
         ):
             with column:
-                values[spec.name] = _widget(spec, state.param(info.id, spec.name))
+                values[spec.name] = field(spec, state.param(info.id, spec.name))
     return values
 
 
-def _widget(spec: ParamSpec, key: str) -> ParamValue:
-    state.seed(key, spec.default)
+def label_of(spec: ParamSpec) -> str:
+    """Give the name of a parameter with its unit."""
     name = spec.label.removesuffix(" pct") if spec.unit == "%" else spec.label
-    label = f"{name} ({spec.unit})" if spec.unit else name
-    shared: dict[str, Any] = {"key": key, "help": _help(spec), "persist_state": "session"}
+    return f"{name} ({spec.unit})" if spec.unit else name
+
+
+def field(spec: ParamSpec, key: str, *, hidden: bool = False) -> ParamValue:
+    """Draw the widget of one parameter; give its value.
+
+    Args:
+        spec: The parameter.
+        key: Of the widget.
+        hidden: Whether its label stands elsewhere already.
+    """
+    state.seed(key, spec.default)
+    label = label_of(spec)
+    shared: dict[str, Any] = {
+        "key": key,
+        "help": None if hidden else help_of(spec),
+        "persist_state": "session",
+        "label_visibility": "collapsed" if hidden else "visible",
+    }
     if spec.kind == "bool":
         return bool(st.toggle(label, **shared))
     if spec.kind == "choice":
@@ -63,6 +80,7 @@ def _float_step(spec: ParamSpec) -> float:
     return 10.0 ** round(log10(width / 100)) if width > 0 else 0.1
 
 
-def _help(spec: ParamSpec) -> str:
+def help_of(spec: ParamSpec) -> str:
+    """Say what a parameter is, what it may be and what it normally is."""
     parts = [spec.help, f"{spec.describe().capitalize()}, normally {spec.default}"]
     return ". ".join(part.rstrip(".") for part in parts if part) + "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.domain.job import JobError
 from core.domain.run import RunError
 from core.errors import WorkbenchError
 from ui.components import markup
@@ -14,7 +15,6 @@ TITLES = {
     "data_problem": "The prices have a problem",
     "strategy_failed": "The strategy failed",
     "unavailable": "A part of the workbench cannot answer now",
-    "lost": "The run was lost",
 }
 
 
@@ -28,12 +28,13 @@ def show(error: WorkbenchError) -> None:
     markup.write(_box(title, rows))
 
 
-def show_failure(error: RunError) -> None:
-    """Draw why a run failed."""
+def show_failure(error: RunError | JobError, *, what: str = "run") -> None:
+    """Draw why a run failed, or something else that is done as a job."""
     rows = [("Cause", error.message)]
     if error.hint:
         rows.append(("What to do", error.hint))
-    markup.write(_box(TITLES.get(error.code, "The run failed"), rows))
+    title = f"The {what} was lost" if error.code == "lost" else TITLES.get(error.code)
+    markup.write(_box(title or f"The {what} failed", rows))
 
 
 def show_unexpected() -> None:

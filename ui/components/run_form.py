@@ -50,7 +50,7 @@ def show(
         series: What it can be run on, at least one.
     """
     markup.write('<h2 class="wb-form-title">New backtest</h2>')
-    info = strategy_picker.show(strategies, on_change=lambda: _expect(strategies))
+    info = strategy_picker.show(strategies, on_change=lambda: expect(strategies))
     params = param_form.show(info)
     constraint = st.empty()
     data = data_picker.show(services.market, series)
@@ -114,9 +114,17 @@ def _spec(
         raise _readable(error) from None
 
 
+def readable(error: ValidationError, *, leave_out: str = "") -> list[InvalidInput]:
+    """Turn pydantic's faults into errors of ours, those of one field left out."""
+    return [
+        InvalidInput(_sentence(fault))
+        for fault in error.errors(include_url=False)
+        if not leave_out or fault["loc"][:1] != (leave_out,)
+    ]
+
+
 def _readable(error: ValidationError) -> InvalidInput:
-    """Turn pydantic's faults into one error of ours."""
-    problems = tuple(InvalidInput(_sentence(fault)) for fault in error.errors(include_url=False))
+    problems = tuple(readable(error))
     if len(problems) == 1:
         return problems[0]
     return InvalidInput(f"{len(problems)} choices are wrong", problems=problems)
@@ -132,19 +140,24 @@ def _sentence(fault: Mapping[str, Any]) -> str:
 
 def fill(spec: RunSpec) -> None:
     """Set the whole form to a spec, so that it can be run again with changes."""
-    st.session_state[state.FORM_STRATEGY] = spec.strategy
-    for name, value in spec.params.items():
-        st.session_state[state.param(spec.strategy, name)] = value
+    fill_rules(spec)
     st.session_state[state.FORM_SYMBOLS] = list(spec.symbols)
     st.session_state[state.FORM_TIMEFRAME] = spec.timeframe
     st.session_state[state.FORM_START] = spec.start
     st.session_state[state.FORM_END] = spec.end
     st.session_state[state.FORM_BENCHMARK] = spec.benchmark or ""
+
+
+def fill_rules(spec: RunSpec) -> None:
+    """Set what the forms of a backtest and of a study share: strategy, account and costs."""
+    st.session_state[state.FORM_STRATEGY] = spec.strategy
+    for name, value in spec.params.items():
+        st.session_state[state.param(spec.strategy, name)] = value
     account_form.fill(spec.options)
     costs_form.fill(spec.costs)
 
 
-def _expect(strategies: Sequence[StrategyInfo]) -> None:
+def expect(strategies: Sequence[StrategyInfo]) -> None:
     """Take over the engine options the newly chosen strategy asks for."""
     chosen = st.session_state[state.FORM_STRATEGY]
     wanted = next((info.engine for info in strategies if info.id == chosen), {})

@@ -1,0 +1,134 @@
+"""A sitting at the search for parameters: start, watch, judge, promote, cancel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.bootstrap import build
+from core.domain.study import StudySpec
+from tests.e2e import steps
+from tests.e2e.conftest import RESULTS, Workbench
+from tests.e2e.test_journey import contrast_of_text
+from tests.laboratory import settings_in
+
+pytestmark = pytest.mark.e2e
+SEARCHED_MS = 120_000  # the first search of a session may compile kernels
+ENDED_MS = 30_000
+TABS = ("Trials", "Parameters", "Overfitting", "Walk-forward", "Request")
+LONG = {
+    "run": {"strategy": "ema_crossover", "symbols": ["GOOG"]},
+    "space": {"fast": {"min": 5, "max": 60}, "slow": {"min": 61, "max": 230}},
+    "null_worlds": 500,
+}
+SHORT = {
+    "run": {"strategy": "sma_crossover", "symbols": ["IBM"]},
+    "space": {
+        "fast": {"min": 5, "max": 50, "step": 5},
+        "slow": {"min": 60, "max": 200, "step": 20},
+    },
+    "requirements": ["trades >= 5"],
+    "walk_forward": {"train": 24, "test": 6, "step": 6},
+    "null_worlds": 2,
+}
+
+
+def submit(folder: Path, spec: dict[str, object]) -> int:
+    """Ask for a study as a program does."""
+    with build(settings_in(folder), executor="inline") as services:
+        return services.studies.submit(StudySpec.model_validate(spec), source="python").id
+
+
+@pytest.mark.usefixtures("worker")
+def test_from_a_space_to_a_verdict_and_a_backtest(
+    page: Page, workbench: Workbench, folder: Path
+) -> None:
+    # Somebody lays out a space and sees how many sets it has before they ask for it.
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
+    steps.vary(page, "ema_crossover_fast", 5, 30, 5)
+    steps.vary(page, "ema_crossover_slow", 20, 100, 10)
+    expect(page.get_by_test_id("study-count")).to_contain_text("50 sets")
+    first = steps.start_study(page)
+
+    # They watch, and read what the result is worth before they read the result.
+    expect(page.get_by_test_id("verdict")).to_be_visible(timeout=SEARCHED_MS)
+    expect(page.get_by_test_id("verdict")).to_contain_text("50 trials")
+    expect(page.get_by_test_id("gates").locator("tbody tr")).to_have_count(6)
+    expect(page.get_by_test_id("study-tiles")).to_contain_text("Deflated Sharpe")
+    expect(page.locator(".st-key-surface_chart .main-svg").first).to_be_visible()
+    expect(page.locator(".st-key-luck_chart .main-svg").first).to_be_visible()
+
+    # They run the trial to take as a backtest.
+    chosen = page.get_by_test_id("chosen").locator("dd b").all_inner_texts()
+    page.get_by_role("button", name="Backtest trial").click()
+    expect(page.locator(".wb-headline h1")).to_have_text(
+        f"EMA crossover fast {chosen[0]} · slow {chosen[1]}"
+    )
+    expect(page.get_by_test_id("tiles")).to_be_visible()
+
+    # Back in the list they type, and meanwhile a program asks for a study that takes long.
+    page.get_by_role("link", name="Optimizations").click()
+    expect(page.get_by_role("heading", name="Optimizations")).to_be_visible()
+    steps.settle(page)
+    expect(steps.row(page, first).locator(".wb-light")).to_be_visible()
+    low = page.locator(".st-key-study_low_ema_crossover_fast input")
+    low.click()
+    low.press("ControlOrMeta+a")
+    page.keyboard.type("17")
+    other = submit(folder, LONG)
+    expect(steps.row(page, other)).to_be_visible()
+    expect(low).to_have_value("17")
+    expect(low).to_be_focused()
+
+    # They think better of it: the button asks once more, and the study ends.
+    line = steps.row(page, other)
+    expect(line.locator(".wb-running")).to_be_visible()
+    line.get_by_role("button", name=f"Cancel study {other}").click()
+    line.get_by_role("button", name="Keep").click()
+    expect(line.get_by_role("button", name=f"Cancel study {other}")).to_be_visible()
+    line.get_by_role("button", name=f"Cancel study {other}").click()
+    line.get_by_role("button", name=f"End study {other}").click()
+    expect(line.locator(".wb-cancelled")).to_be_visible(timeout=ENDED_MS)
+    expect(line.get_by_role("button")).to_have_count(0)
+
+    # They filter; the address keeps the filter over a reload.
+    steps.choose(page, page.get_by_test_id("stMain"), "Status", "Cancelled")
+    expect(page.get_by_test_id("study-total")).to_have_text("1 study")
+    expect(page).to_have_url(f"{workbench.ui}/optimizations?status=Cancelled")
+    page.reload()
+    steps.settle(page)
+    expect(page.get_by_test_id("study-total")).to_have_text("1 study")
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_studies_in_light_and_dark(
+    browser: Browser,
+    workbench: Workbench,
+    folder: Path,
+    scheme: str,
+    browser_context_args: dict[str, object],
+) -> None:
+    number = submit(folder, SHORT)
+    RESULTS.mkdir(exist_ok=True)
+    context = browser.new_context(**browser_context_args, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    steps.visit(page, f"{workbench.ui}/study?id={number}")
+    expect(page.get_by_test_id("verdict")).to_be_visible(timeout=SEARCHED_MS)
+
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    expect(steps.row(page, number)).to_be_visible()
+    page.screenshot(path=RESULTS / f"optimizations-{scheme}.png", animations="disabled")
+    assert contrast_of_text(page) >= 4.5
+    for tab in TABS:
+        steps.visit(page, f"{workbench.ui}/study?id={number}&tab={tab}")
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(".st-key-surface_chart .main-svg").first).to_be_visible()
+        steps.settle(page)
+        path = RESULTS / f"study-{tab.lower()}-{scheme}.png"
+        page.screenshot(path=path, animations="disabled", full_page=True)
+        assert contrast_of_text(page) >= 4.5, tab
+    context.close()

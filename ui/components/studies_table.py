@@ -1,0 +1,119 @@
+"""The table of studies: what was asked, how far it is, and what the winner is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import streamlit as st
+
+from core.domain.findings import Study
+from core.domain.job import JobState
+from ui import formats, state
+from ui.components import runs_table, search_form, verdict
+
+_table = st.components.v2.component(
+    "studies_table",
+    html='<div class="wb-runs wb-studies" data-testid="studies-table"><table></table></div>',
+    css=(runs_table.ASSETS / "runs_table.css").read_text(encoding="utf-8"),
+    js=(runs_table.ASSETS / "runs_table.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+COLUMNS: Final[tuple[dict[str, Any], ...]] = (
+    {"key": "id", "label": "Study", "align": "left", "kind": "link"},
+    {"key": "when", "label": "When", "align": "left", "kind": "time"},
+    {"key": "strategy", "label": "Strategy", "align": "left"},
+    {"key": "symbol", "label": "Symbol", "align": "left"},
+    {"key": "method", "label": "Method", "align": "left"},
+    {"key": "status", "label": "Status", "align": "left", "kind": "badges"},
+    {"key": "light", "label": "Verdict", "align": "left", "kind": "light"},
+    {"key": "trials", "label": "Trials"},
+    {"key": "best", "label": "Best", "help": "Objective of the trial to take."},
+    {"key": "deflated", "label": "Deflated", "help": verdict.DEFLATED_HELP},
+    {"key": "pbo", "label": "PBO", "help": verdict.PBO_HELP},
+    {"key": "cancel", "label": "", "kind": "cancel"},
+)
+
+
+def show(
+    studies: Sequence[Study],
+    *,
+    left: Mapping[int, float | None],
+    on_cancel: Callable[[int], None],
+) -> int | None:
+    """Draw one page of studies; give the number of the one the reader opens.
+
+    Args:
+        studies: In the order to show.
+        left: Seconds to go of those that run, by number; None where nobody can say.
+        on_cancel: Called with the number of the study to end.
+    """
+    busy = any(not study.job.state.is_final for study in studies)
+    hidden = set() if busy else {"cancel"}
+    result = _table(
+        key=state.STUDIES_TABLE,
+        data={
+            "columns": [column for column in COLUMNS if column["key"] not in hidden],
+            "rows": [_row(study, left.get(study.id)) for study in studies],
+            "sort": {"by": "", "order": ""},
+            "page": "study",
+        },
+        on_cancel_change=lambda: on_cancel(st.session_state[state.STUDIES_TABLE].get("cancel")),
+        on_open_change=_nothing,
+    )
+    opened: int | None = result.get("open")
+    return opened
+
+
+def _nothing() -> None:
+    """Streamlit wants a callback for every value a component may send."""
+
+
+def _row(study: Study, left: float | None) -> dict[str, Any]:
+    job, found, run = study.job, study.findings, study.spec.run
+    cells: dict[str, Any] = {
+        "id": f"#{study.id}",
+        "when": study.created_at.isoformat(),
+        "strategy": {"text": study.title, "beside": ", ".join(study.spec.space)},
+        "symbol": {"text": f"{run.symbols[0]}, {run.timeframe}"},
+        "method": {"text": search_form.METHODS[study.spec.method]},
+        "status": _status(study),
+    }
+    row: dict[str, Any] = {"id": study.id, "cells": cells}
+    if not job.state.is_final:
+        row["progress"] = {**progress(study, left), "over": ("light", "pbo")}
+        cells["cancel"] = f"study {study.id}"
+    if found is not None:
+        cells |= {
+            "trials": {"text": f"{found.trials:,}"},
+            "light": {
+                "kind": found.light,
+                "text": verdict.WORDS[found.light],
+                "title": found.sentence,
+            },
+            "best": {"text": verdict.objective(study), "title": verdict.objective_name(study)},
+            **{name: _judged(study, name) for name in ("deflated", "pbo")},
+        }
+    return row
+
+
+def progress(study: Study, left: float | None) -> dict[str, Any]:
+    """Say how far a study is that is not over: share, step, time left."""
+    job = study.job
+    words = verdict.step(job)
+    if left is not None:
+        words += f" · {formats.duration(left)} left"
+    title = f"{job.done:,} of {job.total:,} trials" if job.total else words
+    return {"share": job.progress, "text": words, "title": title}
+
+
+def _status(study: Study) -> list[dict[str, str]]:
+    job = study.job
+    text = "cancelling" if job.is_cancel_wanted and job.state is JobState.RUNNING else job.state
+    why = f": {job.error.message}" if job.error else ""
+    return [{"kind": str(job.state), "text": text.capitalize(), "title": text.capitalize() + why}]
+
+
+def _judged(study: Study, name: str) -> dict[str, str]:
+    text, why = verdict.judged(study, name)
+    return {"text": text, "title": why}

@@ -1,0 +1,200 @@
+"""The form of a study: what to vary, on what, and how to search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import streamlit as st
+from pydantic import ValidationError
+
+from core.domain.costs import CostModel
+from core.domain.dataset import Series
+from core.domain.options import EngineOptions
+from core.domain.run import RunSpec
+from core.domain.strategy import StrategyInfo
+from core.domain.study import StudySpec
+from core.errors import InvalidInput, WorkbenchError
+from core.services import Forecast, Services
+from ui import formats, state
+from ui.components import (
+    account_form,
+    costs_form,
+    currency_form,
+    data_picker,
+    form_guard,
+    markup,
+    problem,
+    run_form,
+    search_form,
+    space_form,
+    strategy_picker,
+)
+
+
+class StudyRequest(NamedTuple):
+    """The form as it stands: a spec when it can be searched, and whether it should be."""
+
+    spec: StudySpec | None
+    submitted: bool
+
+
+def show(
+    services: Services, strategies: Sequence[StrategyInfo], series: Sequence[Series]
+) -> StudyRequest:
+    """Draw the form; every mistake is named and the sets are counted before it is submitted.
+
+    Args:
+        services: Count sets and answer which bar lengths can be served.
+        strategies: What can be searched, at least one usable.
+        series: What it can be searched on, at least one.
+    """
+    markup.write('<h2 class="wb-form-title">New study</h2>')
+    info = strategy_picker.show(strategies, on_change=lambda: run_form.expect(strategies))
+    space = space_form.show(info)
+    said = st.empty()
+    data = data_picker.show(services.market, series, keys=state.STUDY_DATA, several=False)
+    markup.write(markup.section("Search"))
+    search = search_form.show()
+    markup.write(markup.section("Account and costs"))
+    used = data.symbols if data.benchmark is None else (*data.symbols, data.benchmark)
+    options = account_form.show(
+        universe=info.universe,
+        currency=lambda beside: currency_form.show(used, series, beside=beside),
+    )
+    costs = costs_form.show(
+        costs_form.Setting(
+            capital=inf if options.get("fx") else options["initial_cash"],
+            lowest=lambda: services.market.lowest_price(
+                data.symbols, data.timeframe, data.start, data.end
+            ),
+        )
+    )
+    form_guard.show()
+    spec: StudySpec | None = None
+    counted: Forecast | None = None
+    with said:
+        try:
+            spec = _spec(info, space, data, search, options, costs=costs)
+            counted = services.studies.count(spec)
+        except WorkbenchError as mistake:
+            spec = None
+            problem.show(mistake)
+    with st.container(key="study_foot"):
+        markup.write(_count_line(counted))
+        submitted = st.button(
+            "Start study",
+            type="primary",
+            width="stretch",
+            shortcut="Mod+Enter",
+            disabled=spec is None,
+            key="form_run",
+        )
+    return StudyRequest(spec, submitted)
+
+
+def key_of(spec: StudySpec) -> str:
+    """Name the wish the form holds: the same until it holds another or has been granted."""
+    text = spec.canonical()
+    kept: tuple[str, str] | None = st.session_state.get(state.STUDY_REQUEST)
+    if kept is None or kept[0] != text:
+        kept = st.session_state[state.STUDY_REQUEST] = (text, f"ui-{uuid4().hex}")
+    return kept[1]
+
+
+def granted() -> None:
+    """Forget the wish: asking again from now on is another one."""
+    st.session_state.pop(state.STUDY_REQUEST, None)
+
+
+def fill(spec: StudySpec, info: StrategyInfo | None) -> None:
+    """Set the whole form to a study, so that it can be started again with changes.
+
+    Args:
+        spec: Of the study.
+        info: Its strategy as it is now; None where it is gone.
+    """
+    run = spec.run
+    run_form.fill_rules(run)
+    data = (run.symbols[0], run.timeframe, run.start, run.end, run.benchmark or "")
+    for key, value in zip(state.STUDY_DATA, data, strict=True):
+        st.session_state[key] = value
+    search_form.fill(spec)
+    if info is not None:
+        space_form.fill(info, spec.space)
+
+
+def _spec(
+    info: StrategyInfo,
+    space: space_form.SpaceChoice,
+    data: data_picker.DataChoice,
+    search: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    costs: CostModel,
+) -> StudySpec:
+    problems: list[WorkbenchError] = list(space.problems)
+    if not space.space and not space.problems:
+        problems.append(
+            InvalidInput(
+                "no parameter is varied"
+                if info.params
+                else f"{info.title} has no parameters, so there is nothing to search",
+                expected="a range or a list for one parameter at least",
+                field="space",
+            )
+        )
+    try:
+        account_form.require_chosen(data.symbols)
+        run = RunSpec(
+            strategy=info.id,
+            params=space.params,
+            symbols=data.symbols,
+            timeframe=data.timeframe,
+            start=data.start,
+            end=data.end,
+            options=EngineOptions.model_validate(options),
+            costs=costs,
+            benchmark=data.benchmark,
+        )
+        # Something has to be varied for the rest to be judged too.
+        varied: dict[str, Any] = {**space.space} or {"": [0]}
+        spec = StudySpec.model_validate({"run": run, "space": varied, **search})
+    except ValidationError as error:
+        readable = run_form.readable(error, leave_out="space")
+        problems += readable
+        spec = None
+    except InvalidInput as wrong:
+        problems += wrong.problems or (wrong,)
+        spec = None
+    if spec is None or problems:
+        raise _together(problems)
+    return spec
+
+
+def _together(problems: Sequence[WorkbenchError]) -> WorkbenchError:
+    if len(problems) == 1:
+        return problems[0]
+    return InvalidInput(f"{len(problems)} choices are wrong", problems=tuple(problems))
+
+
+def _count_line(counted: Forecast | None) -> str:
+    if counted is None:
+        return '<p class="wb-count-line wb-muted">It cannot be searched yet: see above.</p>'
+    sets = "A continuous space"
+    if counted.sets is not None:
+        about = "" if counted.exact else "About "
+        noun = "set" if counted.sets == 1 else "sets"
+        sets = f"{about}{counted.sets:,} {noun}"
+    parts = [f"<b>{sets}</b>"]
+    if counted.share < 1:
+        parts.append(f"{formats.percent(counted.share, 0)} meet the constraints")
+    if counted.sets is None or counted.trials < counted.sets:
+        parts.append(f"{counted.trials:,} of them tried")
+    if counted.seconds is None:
+        parts.append("no study to tell the time from yet")
+    else:
+        parts.append(f"about {formats.duration(max(1.0, counted.seconds))}")
+    return f'<p class="wb-count-line wb-muted" data-testid="study-count">{" · ".join(parts)}</p>'

@@ -1,0 +1,70 @@
+"""Every window of walking forward: what it chose, what it kept, and how far that moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from core.domain.findings import Study
+from ui import formats
+from ui.components import markup
+
+VERDICTS = {"ok": ("green", "Held"), "warn": ("amber", "Doubtful"), "fail": ("red", "Not held")}
+
+
+def show(study: Study, windows: pl.DataFrame) -> None:
+    """Draw one row for each window; changes beyond the alert are named."""
+    names = [name for name in study.spec.space if f"param_{name}" in windows.columns]
+    heads = (
+        ("Trained", "wb-left"),
+        ("Tested", "wb-left"),
+        *((name.replace("_", " ").capitalize(), "") for name in names),
+        ("Sharpe, training", ""),
+        ("Sharpe, test", ""),
+        ("Return, test", ""),
+        ("Held", "wb-left"),
+        ("Drift", ""),
+        ("Moved much", "wb-left"),
+    )
+    head = "".join(
+        f'<th scope="col" class="{style}">{markup.text(name)}</th>' for name, style in heads
+    )
+    rows = "".join(_row(row, names) for row in windows.iter_rows(named=True))
+    markup.write(
+        '<div class="wb-scroll"><table class="wb-table" data-testid="windows">',
+        '<caption class="wb-sr">Windows of walking forward</caption>',
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
+    )
+
+
+def _row(row: dict[str, Any], names: list[str]) -> str:
+    params = "".join(f"<td>{_value(row[f'param_{name}'])}</td>" for name in names)
+    verdict = formats.NONE
+    if row["overfit"] in VERDICTS:
+        light, word = VERDICTS[row["overfit"]]
+        verdict = f'<span class="wb-light wb-{light}">{word}</span>'
+    drift = row["drift"]
+    moved = f'<span class="wb-chip wb-badge">{markup.text(row["alerts"])}</span>'
+    gain = formats.percent(row["test_return"], signed=True)
+    tone = "wb-gain" if row["test_return"] > 0 else "wb-loss" if row["test_return"] < 0 else ""
+    return (
+        f'<tr><td class="wb-left">{formats.span(row["train_first"], row["train_last"])}</td>'
+        f'<td class="wb-left">{formats.span(row["test_first"], row["test_last"])}</td>{params}'
+        f"<td>{_ratio(row['train_sharpe'])}</td><td>{_ratio(row['test_sharpe'])}</td>"
+        f'<td class="{tone}">{gain}</td><td class="wb-left">{verdict}</td>'
+        f"<td>{formats.NONE if drift is None else formats.percent(drift, 0)}</td>"
+        f'<td class="wb-left">{moved if row["alerts"] else ""}</td></tr>'
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return formats.NONE if value is None else formats.number(value)
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return formats.NONE
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return formats.plain(value) if isinstance(value, (int, float)) else markup.text(value)
