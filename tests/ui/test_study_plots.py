@@ -342,6 +342,7 @@ def windows_frame():
             "test_first": [date(2020, 1, 1), date(2020, 7, 1), date(2021, 1, 1)],
             "test_last": [date(2020, 6, 30), date(2020, 12, 31), date(2021, 6, 30)],
             "param_fast": [5, 9, None],
+            "param_slow": [20, 21, None],
             "param_mode": ["ema", "sma", None],
             "train_sharpe": [1.0, 1.2, None],
             "test_sharpe": [0.5, -0.3, None],
@@ -353,7 +354,9 @@ def windows_frame():
 class TestWalkForward:
     def info(self):
         stitched = pl.DataFrame({"session": [18262, 18263], "equity": [1.01, 1.02]})
-        return walkforward.walk_forward_info(stitched, windows_frame(), ["mode", "fast", "gone"])
+        return walkforward.walk_forward_info(
+            stitched, windows_frame(), ["mode", "fast", "gone", "slow"]
+        )
 
     def test_equity_lies_on_its_sessions_and_windows_on_their_tests(self):
         info = self.info()
@@ -364,12 +367,13 @@ class TestWalkForward:
     def test_steps_are_those_of_numbers_and_the_rest_is_named(self):
         info = self.info()
 
-        ((name, values, alerts),) = info.steps
+        (name, values, alerts), slow = info.steps
         assert name == "Fast"
         assert values[:2].tolist() == [5, 9]
         assert np.isnan(values[2])
         assert info.left_out == ("mode", "gone")
         assert alerts.tolist() == [False, True, False]
+        assert not slow.alerts.any()  # it moved, but not by much
 
     def test_a_drift_alert_is_marked_where_the_window_begins(self):
         chart = walkforward.figure(self.info())
