@@ -261,7 +261,6 @@ def _study(row: Row[Any], artifacts: Mapping[str, str]) -> Study:
             f"{sentence_of(error.errors()[0])}",
             hint="it was written by another version; restore the backup or upgrade",
         ) from error
-    found = own["findings"]
     return Study(
         id=own["id"],
         uuid=own["uuid"],
@@ -272,6 +271,16 @@ def _study(row: Row[Any], artifacts: Mapping[str, str]) -> Study:
         created_at=own["created_at"],
         key=own["key"],
         code_hash=own["code_hash"],
-        findings=None if found is None else findings_from_json(json.loads(found)),
+        findings=None if own["findings"] is None else _findings(own["id"], own["findings"]),
         artifacts=artifacts,
     )
+
+
+def _findings(study_id: int, text: str) -> Findings:
+    try:
+        return findings_from_json(json.loads(text))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataProblem(
+            f"the findings of study {study_id} cannot be read: {error}",
+            hint="they were written by another version; restore the backup or upgrade",
+        ) from error

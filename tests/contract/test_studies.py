@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
+from sqlalchemy import update
 
 from core.domain.findings import Chosen, Findings, StudyQuery, Validation
 from core.domain.job import JobError, JobState
@@ -14,6 +15,7 @@ from core.domain.study import StudySpec
 from core.errors import Conflict, DataProblem, InvalidInput, NotFound
 from core.store import Store
 from core.store.studies import findings_from_json, findings_to_json
+from core.store.tables import StudyRow
 from tests.contract.samples import NOW, key
 
 CHOSEN = Chosen(3, {"fast": 5, "mode": "both"}, 0.75, {"sharpe": 1.25, "sortino": None})
@@ -111,6 +113,15 @@ def test_what_was_found_comes_back_as_it_was(store):
     assert set(study.artifacts) == {"trials.parquet", "returns.parquet"}
     for name, frame in FRAMES.items():
         assert store.tables.read(study.key, name).equals(frame)
+
+
+def test_findings_of_another_version_are_a_problem_of_the_data(store):
+    job_id = submit(store)
+    finish(store, job_id)
+    with store._database.write() as connection:
+        connection.execute(update(StudyRow).values(findings='{"trials": 1}'))
+    with pytest.raises(DataProblem, match="the findings of study 1 cannot be read"):
+        store.studies.of_job(job_id)
 
 
 def test_findings_survive_json():
