@@ -50,7 +50,7 @@ bench-peers: setup ## the same work by us and by other engines, written to docs/
 
 .PHONY: faults
 faults: setup ## kill workers, keepers and children a thousand times: no job may be lost or done twice
-	@$(PYTHON) -m tests.faults.job_storm 1000 4000
+	@$(PYTHON) -m tests.faults.job_storm 1000 12000
 
 .PHONY: format
 format: setup ## let ruff arrange the code
