@@ -183,12 +183,23 @@ class StudySubmitted(Answer):
 
 
 def _expected(plan: StudyPlan) -> dict[str, Any]:
+    found = plan.forecast
+    seconds = None if found is None else found.seconds
+    reason = "it cannot be searched"
+    if found is not None and plan.spec is not None:
+        bars = f"of it on {plan.spec.run.timeframe} bars"
+        studies = "study" if found.measured == 1 else "studies"
+        reason = (
+            f"at the pace of {found.measured} completed {studies} {bars}"
+            if found.measured
+            else f"no study {bars} is completed yet"
+        )
     return {
-        "total_combinations": plan.sets,
-        "combinations_exact": plan.exact,
-        "max_trials": plan.trials,
-        "estimated_time_minutes": None if plan.seconds is None else plan.seconds / MINUTE,
-        "estimated_time_reason": plan.basis,
+        "total_combinations": None if found is None else found.sets,
+        "combinations_exact": found is not None and found.exact,
+        "max_trials": None if found is None else found.trials,
+        "estimated_time_minutes": None if seconds is None else seconds / MINUTE,
+        "estimated_time_reason": reason,
     }
 
 

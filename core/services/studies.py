@@ -135,7 +135,7 @@ class Studies:
             self._registry.pin(spec.run.strategy).info,
             complete=self.complete,
             complete_run=self._backtests.complete,
-            studies=lambda query: self.list(query).studies,
+            count=self.count,
         )
 
     # --- reading ----------------------------------------------------------------------------

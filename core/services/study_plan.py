@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from core.domain.findings import Study, StudyQuery
 from core.domain.parameters import ParamSpec, clean_params
 from core.domain.run import RunSpec
 from core.domain.strategy import StrategyInfo
 from core.domain.study import StudySpec
 from core.errors import InvalidInput, WorkbenchError
 from core.search.space import Space
+from core.services.forecast import Forecast, obstacles
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +20,12 @@ class StudyPlan:
 
     Attributes:
         spec: Completed; None where something is wrong.
-        sets: Sets of parameters in the space; None where it is continuous or cannot be used.
-        exact: Whether they were counted, and not estimated from some of them.
-        trials: Most that the search makes; None where something is wrong.
-        seconds: About how long it takes once it is begun; None where nothing is known of that.
-        basis: Where the seconds come from, or why there are none.
+        forecast: How many trials, and about how long; None where something is wrong.
         problems: Everything that is wrong with the request.
     """
 
     spec: StudySpec | None
-    sets: int | None
-    exact: bool
-    trials: int | None
-    seconds: float | None
-    basis: str
+    forecast: Forecast | None
     problems: tuple[WorkbenchError, ...] = ()
 
 
@@ -43,7 +35,7 @@ def plan_of(
     *,
     complete: Callable[[StudySpec], StudySpec],
     complete_run: Callable[[RunSpec], RunSpec],
-    studies: Callable[[StudyQuery], tuple[Study, ...]],
+    count: Callable[[StudySpec], Forecast],
 ) -> StudyPlan:
     """Look at a request without recording anything.
 
@@ -52,26 +44,13 @@ def plan_of(
         info: Its strategy.
         complete: Completes a study, or refuses it.
         complete_run: The same of a run.
-        studies: Lists studies, the newest first.
+        count: Counts the trials of a completed study.
     """
     try:
         asked = complete(spec)
     except WorkbenchError as error:
-        problems = tuple(_problems(spec, info, complete_run)) or (error,)
-        return StudyPlan(
-            spec=None,
-            sets=None,
-            exact=False,
-            trials=None,
-            seconds=None,
-            basis="it cannot be searched",
-            problems=problems,
-        )
-    space = Space.of_study(asked, info.params, info.constraints)
-    count = space.count()
-    trials = asked.trials if count.sets is None else min(asked.trials, count.sets)
-    seconds, basis = _time(asked, trials, studies)
-    return StudyPlan(asked, count.sets, count.exact, trials, seconds, basis)
+        return StudyPlan(None, None, tuple(_problems(spec, info, complete_run)) or (error,))
+    return StudyPlan(asked, count(asked))
 
 
 def _problems(
@@ -83,17 +62,20 @@ def _problems(
         lambda: clean_params(others, (), spec.run.params),
         lambda: _space(spec, info, others),
         lambda: complete_run(spec.run.model_copy(update={"params": {}})),
-        lambda: _one_symbol(spec),
     )
     seen = set()
+    for each in (*_faults(checks), *obstacles(spec, info)):
+        if each.message not in seen:
+            seen.add(each.message)
+            yield each
+
+
+def _faults(checks: Iterable[Callable[[], object]]) -> Iterator[WorkbenchError]:
     for check in checks:
         try:
             check()
         except WorkbenchError as error:
-            for each in error.problems or (error,):
-                if each.message not in seen:
-                    seen.add(each.message)
-                    yield each
+            yield from error.problems or (error,)
 
 
 def _space(spec: StudySpec, info: StrategyInfo, others: list[ParamSpec]) -> None:
@@ -107,32 +89,3 @@ def _space(spec: StudySpec, info: StrategyInfo, others: list[ParamSpec]) -> None
             good[each.name] = each.default
     alone = spec.model_copy(update={"run": spec.run.model_copy(update={"params": good})})
     Space.of_study(alone, info.params, info.constraints)
-
-
-def _one_symbol(spec: StudySpec) -> None:
-    if len(spec.run.symbols) > 1:
-        raise InvalidInput(
-            f"a study of {len(spec.run.symbols)} symbols was asked for",
-            expected="one symbol",
-            hint="Search one symbol after the other",
-            field="run.symbols",
-        )
-
-
-def _time(
-    asked: StudySpec, trials: int, studies: Callable[[StudyQuery], tuple[Study, ...]]
-) -> tuple[float | None, str]:
-    """Say how long it takes at the pace of the newest study of the same strategy and prices."""
-    query = StudyQuery(
-        strategy=asked.run.strategy, symbol=asked.run.symbols[0], state="completed", page_size=20
-    )
-    for study in studies(query):
-        before, found = study.spec, study.findings
-        same = ("timeframe", "start", "end")
-        if found is None or any(
-            getattr(before.run, name) != getattr(asked.run, name) for name in same
-        ):
-            continue
-        pace = found.seconds / (found.trials * (1 + before.null_worlds))
-        return pace * trials * (1 + asked.null_worlds), f"at the pace of study {study.id}"
-    return None, "no study of this strategy, symbol, timeframe and period is completed yet"

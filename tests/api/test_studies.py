@@ -16,6 +16,7 @@ from api.app import create_app
 from core.domain.findings import StudyQuery
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
+from core.domain.study import StudySpec
 from core.services import Services
 from tests.api.conftest import BASE
 
@@ -634,19 +635,24 @@ def test_a_detail_has_everything(
     assert detail["artifacts"] == dict(queued.studies.get(walked["id"]).artifacts)
 
 
-def test_the_time_is_that_of_an_equal_study(
+def test_the_time_is_that_of_earlier_studies(
     queue_client: TestClient, queued: Services, walked: dict[str, Any]
 ) -> None:
-    study = queued.studies.get(walked["id"])
-    assert study.findings is not None
+    """Once for the search and once for each world; the page is told the same."""
+    assert queued.studies.get(walked["id"]).findings is not None
 
-    body = queue_client.post(f"{V1}/validate", json={**GRID, "null_worlds": 5}).json()
+    alone, repeated = (
+        queue_client.post(f"{V1}/validate", json={**GRID, "null_worlds": worlds}).json()
+        for worlds in (0, 5)
+    )
 
-    newest = queued.studies.list(StudyQuery(state="completed", page_size=1)).studies[0]
-    assert newest.findings is not None
-    pace = newest.findings.seconds / (newest.findings.trials * (1 + newest.spec.null_worlds))
-    assert math.isclose(body["estimated_time_minutes"], pace * 9 * 6 / 60, rel_tol=1e-9)
-    assert f"study {newest.id}" in body["estimated_time_reason"]
+    minutes = alone["estimated_time_minutes"]
+    assert minutes > 0
+    assert math.isclose(repeated["estimated_time_minutes"], 6 * minutes, rel_tol=1e-9)
+    counted = queued.studies.count(StudySpec.model_validate(alone["spec"]))
+    assert counted.seconds is not None
+    assert math.isclose(minutes, counted.seconds / 60, rel_tol=1e-9)
+    assert f"the pace of {counted.measured} completed stud" in alone["estimated_time_reason"]
 
 
 def test_equal_seeds_make_equal_trials(queue_client: TestClient) -> None:
