@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from core.bootstrap.worker import work
 from core.settings import Settings
 
 FIRST_DAY = date(2020, 1, 2)
+PATIENCE = 180.0
 
 SIMPLE = """
     from core.domain.strategy import MarketView, Param, Signals, Strategy
@@ -36,6 +40,25 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     """Settings of a workbench below a folder, deaf to the machine's environment files."""
     given = {"data_dir": folder / "data", "strategies_dir": folder / "strategies", **changes}
     return Settings.load(_env_file=None, **given)
+
+
+@contextmanager
+def a_worker(settings: Settings) -> Iterator[None]:
+    """Let a worker empty the queue beside the test, once everything of it is loaded."""
+    stop, ready = threading.Event(), threading.Event()
+    thread = threading.Thread(
+        target=work,
+        args=(stop,),
+        kwargs={"settings": settings, "slots": 1, "ready": lambda _: ready.set()},
+    )
+    thread.start()
+    try:
+        assert ready.wait(PATIENCE), "the worker did not become ready"
+        yield
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def write_strategy(folder: Path, name: str, body: str = SIMPLE) -> Path:

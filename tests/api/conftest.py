@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from core import bootstrap
-from core.bootstrap.worker import work
 from core.services import Services
 from core.settings import PACKAGED_STRATEGIES, Settings
+from tests.laboratory import a_worker
 
 BASE = "http://127.0.0.1:8000"
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -197,25 +196,12 @@ def queued(
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("queued"), strategies_dir=folder, run_wait_seconds=60
     )
-    stop = threading.Event()
-    ready = threading.Event()
     with bootstrap.build(settings, executor="inline") as built:
         for symbol in ("AAPL", "MSFT", "FLAT"):
             path = prices[symbol].path
             built.market.import_csv(path, name=path.name, symbol=symbol, market="XNYS")
-        worker = threading.Thread(
-            target=work,
-            args=(stop,),
-            kwargs={"settings": settings, "slots": 1, "ready": lambda _: ready.set()},
-        )
-        worker.start()
-        assert ready.wait(120)
-        try:
+        with a_worker(settings):
             yield built
-        finally:
-            stop.set()
-            worker.join(60)
-            assert not worker.is_alive()
 
 
 @pytest.fixture(scope="session")

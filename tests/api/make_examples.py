@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,8 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.routers.optimization import SUFFIX
 from core import bootstrap
-from core.bootstrap.worker import work
 from core.settings import Settings
+from tests.laboratory import a_worker
 
 TARGET = Path(__file__).resolve().parents[2] / "api" / "assets" / "examples.json"
 ITEMS = 2
@@ -145,18 +142,6 @@ def cancelled(client: TestClient) -> Any:
     """Submit a study and cancel it."""
     taken = client.post("/api/v1/optimization", json={**STUDY, "seed": 9}).json()
     return client.post(f"/api/v1/optimization/{taken['id']}/cancel").json()
-
-
-@contextmanager
-def a_worker(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +9,13 @@ from contextlib import contextmanager
 import pytest
 
 from core.bootstrap import build
-from core.bootstrap.worker import work
 from core.domain.job import JobState
 from core.domain.run import Run, RunSpec, RunStatus
 from core.errors import Conflict
 from core.services import Services
 from core.settings import Settings
 from tests.faults.test_runner_isolation import NJIT
-from tests.laboratory import failing, lay_prices, settings_in, wave, write_strategy
+from tests.laboratory import a_worker, failing, lay_prices, settings_in, wave, write_strategy
 
 PATIENCE = 120.0
 SLOW = """
@@ -54,19 +52,6 @@ def settings(tmp_path_factory) -> Settings:
 def services(settings) -> Iterator[Services]:
     with build(settings) as built:
         yield built
-
-
-@contextmanager
-def a_worker(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")

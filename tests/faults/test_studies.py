@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.bootstrap import build
-from core.bootstrap.worker import work
 from core.catalog import Catalog
 from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
@@ -29,7 +26,7 @@ from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
 from tests.faults.job_storm import children_of
-from tests.laboratory import lay_prices, settings_in, write_strategy
+from tests.laboratory import a_worker, lay_prices, settings_in, write_strategy
 
 PATIENCE = 180.0
 SPAN = {"span": {"min": 2, "max": 40, "step": 1}}
@@ -73,19 +70,6 @@ def settings(tmp_path_factory) -> Settings:
 def services(settings) -> Iterator[Services]:
     with build(settings) as built:
         yield built
-
-
-@contextmanager
-def a_worker(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="module")

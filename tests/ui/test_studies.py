@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from core.bootstrap.worker import work
 from core.domain.dimension import Dimension
 from core.domain.findings import StudyQuery
 from core.domain.job import JobState, Progress
@@ -20,6 +18,7 @@ from core.domain.run import RunQuery
 from core.domain.study import StudySpec
 from core.errors import InvalidInput
 from core.store import open_store
+from tests.laboratory import a_worker
 from tests.ui.conftest import words
 from ui import state, wiring
 from ui.components import request, space_form, study_form, trials_table, verdict
@@ -56,18 +55,12 @@ def studies(services):
     failed = submit(spec_of(walk_forward={"train": 600, "test": 6, "step": 6}))
     cancelled = submit(spec_of(seed=4))
     services.jobs.cancel(cancelled.job.id)
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": services.settings})
-    thread.start()
-    try:
+    with a_worker(services.settings):
         deadline = time.monotonic() + PATIENCE
         for each in (done, plain, nobody, failed):
             while not services.studies.get(each.id).job.state.is_final:
                 assert time.monotonic() < deadline, "the worker did not finish"
                 time.sleep(0.05)
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
     waiting = submit(spec_of(seed=5))
     made = {
         "done": done,
