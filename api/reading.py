@@ -331,10 +331,10 @@ def read_walk(services: Services, study: Study, max_points: int) -> WalkAnswer:
 def read_study_counts(services: Services) -> StudyCounts:
     """How many studies are in each state, and how long the newest completed ones took."""
     counts = {
-        state.value: services.studies.list(StudyQuery(state=state, page_size=1)).total
+        state.value: services.studies.list(StudyQuery(state=state, limit=1)).total
         for state in JobState
     }
-    newest = services.studies.list(StudyQuery(state=JobState.COMPLETED, page_size=RECENT)).studies
+    newest = services.studies.list(StudyQuery(state=JobState.COMPLETED, limit=RECENT)).studies
     took = [study.findings.seconds for study in newest if study.findings is not None]
     mean = sum(took) / len(took) if took else None
     return StudyCounts(total=sum(counts.values()), average_seconds=mean, **counts)

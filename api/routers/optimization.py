@@ -134,10 +134,10 @@ async def quick_optimization(
     def ask() -> tuple[Study, StudySubmitted]:
         spec = spec_of(services, body)
         plan = plan_study(services, body, spec)
-        if plan.trials is not None and plan.trials > MOST_QUICK:
+        if plan.forecast is not None and plan.forecast.trials > MOST_QUICK:
             raise InvalidInput(
-                f"the search has {plan.trials:,} sets of parameters",
-                found=plan.trials,
+                f"the search has {plan.forecast.trials:,} sets of parameters",
+                found=plan.forecast.trials,
                 expected=f"at most {MOST_QUICK} where the answer is waited for",
                 hint=f"send it to POST {PREFIX}, or say max_trials",
                 field="max_trials",
@@ -183,7 +183,7 @@ def list_optimizations(
             state=status,
             start=start_date,
             end=end_date,
-            page_size=limit,
+            limit=limit,
             offset=offset,
         ),
     )
@@ -206,7 +206,7 @@ def list_walk_forwards(
             symbol=in_capitals(symbol),
             state=status,
             walks=True,
-            page_size=limit,
+            limit=limit,
             offset=offset,
         ),
     )
@@ -355,8 +355,8 @@ def _listed(services: Services, query: StudyQuery) -> StudyList:
         optimizations=rows,
         jobs=rows,
         total=found.total,
-        limit=query.page_size,
-        offset=query.offset or 0,
+        limit=query.limit,
+        offset=query.offset,
     )
 
 

@@ -54,8 +54,8 @@ def list_runs(
             state=status,
             start=start_date,
             end=end_date,
-            page=page,
-            page_size=page_size,
+            limit=page_size,
+            offset=(page - 1) * page_size,
         )
     )
     return StudyPageAnswer(

@@ -51,7 +51,7 @@ def studies(args: Namespace) -> Reply:
         if args.study is not None:
             return _reply(services, services.studies.get(args.study), top=args.top)
         page = services.studies.list(
-            StudyQuery(strategy=args.strategy, symbol=args.symbol, page_size=args.limit)
+            StudyQuery(strategy=args.strategy, symbol=args.symbol, limit=args.limit)
         )
     data = {"studies": [_summary(study) for study in page.studies], "total": page.total}
 

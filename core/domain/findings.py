@@ -141,19 +141,18 @@ class StudyQuery:
         strategy: Its id; `strategy_part` is a part of it, in any case.
         start, end: Submitted on or after / on or before this UTC date.
         walks: Whether they were to walk forward; None for both.
-        offset: Studies to leave out at the beginning, in place of `page`.
+        limit, offset: Studies at most, and how many to leave out before them.
     """
 
     strategy: str | None = None
     symbol: str | None = None
     state: str | None = None
-    page: int = 1
-    page_size: int = 50
     strategy_part: str | None = None
     start: date | None = None
     end: date | None = None
     walks: bool | None = None
-    offset: int | None = None
+    limit: int = 50
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +161,3 @@ class StudyPage:
 
     studies: tuple[Study, ...]
     total: int
-    page: int
-    page_size: int

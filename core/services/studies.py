@@ -150,7 +150,7 @@ class Studies:
             NotFound: no such strategy.
         """
         info = self._registry.get(spec.run.strategy)
-        asked = StudyQuery(strategy=info.id, state=JobState.COMPLETED.value, page_size=MEASURED)
+        asked = StudyQuery(strategy=info.id, state=JobState.COMPLETED.value, limit=MEASURED)
         earlier = [
             each
             for each in self._store.studies.list(asked).studies

@@ -168,20 +168,18 @@ class StudyRepository:
         """Select, order and cut a page of studies in the database."""
         texts = (query.strategy or "", query.strategy_part or "", query.symbol or "")
         if not all(storable(text) for text in texts):
-            return StudyPage((), 0, query.page, query.page_size)
+            return StudyPage((), 0)
         conditions = _conditions(query)
-        skipped = (query.page - 1) * query.page_size if query.offset is None else query.offset
         joined = select(func.count()).join_from(StudyRow, JobRow, StudyRow.job_id == JobRow.id)
         with self._database.read() as connection:
             total = connection.execute(joined.where(*conditions)).scalar_one()
             rows = connection.execute(
                 _STUDY.where(*conditions)
                 .order_by(StudyRow.id.desc())
-                .limit(query.page_size)
-                .offset(skipped)
+                .limit(query.limit)
+                .offset(query.offset)
             ).all()
-        studies = tuple(_study(row, {}) for row in rows)
-        return StudyPage(studies, total, query.page, query.page_size)
+        return StudyPage(tuple(_study(row, {}) for row in rows), total)
 
 
 def findings_to_json(findings: Findings) -> dict[str, Any]:

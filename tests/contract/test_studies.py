@@ -153,9 +153,9 @@ def test_lists_are_cut_and_filtered_in_the_database(store):
     studies = store.studies
     today, tomorrow = NOW.date(), NOW.date() + timedelta(days=1)
 
-    page = studies.list(StudyQuery(page_size=1))
+    page = studies.list(StudyQuery(limit=1))
     assert ([each.job.id for each in page.studies], page.total) == ([second], 2)
-    page = studies.list(StudyQuery(page=2, page_size=1))
+    page = studies.list(StudyQuery(limit=1, offset=1))
     assert [each.findings for each in page.studies] == [FOUND]
     for query, wanted in {
         StudyQuery(strategy="ema_crossover"): [first],
@@ -172,7 +172,7 @@ def test_lists_are_cut_and_filtered_in_the_database(store):
         StudyQuery(start=tomorrow): [],
         StudyQuery(end=today - timedelta(days=1)): [],
         StudyQuery(offset=1): [first],
-        StudyQuery(offset=1, page=9, page_size=1): [first],
+        StudyQuery(offset=9): [],
     }.items():
         assert [each.job.id for each in studies.list(query).studies] == wanted
 

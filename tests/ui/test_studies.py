@@ -316,7 +316,7 @@ class TestForm:
 
         form.button("form_run").click().run()
 
-        study = services.studies.list(StudyQuery(page_size=1)).studies[0]
+        study = services.studies.list(StudyQuery(limit=1)).studies[0]
         services.jobs.cancel(study.job.id)
         assert study.source == "ui"
         assert study.spec.space == {

@@ -54,7 +54,7 @@ def _studies(services: Services, chosen: filters.StudyFilters) -> None:
     with st.skeleton(height=SKELETON_HEIGHT):
         page = wiring.study_page(services, query)
     pages = -(-page.total // PAGE_SIZE)
-    if page.total and query.page > pages:
+    if page.total and query.offset >= page.total:
         st.session_state[state.PAGE] = pages
         page = wiring.study_page(services, _query(chosen))
     if not page.total:
@@ -92,8 +92,8 @@ def _query(chosen: filters.StudyFilters) -> StudyQuery:
         strategy=chosen.strategy,
         symbol=chosen.symbol,
         state=None if status is None else status.value,
-        page=max(1, number),
-        page_size=PAGE_SIZE,
+        limit=PAGE_SIZE,
+        offset=(max(1, number) - 1) * PAGE_SIZE,
     )
 
 
