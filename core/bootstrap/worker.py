@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from core.bootstrap.kernels import kernel_cache
+from core.bootstrap.mirrors import mirroring
 from core.bootstrap.wiring import WORKER, migrate_if_new, nursery_of, utc_now
 from core.jobs.limits import Limits
 from core.jobs.presence import Presence
@@ -45,9 +47,12 @@ def work(
     kernels = str(kernel_cache(settings.cache_dir))
     migrate_if_new(settings.database_url)
     presence = Presence(settings.data_dir / "presence")
+    tracks = settings.tracking_uri is not None
     with (
-        open_store(settings.database_url, settings.artifacts_dir) as store,
+        open_store(settings.database_url, settings.artifacts_dir, tracks=tracks) as store,
         nursery_of(settings, kernels, *SEARCHING) as nursery,
+        # Who is there for one job leaves mirrors to those that stay.
+        nullcontext() if only else mirroring(settings, store, presence.name, stop),
     ):
         worker = Worker(
             store.jobs,
