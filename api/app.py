@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import errors
 from api.limits import CandleLimits
 from api.logs import RequestLog
-from api.routers import backtests, backtests_v1, docs, health, ohlcv, strategies
+from api.routers import backtests, backtests_v1, docs, health, mlflow, ohlcv, strategies
 from core import bootstrap
 from core.perimeter import CUSTOM_HEADER, MEGABYTE, Perimeter, Policy
 from core.services import Services
@@ -98,7 +98,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
     app.state.services = services
     app.state.candle_limits = limits
     errors.install(app)
-    for module in (health, backtests, backtests_v1, strategies, ohlcv, docs):
+    for module in (health, backtests, backtests_v1, strategies, ohlcv, mlflow, docs):
         app.include_router(module.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -39,7 +39,8 @@ def run(body: BacktestBody, services: ServicesDep, response: Response) -> Submit
     """
     taken = submit(services, body, body.spec())
     response.headers["Location"] = Links.of(taken).self_
-    return submitted(taken, [*body.notes(), *services.backtests.notes(taken)])
+    notes = [*body.notes(), *services.backtests.notes(taken)]
+    return submitted(taken, notes, services.experiments.url_of(taken))
 
 
 @router.get("", operation_id="list_backtests")
@@ -103,7 +104,7 @@ def download_artifact(
     return FileResponse(path, media_type=PARQUET, filename=f"backtest_{id}_{name}.parquet")
 
 
-def submitted(taken: Run, notes: list[str]) -> Submitted:
+def submitted(taken: Run, notes: list[str], url: str | None) -> Submitted:
     """Say what became of a submission."""
     messages = {
         RunStatus.PENDING: "Backtest is waiting",
@@ -127,5 +128,7 @@ def submitted(taken: Run, notes: list[str]) -> Submitted:
         metrics=headline(taken),
         badges=badges(taken.badges),
         error=failure(taken),
+        mlflow_run_id=taken.mlflow_run_id,
+        mlflow_url=url,
         links=Links.of(taken),
     )

@@ -46,12 +46,21 @@ class Desk:
         nursery: Where it comes from.
         uri: Of MLflow.
         seconds: How long an answer may take.
+        first: How long the first may take, for which everything is loaded.
     """
 
-    def __init__(self, nursery: Nursery, uri: str, *, seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        uri: str,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        first: float = FIRST_SECONDS,
+    ) -> None:
         self._nursery = nursery
         self._uri = uri
         self._seconds = seconds
+        self._first = first
         self._child: Child | None = None
         self._one = threading.Lock()
         # Others wait for an MLflow that hangs on threads that everything else needs too.
@@ -100,7 +109,7 @@ class Desk:
             self._let_go()
             self._child = self._nursery.spawn(ENTRY, {"uri": self._uri}, _LIMITS)
         self._child.take(request)
-        return self._child.answer(None, FIRST_SECONDS if is_new else self._seconds)
+        return self._child.answer(None, self._first if is_new else self._seconds)
 
     def _let_go(self) -> None:
         if self._child is not None:
@@ -269,7 +278,7 @@ class Experiments:
         """Say what of a run or study is in MLflow; MLflow itself is not asked."""
         if record.mlflow_run_id is not None:
             place = (record.mlflow_experiment_id, record.mlflow_run_id)
-            return Mirror("written", *place, self._url(*place))
+            return Mirror("written", *place, self.url_of(record))
         if record.mirrored_as is None:
             return Mirror("off")
         job = self._store.jobs.get(record.mirrored_as)
@@ -277,6 +286,12 @@ class Experiments:
             reason = "it was cancelled" if job.error is None else job.error.message
             return Mirror("failed", reason=reason)
         return Mirror("waiting", reason=job.step or None)
+
+    def url_of(self, record: Run | Study) -> str | None:
+        """Say where people see a run or study in MLflow; None until it is there."""
+        if record.mlflow_run_id is None:
+            return None
+        return self._url(record.mlflow_experiment_id, record.mlflow_run_id)
 
     def mirror_missing(self) -> int:
         """Have everything mirrored that is completed and not in MLflow; give how many that are.

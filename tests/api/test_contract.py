@@ -51,6 +51,10 @@ OPERATIONS = {
     "post_candles": "POST /api/v1/ohlcv/data",
     "list_symbols": "GET /api/v1/ohlcv/symbols",
     "list_timeframes": "GET /api/v1/ohlcv/timeframes",
+    "list_experiments": "GET /api/mlflow/experiments",
+    "list_tracked_runs": "GET /api/mlflow/runs/{experiment_id}",
+    "get_tracked_run": "GET /api/mlflow/runs/details/{run_id}",
+    "forget_tracked": "POST /api/mlflow/cache/invalidate",
 }
 CASES = int(os.environ.get("CONTRACT_CASES", "20"))  # per operation and test: a thousand in all
 CHECKS = [
@@ -146,6 +150,7 @@ WITHOUT_INPUT = {
     "GET /api/v1/health/ready",
     "GET /api/v1/strategies/discover",
     "GET /api/v1/ohlcv/symbols",
+    "GET /api/mlflow/experiments",
 }
 WITH_INPUT = [name for name in OPERATIONS.values() if name not in WITHOUT_INPUT]
 
