@@ -132,7 +132,7 @@ def entry_of_study(study: Study, trials: pl.DataFrame, folder: str) -> Entry:
     asked = {
         "method": spec.method,
         "objective": "; ".join(each.sentence() for each in spec.objectives),
-        "requirements": "; ".join(each.sentence() for each in spec.requirements),
+        "requirements": "; ".join(each.root for each in spec.requirements),
         "max_trials": spec.max_trials,
         "seed": spec.seed,
         "holdback": spec.validation.share,

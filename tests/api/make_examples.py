@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from core import bootstrap
+from core.bootstrap.worker import work
 from core.settings import Settings
 
 TARGET = Path(__file__).resolve().parents[2] / "api" / "assets" / "examples.json"
@@ -68,7 +71,15 @@ def collect(client: TestClient) -> dict[str, Any]:
         files={"file": ("sample.csv", f"timestamp,open,high,low,close\n{rows}\n")},
         data={"strategy": "sma_crossover", "market": "XNYS"},
     )
+    mirrored(client, run["id"])
+    tracked = client.get(f"/api/backtests/{run['id']}").json()["mlflow"]
+    names = {
+        "{id}": str(run["id"]),
+        "{experiment_id}": tracked["experiment_id"],
+        "{run_id}": tracked["run_id"],
+    }
     found = {
+        "forget_tracked": client.post("/api/mlflow/cache/invalidate").json(),
         "run_backtest": run,
         "run_backtest_v1": client.post("/api/v1/backtests", json=RUN_V1).json(),
         "run_backtest_v1 201": client.post("/api/v1/backtests", json=RECORD).json(),
@@ -79,21 +90,37 @@ def collect(client: TestClient) -> dict[str, Any]:
     for operation, method_path in client.get("/").json()["endpoints"].items():
         method, path = method_path.split(" ")
         if method == "GET" and operation not in found and "artifacts" not in path:
-            name = "momentum_strategy" if "strategies" in path else str(run["id"])
-            found[operation] = client.get(path.replace("{id}", name)).json()
+            if "strategies" in path:
+                path = path.replace("{id}", "momentum_strategy")
+            for word, name in names.items():
+                path = path.replace(word, name)
+            found[operation] = client.get(path).json()
     found["root"]["endpoints"] = dict(list(found["root"]["endpoints"].items())[:ITEMS])
     return {operation: cut(example) for operation, example in sorted(found.items())}
 
 
+def mirrored(client: TestClient, run: int) -> None:
+    """Have a worker write everything to MLflow."""
+    stop = threading.Event()
+    settings = client.app.state.services.settings
+    worker = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
+    worker.start()
+    while client.get(f"/api/backtests/{run}").json()["mlflow"]["state"] != "written":
+        time.sleep(0.2)
+    stop.set()
+    worker.join()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=folder)
+        settings = Settings(data_dir=folder, mlflow_ui_url="http://127.0.0.1:5000")
         with bootstrap.build(settings) as services:
             services.market.import_demo()
             app = create_app(services, settings)
             with TestClient(app, base_url="http://127.0.0.1:8000") as client:
                 examples = collect(client)
-    TARGET.write_text(json.dumps(examples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(examples, indent=1, ensure_ascii=False).replace(folder, "/data")
+    TARGET.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -329,7 +329,6 @@ def test_who_is_killed_in_the_middle_leaves_nothing_double(tmp_path, empty_mlflo
     path = tmp_path / "entries.jsonl"
     path.write_text("\n".join(map(json.dumps, entries(count))))
     config = {"uri": f"sqlite:///{database}", "files": str(tmp_path / "f"), "patience": 0}
-    names = ["x.1", "x.1.u"]
     request = {
         "names": ["x.1", "x.1.u"],
         "entries": str(path),
