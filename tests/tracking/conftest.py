@@ -99,7 +99,9 @@ class Seen:
 
 def seen(database: Path) -> list[Seen]:
     """Everything in an MLflow's SQLite file."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20)) as opened:
+    file = f"file:{database}?mode=ro"
+    with closing(sqlite3.connect(file, uri=True, timeout=20, isolation_level=None)) as opened:
+        opened.execute("BEGIN")  # all of it as it is at one moment
         found = {
             row[0]: Seen(*row[:4], Path(row[4].removeprefix("file://")))
             for row in opened.execute(
