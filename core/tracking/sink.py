@@ -118,12 +118,14 @@ class Sink:
 
     def _experiment(self, name: str, tags: dict[str, str]) -> str:
         """Find or make an experiment; one that somebody deleted is there again."""
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - takes seconds
+
         known = self._client.get_experiment_by_name(name)
         if known is None:
             location = None if self._uri.startswith("http") else (self._files / name).as_uri()
             try:
                 return str(self._client.create_experiment(name, location, tags))
-            except Exception:
+            except MlflowException:
                 known = self._client.get_experiment_by_name(name)  # somebody was faster
                 if known is None:
                     raise

@@ -20,6 +20,7 @@ MAY_CATCH_ALL = {
     "core/jobs/runner.py",
     "core/jobs/worker.py",
     "core/registry/blame.py",
+    "core/tracking/connection.py",
     "ui/app.py",
 }
 
