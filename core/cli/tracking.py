@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from argparse import Namespace
 from contextlib import suppress
@@ -34,7 +35,11 @@ def mlflow(args: Namespace) -> Reply:
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, a port read as a number
-        server.words, env=server.environment, cwd=server.folder, start_new_session=True
+        server.words,
+        env=server.environment,
+        cwd=server.folder,
+        stdout=sys.stderr,  # where people watch it; stdout is for the answer
+        start_new_session=True,
     )
     try:
         while not server.answers():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, or_, select, update
 
 from core.domain.job import JobState
 from core.domain.run import RunStatus
@@ -26,6 +26,11 @@ MIRROR: Final = "mirror"
 LAST: Final = -100
 """Their priority: whatever anybody waits for goes first."""
 _ROWS: Final[dict[Kept, type[RunRow | StudyRow]]] = {"run": RunRow, "study": StudyRow}
+# Built once, like all that every run executes.
+_ASKED: Final = {
+    kept: update(row).where(row.id == bindparam("number")).values(mirrored_as=bindparam("job"))
+    for kept, row in _ROWS.items()
+}
 _GIVEN_UP: Final = (JobState.FAILED.value, JobState.CANCELLED.value)
 
 
@@ -41,10 +46,9 @@ class MirrorRepository:
 
     def ask(self, kept: Kept, within: Connection, number: int) -> None:
         """Have a run or study mirrored that completes in this transaction."""
-        row = _ROWS[kept]
         payload = {"of": kept, "id": number}
         job = put_job(within, MIRROR, payload, now=datetime.now(UTC), priority=LAST)
-        within.execute(update(row).where(row.id == number).values(mirrored_as=job))
+        within.execute(_ASKED[kept], {"number": number, "job": job})
 
     def ask_for_missing(self) -> int:
         """Have everything mirrored that is completed and not yet mirrored, nor waiting to be.

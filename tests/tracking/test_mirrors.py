@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
 from core.bootstrap import build
 from core.domain.findings import Study
 from core.domain.job import JobQuery, JobState
@@ -35,10 +40,12 @@ from tests.tracking.conftest import (
     a_silent_port,
     a_worker,
     by_uuid,
+    free_port,
     seen,
     until,
 )
 
+BASE = "http://127.0.0.1:8000"
 TRIALS = 30
 CAP = 20
 WRITE = """
@@ -62,6 +69,18 @@ def study_of(**given) -> StudySpec:
 
 def run_of(span: int) -> RunSpec:
     return RunSpec(strategy="simple", symbols=("AAA",), params={"span": span})
+
+
+@dataclass
+class Watched:
+    """The real desk, with a note of every question."""
+
+    desk: Desk
+    asked: list[str]
+
+    def ask(self, request: dict) -> object:
+        self.asked.append(request["op"])
+        return self.desk.ask(request)
 
 
 @dataclass
@@ -291,10 +310,7 @@ class TestReading:
     def test_answers_are_kept_for_minutes_and_forgotten_on_request(self, written):
         now = [0.0]
         asked = []
-        nursery = Nursery(environment=environment(), folder=written.settings.scratch_dir)
-        desk = Desk(nursery, written.settings.tracking_uri)
-        ask = desk.ask
-        desk.ask = lambda request: (asked.append(request["op"]), ask(request))[1]
+        desk = Watched(written.services.experiments._desk, asked)
         url, folder = written.settings.database_url, written.settings.artifacts_dir
         with open_store(url, folder) as store:
             experiments = Experiments(store, desk, clock=lambda: now[0])
@@ -311,7 +327,101 @@ class TestReading:
             assert experiments.forget(study) == 1
             experiments.runs(study)
             assert asked == ["runs"]
-        desk.close()
+
+
+class TestRest:
+    @pytest.fixture(scope="class")
+    def client(self, written) -> Iterator[TestClient]:
+        with TestClient(create_app(written.services), base_url=BASE) as opened:
+            yield opened
+
+    def test_a_run_says_where_it_is(self, written, client):
+        run = client.get(f"/api/backtests/{written.first.id}").json()
+
+        mirror = run["mlflow"]
+        assert (mirror["state"], mirror["reason"]) == ("written", None)
+        assert run["mlflow_run_id"] == mirror["run_id"] == written.first.mlflow_run_id
+        there = client.get(f"/api/mlflow/runs/details/{mirror['run_id']}").json()
+        assert there["info"]["experiment_id"] == mirror["experiment_id"]
+        assert there["data"]["metrics"]["sharpe"] == run["metrics"]["sharpe"]
+        assert there["url"] == mirror["url"]
+        listed = client.get("/api/backtests").json()["backtests"]
+        assert mirror["run_id"] in {each["mlflow_run_id"] for each in listed}
+
+    def test_experiments_and_pages_of_their_runs(self, written, client):
+        experiments = client.get("/api/mlflow/experiments").json()["experiments"]
+        (one,) = [each for each in experiments if each["name"] == "backtest.simple"]
+        path = f"/api/mlflow/runs/{one['experiment_id']}"
+
+        page = client.get(path, params={"page": 2, "page_size": 1}).json()
+        assert {name: page[name] for name in ("total", "page", "page_size", "total_pages")} == {
+            "total": 2,
+            "page": 2,
+            "page_size": 1,
+            "total_pages": 2,
+        }
+        where = f"tags.`workbench.uuid` = '{written.again.uuid}'"
+        kept = client.get(path, params={"filter": where}).json()
+        assert [each["info"]["run_id"] for each in kept["runs"]] == [written.again.mlflow_run_id]
+
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("4711", 404),
+            (f"details/{'a' * 32}", 404),
+            ("1?filter=nonsense", 400),
+            ("1?page=0", 422),
+            ("1?limit=3", 422),
+        ],
+    )
+    def test_what_cannot_be_answered_says_why(self, client, path, status):
+        answer = client.get(f"/api/mlflow/runs/{path}")
+
+        assert (answer.status_code, bool(answer.json()["detail"])) == (status, True), answer.text
+
+    def test_the_cache_is_emptied_on_request(self, client):
+        client.get("/api/mlflow/experiments")
+
+        answer = client.post("/api/mlflow/cache/invalidate", params={"experiment_id": "1"})
+        assert (answer.status_code, "forgotten" in answer.json()["message"]) == (200, True)
+
+
+def test_while_it_is_down_everything_else_lives(tmp_path, make_settings):
+    settings = make_settings(tmp_path, mlflow_tracking_uri=f"http://127.0.0.1:{free_port()}")
+    with (
+        build(settings) as services,
+        TestClient(create_app(services), base_url=BASE) as client,
+    ):
+        run = services.backtests.submit(run_of(5))
+        answer = client.get("/api/mlflow/experiments")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "127.0.0.1" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+        assert client.get(f"/api/backtests/{run.id}").json()["mlflow"]["state"] == "waiting"
+        assert client.get("/api/v1/health/ready").status_code == 200
+        assert client.get("/api/mlflow/runs/1").status_code == 503
+
+
+def test_the_command_shows_it_to_this_machine_only(tmp_path, make_settings):
+    settings, port = make_settings(tmp_path), free_port()
+    words = [sys.executable, "-m", "core", "mlflow", "--port", str(port), "--json"]
+    own = {"WORKBENCH_DATA_DIR": str(settings.data_dir), "WORKBENCH_MLFLOW_TRACKING_URI": ""}
+    command = subprocess.Popen(
+        words, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        told = "".join(iter(lambda: command.stdout.readline().decode(), "}\n"))
+        address = f"http://127.0.0.1:{port}"
+        assert json.loads(told + "}") == {"mlflow": address}
+        other = urllib.request.Request(f"{address}/", headers={"Host": "elsewhere.example"})  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(other)  # noqa: S310
+    finally:
+        command.send_signal(signal.SIGINT)
+        rest, _ = command.communicate(timeout=60)
+    assert (command.returncode, rest) == (0, b"")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def entries(count: int) -> list[dict]:
