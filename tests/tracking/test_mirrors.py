@@ -47,7 +47,7 @@ from tests.tracking.conftest import (
 
 BASE = "http://127.0.0.1:8000"
 TRIALS = 30
-CAP = 20
+CAP = 6
 WRITE = """
 import json, sys
 from core.tracking.child import open_writer
@@ -329,12 +329,13 @@ class TestReading:
             assert asked == ["runs"]
 
 
-class TestRest:
-    @pytest.fixture(scope="class")
-    def client(self, written) -> Iterator[TestClient]:
-        with TestClient(create_app(written.services), base_url=BASE) as opened:
-            yield opened
+@pytest.fixture(scope="module")
+def client(written) -> Iterator[TestClient]:
+    with TestClient(create_app(written.services), base_url=BASE) as opened:
+        yield opened
 
+
+class TestRest:
     def test_a_run_says_where_it_is(self, written, client):
         run = client.get(f"/api/backtests/{written.first.id}").json()
 
