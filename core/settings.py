@@ -42,6 +42,8 @@ class Settings(BaseSettings):
         run_queue: Runs that may wait in line; more are refused.
         queue_bars: A run that reads more bars than this waits in the queue for a worker.
         worker_slots: Jobs one worker does at the same time.
+        dask_scheduler: Address of the scheduler whose workers compute parts of studies; empty for
+            none.
         job_memory_mb, job_cpu_seconds, job_wall_seconds, job_output_mb: Limits of one job.
         run_memory_mb, run_cpu_seconds, run_wall_seconds, run_output_mb: Limits of one run.
         scan_seconds: How long one strategy file may take to be imported when it is looked at.
@@ -81,6 +83,7 @@ class Settings(BaseSettings):
     run_output_mb: int = Field(1_024, ge=16, le=1_048_576)
     queue_bars: int = Field(5_000_000, ge=1)
     worker_slots: int = Field(1, ge=1, le=64)
+    dask_scheduler: str = ""
     job_memory_mb: int = Field(4_096, ge=256, le=1_048_576)
     job_cpu_seconds: int = Field(86_400, ge=1, le=31_536_000)
     job_wall_seconds: float = Field(86_400.0, gt=0, le=31_536_000)

@@ -97,20 +97,23 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     )
 
 
-def nursery_of(settings: Settings, kernels: str, *modules: str) -> Nursery:
+def nursery_of(
+    settings: Settings, kernels: str, *modules: str, folder: Path | None = None
+) -> Nursery:
     """Make the place children of a server or a worker come from; nothing is started yet.
 
     Args:
         settings: Those of the server.
         kernels: Folder of compiled ones.
         modules: What every child begins with besides.
+        folder: Working directory of the children; None for that of scratch.
     """
     return Nursery(
         preload=[WORKER, PROBE, *modules],
         warm=[f"{WORKER}:warm"],
         later=[f"{WORKER}:compile_the_rest"],
         environment={VARIABLE: kernels},
-        folder=settings.scratch_dir,
+        folder=folder or settings.scratch_dir,
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from core.bootstrap.kernels import kernel_cache
+from core.bootstrap.shards import ENTRY
 from core.bootstrap.wiring import WORKER, migrate_if_new, nursery_of, utc_now
+from core.jobs.cluster import Cluster
 from core.jobs.limits import Limits
 from core.jobs.presence import Presence
 from core.jobs.worker import Terms, Worker
@@ -53,7 +56,11 @@ def work(
             store.jobs,
             {
                 BACKTEST: BacktestTask(store, snapshots=settings.snapshots_dir, clock=utc_now),
-                STUDY: StudyTask(store, snapshots=settings.snapshots_dir),
+                STUDY: StudyTask(
+                    store,
+                    snapshots=settings.snapshots_dir,
+                    connect=_connect_to(settings.dask_scheduler),
+                ),
             },
             nursery,
             name=presence.name,
@@ -77,3 +84,7 @@ def work(
         ready(presence.name)
         worker.run(stop)
     presence.close()
+
+
+def _connect_to(address: str) -> Callable[[], Cluster] | None:
+    return partial(Cluster, address, ENTRY) if address else None
