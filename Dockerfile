@@ -1,4 +1,4 @@
-# One image, three commands: `python -m ui` (the default), `python -m api`, and `python -m core …` (the command line).
+# One image: `python -m ui` (the default), `python -m api`, `python -m core …` (the command line), `python -m dask …`.
 FROM python:3.11.14-slim-bookworm
 
 RUN apt-get update \
@@ -15,7 +15,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 RUN awk '/^[a-z]/ { mine = /^uv==/ } mine' requirements.lock > /tmp/uv.txt \
  && pip install --no-cache-dir --require-hashes -r /tmp/uv.txt \
  && uv pip install --system --no-cache --compile-bytecode \
-      -r pyproject.toml --extra postgres --constraint requirements.lock \
+      -r pyproject.toml --extra postgres --extra dask --constraint requirements.lock \
  && pip uninstall --yes uv \
  && rm /tmp/uv.txt
 

@@ -24,6 +24,7 @@ from api.routers import (
     docs,
     health,
     jobs,
+    mlflow,
     ohlcv,
     optimization,
     optimization_s0,
@@ -117,6 +118,7 @@ def create_app(services: Services | None = None, settings: Settings | None = Non
         optimization_s0,
         strategies,
         ohlcv,
+        mlflow,
         docs,
     ):
         app.include_router(module.router)

@@ -64,6 +64,7 @@ def read_detail(services: Services, run: Run) -> dict[str, Any]:
         policy=services.backtests.policy(run),
         notes=services.backtests.notes(run),
         verdict=services.backtests.verdict(run),
+        mirror=services.experiments.mirror_of(run),
     )
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import InvalidInput
 from core.faults import expectation_of, message_of
 
 PREFIX = "WORKBENCH_"
+OFF = "off"
+"""Of the tracking server: write nothing anywhere."""
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGED_STRATEGIES = ROOT / "strategies"
 # The same folder wherever a command is called from: that of the checkout, else the user's own.
@@ -42,8 +44,14 @@ class Settings(BaseSettings):
         run_queue: Runs that may wait in line; more are refused.
         queue_bars: A run that reads more bars than this waits in the queue for a worker.
         worker_slots: Jobs one worker does at the same time.
+        dask_scheduler: Address of the scheduler whose workers compute parts of studies; empty for
+            none.
         job_memory_mb, job_cpu_seconds, job_wall_seconds, job_output_mb: Limits of one job.
         run_memory_mb, run_cpu_seconds, run_wall_seconds, run_output_mb: Limits of one run.
+        mlflow_tracking_uri: Where runs and studies are mirrored: empty for SQLite in `data_dir`,
+            `off` for nowhere, or the URI of a server. Also read from `MLFLOW_TRACKING_URI`.
+        mlflow_ui_url: Where people see MLflow, for links; also read from `MLFLOW_UI_URL`.
+        mlflow_patience_seconds: How long one mirror waits for an MLflow that does not answer.
         scan_seconds: How long one strategy file may take to be imported when it is looked at.
         log_level, log_format: What is logged, as text for people or as JSON lines.
         max_upload_mb: Largest file that may be sent.
@@ -58,6 +66,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         frozen=True,
         extra="ignore",
+        populate_by_name=True,
         validate_default=True,
     )
 
@@ -81,10 +90,20 @@ class Settings(BaseSettings):
     run_output_mb: int = Field(1_024, ge=16, le=1_048_576)
     queue_bars: int = Field(5_000_000, ge=1)
     worker_slots: int = Field(1, ge=1, le=64)
+    dask_scheduler: str = ""
     job_memory_mb: int = Field(4_096, ge=256, le=1_048_576)
     job_cpu_seconds: int = Field(86_400, ge=1, le=31_536_000)
     job_wall_seconds: float = Field(86_400.0, gt=0, le=31_536_000)
     job_output_mb: int = Field(4_096, ge=16, le=1_048_576)
+    mlflow_tracking_uri: str = Field(
+        "",
+        repr=False,
+        validation_alias=AliasChoices("WORKBENCH_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
+    )
+    mlflow_ui_url: str = Field(
+        "", validation_alias=AliasChoices("WORKBENCH_MLFLOW_UI_URL", "MLFLOW_UI_URL")
+    )
+    mlflow_patience_seconds: float = Field(3_600.0, ge=0, le=604_800)
     scan_seconds: float = Field(5.0, gt=0, le=60)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
@@ -142,6 +161,47 @@ class Settings(BaseSettings):
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _a_store(cls, uri: str) -> str:
+        known = ("http://", "https://", "postgresql://", "postgresql+psycopg://", "sqlite:///")
+        if uri.lower() in {"", OFF}:
+            return uri.lower()
+        if not uri.startswith(known):
+            raise ValueError(f"empty, {OFF}, or a URI that begins with {', '.join(known)}")
+        return uri.rstrip("/") if uri.startswith("http") else uri
+
+    @field_validator("mlflow_ui_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("an address that begins with http:// or https://")
+        return url.rstrip("/")
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """Where runs and studies are mirrored; None for nowhere."""
+        if self.mlflow_tracking_uri == OFF:
+            return None
+        return self.mlflow_tracking_uri or f"sqlite:///{self.data_dir / 'mlflow.db'}"
+
+    @property
+    def tracking_file(self) -> Path | None:
+        """SQLite file of an MLflow of our own; None where it is another's, or off."""
+        uri = self.tracking_uri or ""
+        return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+    @property
+    def tracking_ui(self) -> str | None:
+        """Where people see MLflow; a server shows itself."""
+        uri = self.tracking_uri or ""
+        return self.mlflow_ui_url or (uri if uri.startswith("http") else None)
+
+    @property
+    def tracking_dir(self) -> Path:
+        """Files of mirrored runs and studies, where no server keeps them."""
+        return self.data_dir / "mlflow"
+
     @property
     def lake_dir(self) -> Path:
         """Prices: the root of the Parquet lake."""
@@ -174,7 +234,7 @@ _ADVICE = "correct it in the environment or in .env, or leave it out"
 def _readable(error: ValidationError) -> InvalidInput:
     problems = []
     for fault in error.errors(include_url=False):
-        name = str(fault["loc"][0]) if fault["loc"] else "settings"
+        name = str(fault["loc"][0]).removeprefix(PREFIX).lower() if fault["loc"] else "settings"
         found = f"{PREFIX}{name.upper()} is {fault['input']!r}"
         expected = expectation_of(fault) or message_of(fault)
         problems.append(InvalidInput(found, expected=expected, hint=_ADVICE, field=name))

@@ -25,9 +25,12 @@ _kernels = Path(os.environ.get("NUMBA_CACHE_DIR", ROOT / ".pytest_cache" / "numb
 os.environ["NUMBA_CACHE_DIR"] = str(_kernels if _kernels.name == _digest else _kernels / _digest)
 for _name in Settings.model_fields:
     os.environ.pop(PREFIX + _name.upper(), None)
+    os.environ.pop(_name.upper(), None)
 # For fixtures that live longer than a test; each test gets a folder of its own below.
 _session_data = tempfile.TemporaryDirectory(prefix="workbench-tests-")
 os.environ[f"{PREFIX}DATA_DIR"] = _session_data.name
+# Mirrors are jobs too, and MLflow takes seconds to load: tests that want them say so.
+os.environ[f"{PREFIX}MLFLOW_TRACKING_URI"] = "off"
 
 # A first call compiles, so no example may be judged by its time.
 hypothesis_settings.register_profile("workbench", deadline=None, print_blob=True)

@@ -17,6 +17,7 @@ from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure, head
 from api.strict import StrictRoute
 from api.words import SORT_KEYS, TURNED, Day, RunRef, SortBy, StrategyPart, SymbolExact
 from core.domain.run import Run, RunQuery, RunStatus
+from core.services import Services
 
 PARQUET = "application/vnd.apache.parquet"
 ArtifactName = Literal["equity", "positions", "trades", "fills"]
@@ -39,7 +40,7 @@ def run(body: BacktestBody, services: ServicesDep, response: Response) -> Submit
     """
     taken = submit(services, body, body.spec())
     response.headers["Location"] = Links.of(taken).self_
-    return submitted(taken, [*body.notes(), *services.backtests.notes(taken)])
+    return submitted(services, taken, body.notes())
 
 
 @router.get("", operation_id="list_backtests")
@@ -103,7 +104,7 @@ def download_artifact(
     return FileResponse(path, media_type=PARQUET, filename=f"backtest_{id}_{name}.parquet")
 
 
-def submitted(taken: Run, notes: list[str]) -> Submitted:
+def submitted(services: Services, taken: Run, notes: list[str]) -> Submitted:
     """Say what became of a submission."""
     messages = {
         RunStatus.PENDING: "Backtest is waiting",
@@ -123,9 +124,11 @@ def submitted(taken: Run, notes: list[str]) -> Submitted:
         message=message,
         created_at=taken.created_at,
         reused=taken.reused,
-        notes=notes,
+        notes=[*notes, *services.backtests.notes(taken)],
         metrics=headline(taken),
         badges=badges(taken.badges),
         error=failure(taken),
+        mlflow_run_id=taken.mlflow_run_id,
+        mlflow_url=services.experiments.url_of(taken),
         links=Links.of(taken),
     )

@@ -221,7 +221,7 @@ def get_optimization(id: StudyRef, services: ServicesDep) -> StudyDetail:  # noq
     """Give everything about a search, what it found too once it is completed."""
     study = find_study(services, id)
     results = None if study.findings is None else read_study_results(services, study)
-    return StudyDetail.detailed(study, results)
+    return StudyDetail.detailed(study, results, services.experiments.mirror_of(study))
 
 
 def get_optimization_status(id: StudyRef, services: ServicesDep) -> JobAnswer:  # noqa: A002 - as above
@@ -309,7 +309,7 @@ def promote_trial(
     require_findings(study)
     run, notes = promote(services, study, body.trial)
     response.headers["Location"] = Links.of(run).self_
-    return run_submitted(run, notes)
+    return run_submitted(services, run, notes)
 
 
 def in_capitals(symbol: str | None) -> str | None:

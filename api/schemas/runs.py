@@ -13,12 +13,14 @@ from typing_extensions import TypedDict
 from api import metrics as units
 from api.schemas.base import Answer
 from api.schemas.metrics import Badge, Headline, MetricValues, Reasons, SymbolMetrics, badges
+from api.schemas.mlflow import MirrorAnswer
 from core.domain.costs import CostModel
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
 from core.domain.parameters import ParamValue
 from core.domain.run import Run, RunPage, RunStatus, Source
 from core.domain.timeframe import Timeframe
+from core.domain.tracking import Mirror
 
 TRADES_AT_MOST = 10_000
 POINTS_AT_MOST = 50_000
@@ -80,6 +82,7 @@ class RunRow(Answer):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    mlflow_run_id: str | None = Field(description="Once it is mirrored there.")
     links: Links
 
     @classmethod
@@ -116,6 +119,7 @@ def row_parts(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "started_at": run.started_at,
         "completed_at": run.completed_at,
+        "mlflow_run_id": run.mlflow_run_id,
         "links": Links.of(run),
     }
 
@@ -150,6 +154,8 @@ class Submitted(Answer):
     metrics: Headline | None = Field(description="Once completed; `links.self` has all of them.")
     badges: list[Badge]
     error: Failure | None
+    mlflow_run_id: str | None = Field(description="Once it is mirrored; `links.self` has it later.")
+    mlflow_url: str | None = Field(description="Where people see it there.")
     links: Links
 
 
@@ -298,10 +304,17 @@ class RunDetail(RunRow):
         description="What was asked for in vain, and why; what a run waits for."
     )
     verdict: str = Field(description="What the run says, and with which cautions.")
+    mlflow: MirrorAnswer = Field(description="What of it is in MLflow.")
 
 
 def detail_parts(
-    run: Run, *, trades: pl.DataFrame | None, policy: str, notes: Sequence[str], verdict: str
+    run: Run,
+    *,
+    trades: pl.DataFrame | None,
+    policy: str,
+    notes: Sequence[str],
+    verdict: str,
+    mirror: Mirror,
 ) -> dict[str, Any]:
     """The fields of everything about a run."""
     found = run.metrics
@@ -328,6 +341,7 @@ def detail_parts(
         "policy": policy,
         "notes": list(notes),
         "verdict": verdict,
+        "mlflow": MirrorAnswer.of(mirror),
     }
 
 

@@ -13,6 +13,7 @@ from api import metrics as units
 from api.faults import Fault
 from api.schemas.base import Answer
 from api.schemas.metrics import Headline, MetricValues
+from api.schemas.mlflow import MirrorAnswer
 from api.schemas.runs import EquityPoint, Failure
 from core.domain.findings import Chosen, Findings, Study, Validation
 from core.domain.job import JobState
@@ -22,6 +23,7 @@ from core.domain.parameters import ParamValue
 from core.domain.run import Source
 from core.domain.study import Method
 from core.domain.timeframe import Timeframe
+from core.domain.tracking import Mirror
 from core.services import StudyPlan
 
 PREFIX = "/api/v1/optimization"
@@ -175,7 +177,7 @@ class StudySubmitted(Answer):
             status=study.job.state,
             message=f"Study {study.id} is {study.job.state}",
             created_at=study.created_at,
-            mlflow_experiment_id=None,
+            mlflow_experiment_id=study.mlflow_experiment_id,
             notes=list(notes),
             links=StudyLinks.of(study),
             **_expected(plan),
@@ -594,9 +596,10 @@ class StudyDetail(StudyRow):
     best_metrics: MetricValues | None
     best_value: float | None = Field(description="The same as `best_score`.")
     artifacts: dict[str, str] = Field(description="Table to SHA-256, once completed.")
+    mlflow: MirrorAnswer = Field(description="What of it is in MLflow.")
 
     @classmethod
-    def detailed(cls, study: Study, results: StudyResults | None) -> StudyDetail:
+    def detailed(cls, study: Study, results: StudyResults | None, mirror: Mirror) -> StudyDetail:
         """Show a study."""
         parts = row_parts(study)
         return cls.model_construct(
@@ -608,6 +611,7 @@ class StudyDetail(StudyRow):
             best_metrics=None if results is None else results.best_metrics,
             best_value=parts["best_score"],
             artifacts=dict(study.artifacts),
+            mlflow=MirrorAnswer.of(mirror),
         )
 
 

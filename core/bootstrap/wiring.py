@@ -25,9 +25,20 @@ from core.jobs.work import Executor
 from core.registry.blame import with_place
 from core.registry.registry import Registry
 from core.registry.scan import Isolation, Probe
-from core.services import Backtests, Jobs, Market, Services, Strategies, Studies, System
+from core.services import (
+    Backtests,
+    Experiments,
+    Jobs,
+    Market,
+    Services,
+    Strategies,
+    Studies,
+    System,
+)
+from core.services.experiments import Desk
 from core.settings import Settings
 from core.store import migrate, open_store
+from core.tracking.connection import environment
 
 WORKER = "core.services.worker"
 PROBE = "core.registry.probe"
@@ -39,7 +50,8 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     settings = settings or Settings.load()
     kernels = str(kernel_cache(settings.cache_dir))
     migrate_if_new(settings.database_url)
-    store = open_store(settings.database_url, settings.artifacts_dir)
+    tracks = settings.tracking_uri is not None
+    store = open_store(settings.database_url, settings.artifacts_dir, tracks=tracks)
     catalog = Catalog(settings.lake_dir)
     presence = Presence(settings.data_dir / "presence")
     config = {"lake": str(settings.lake_dir), "confined": executor == "child"}
@@ -71,6 +83,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         wait_seconds=settings.run_wait_seconds,
         queue_bars=settings.queue_bars if nursery else None,
     )
+    desk = _desk(settings)
     house = None
     if nursery:
         house = Housekeeper(
@@ -81,6 +94,8 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         if house:
             house.close()
         work.close()
+        if desk:
+            desk.close()
         presence.close()
         shutil.rmtree(scratch, ignore_errors=True)
         store.close()
@@ -89,6 +104,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         backtests=backtests,
         jobs=jobs,
         studies=Studies(store, registry, backtests, clock=utc_now),
+        experiments=Experiments(store, desk, file=settings.tracking_file, ui=settings.tracking_ui),
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
         system=System(store, catalog, work, settings, kernels=Path(kernels)),
@@ -97,21 +113,32 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     )
 
 
-def nursery_of(settings: Settings, kernels: str, *modules: str) -> Nursery:
+def nursery_of(
+    settings: Settings, kernels: str, *modules: str, folder: Path | None = None
+) -> Nursery:
     """Make the place children of a server or a worker come from; nothing is started yet.
 
     Args:
         settings: Those of the server.
         kernels: Folder of compiled ones.
         modules: What every child begins with besides.
+        folder: Working directory of the children; None for that of scratch.
     """
     return Nursery(
         preload=[WORKER, PROBE, *modules],
         warm=[f"{WORKER}:warm"],
         later=[f"{WORKER}:compile_the_rest"],
         environment={VARIABLE: kernels},
-        folder=settings.scratch_dir,
+        folder=folder or settings.scratch_dir,
     )
+
+
+def _desk(settings: Settings) -> Desk | None:
+    uri = settings.tracking_uri
+    if uri is None:
+        return None
+    nursery = Nursery(environment=environment(), folder=settings.scratch_dir)
+    return Desk(nursery, uri)
 
 
 def utc_now() -> datetime:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 from core.bootstrap.kernels import kernel_cache
+from core.bootstrap.mirrors import mirroring
+from core.bootstrap.shards import ENTRY
 from core.bootstrap.wiring import WORKER, migrate_if_new, nursery_of, utc_now
+from core.jobs.cluster import Cluster
 from core.jobs.limits import Limits
 from core.jobs.presence import Presence
 from core.jobs.worker import Terms, Worker
@@ -45,15 +50,22 @@ def work(
     kernels = str(kernel_cache(settings.cache_dir))
     migrate_if_new(settings.database_url)
     presence = Presence(settings.data_dir / "presence")
+    tracks = settings.tracking_uri is not None
     with (
-        open_store(settings.database_url, settings.artifacts_dir) as store,
+        open_store(settings.database_url, settings.artifacts_dir, tracks=tracks) as store,
         nursery_of(settings, kernels, *SEARCHING) as nursery,
+        # Who is there for one job leaves mirrors to those that stay.
+        nullcontext() if only else mirroring(settings, store, presence.name, stop),
     ):
         worker = Worker(
             store.jobs,
             {
                 BACKTEST: BacktestTask(store, snapshots=settings.snapshots_dir, clock=utc_now),
-                STUDY: StudyTask(store, snapshots=settings.snapshots_dir),
+                STUDY: StudyTask(
+                    store,
+                    snapshots=settings.snapshots_dir,
+                    connect=_connect_to(settings.dask_scheduler),
+                ),
             },
             nursery,
             name=presence.name,
@@ -77,3 +89,7 @@ def work(
         ready(presence.name)
         worker.run(stop)
     presence.close()
+
+
+def _connect_to(address: str) -> Callable[[], Cluster] | None:
+    return partial(Cluster, address, ENTRY) if address else None

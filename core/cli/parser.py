@@ -107,6 +107,7 @@ def build_parser() -> Parser:
     _promote(add("promote", "studies:promote", "run a trial of a study as a backtest"))
     _jobs(add("jobs", "jobs:jobs", "list work that waits or runs, show or cancel one piece"))
     _worker(add("worker", "jobs:worker", "do queued work until Ctrl-C"))
+    _mlflow(add("mlflow", "tracking:mlflow", "show what is mirrored in MLflow until Ctrl-C"))
     _import(add("import", "prices:import_file", "import a CSV file of prices into the lake"))
     _data(add("data", "prices:data", "list what the lake holds, or show bars of a symbol"))
     _strategies(add("strategies", "system:strategies", "list strategies, or explain one"))
@@ -404,6 +405,11 @@ def _jobs(sub: ArgumentParser) -> None:
 
 def _worker(sub: ArgumentParser) -> None:
     sub.add_argument("--slots", type=_whole, metavar="N", help="jobs done at the same time")
+
+
+def _mlflow(sub: ArgumentParser) -> None:
+    sub.add_argument("--port", type=_whole, metavar="PORT", help="where it listens (5000)")
+    sub.add_argument("--catch-up", action="store_true", help="have mirrored what is not, and leave")
 
 
 def _import(sub: ArgumentParser) -> None:

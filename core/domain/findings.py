@@ -118,6 +118,8 @@ class Study:
         key: Address of its artifacts once completed.
         findings: Once completed.
         artifacts: File name to SHA-256, once completed.
+        mirrored_as: Number of the job that writes it to MLflow; None where tracking is off.
+        mlflow_experiment_id, mlflow_run_id: Its experiment and parent run there, once written.
     """
 
     id: int
@@ -131,6 +133,9 @@ class Study:
     code_hash: str | None = None
     findings: Findings | None = None
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    mirrored_as: int | None = None
+    mlflow_experiment_id: str | None = None
+    mlflow_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

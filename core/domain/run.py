@@ -281,6 +281,8 @@ class Run:
         data_hashes: Per symbol, that of the benchmark included, once completed.
         artifacts: File name to SHA-256, once completed.
         queued_as: Number of its job; None where it is computed at once.
+        mirrored_as: Number of the job that writes it to MLflow; None where tracking is off.
+        mlflow_experiment_id, mlflow_run_id: Its names there, once it is written.
     """
 
     id: int
@@ -308,6 +310,9 @@ class Run:
     bars: int | None = None
     engine_ms: float | None = None
     queued_as: int | None = None
+    mirrored_as: int | None = None
+    mlflow_experiment_id: str | None = None
+    mlflow_run_id: str | None = None
 
     @property
     def badges(self) -> tuple[str, ...]:

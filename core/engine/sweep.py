@@ -10,7 +10,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
@@ -251,6 +251,8 @@ def sweep(
     on_progress: Callable[[Progress], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
     done: Iterable[Chunk] = (),
+    share: tuple[int, int] = (0, 1),
+    skip: Collection[int] = (),
 ) -> SweepResult:
     """Run a strategy with every set of parameters.
 
@@ -274,6 +276,10 @@ def sweep(
         on_progress: Called in this thread after each chunk.
         cancelled: Asked a few times a second; true stops before the next lane.
         done: Chunks of an earlier sweep of the same plan.
+        share: `(k, of)` runs only chunks whose number leaves the remainder k when divided by `of`;
+            lanes of the others have rows of NaN and no error. Shares of one plan are disjoint, and
+            together they are all of its chunks, each the same as if it had been run with the rest.
+        skip: Numbers of chunks of the share that are not run either: whoever asks has them.
 
     Returns:
         A row per lane. A lane that fails is an error and stops nobody else.
@@ -282,11 +288,10 @@ def sweep(
         Cancelled: `cancelled` said so; what was finished went to `on_chunk`.
         Conflict: a chunk of `done` belongs to another plan.
         DataProblem: there are no bars.
-        InvalidInput: `threads` or `memory` is below 1, or chunks come without a `code_hash`.
+        InvalidInput: `threads` or `memory` is below 1, there is no such share, or chunks come
+            without a `code_hash`.
     """
-    for name, value in (("threads", threads), ("memory", memory)):
-        if value is not None and value < 1:
-            raise InvalidInput(f"{name} is {value}", expected="at least 1", field=name)
+    _check(threads, memory, share)
     done = list(done)
     if done and not code_hash:
         raise InvalidInput(
@@ -316,7 +321,8 @@ def sweep(
     begun = time.perf_counter()
     before = sum(len(plan.lanes(number)) for number in finished) + len(plan.errors)
     lanes_done = before
-    to_do = [number for number in range(plan.chunks) if number not in finished]
+    mine = range(share[0], plan.chunks, share[1])
+    to_do = [number for number in mine if number not in finished and number not in skip]
     crew = _Crew(strategy, track, plan, memory, guard)
     with same_dice():
         for chunk in crew.run(to_do, threads or _processors(), cancelled or (lambda: False)):
@@ -337,6 +343,18 @@ def sweep(
         sessions=bars.session[track.calendar.ends],
         years=track.calendar.years,
     )
+
+
+def _check(threads: int | None, memory: int, share: tuple[int, int]) -> None:
+    for name, value in (("threads", threads), ("memory", memory)):
+        if value is not None and value < 1:
+            raise InvalidInput(f"{name} is {value}", expected="at least 1", field=name)
+    if not 0 <= share[0] < share[1]:
+        raise InvalidInput(
+            f"share {share[0]} of {share[1]} is asked for",
+            expected="(k, of) with k from 0 to of - 1",
+            field="share",
+        )
 
 
 def _slot(metric: str) -> int:

@@ -89,8 +89,11 @@ class Task(Protocol):
             WorkbenchError: the job cannot be done, and why.
         """
 
-    def reply(self, job: Job) -> Handler | None:
-        """Give who answers the child's questions other than of its progress."""
+    def reply(self, job: Job, scratch: Path) -> Handler | None:
+        """Give who answers the child's questions other than of its progress.
+
+        Where it has a method `close`, that is called when there will be no more of them.
+        """
 
     def publish(self, job: Job, answer: Message, scratch: Path) -> Effect:
         """Move what the child made to where it stays; say what completing the job writes.
@@ -312,7 +315,7 @@ class Worker:
 
     def _answer(self, charge: _Charge, task: Task, scratch: Path) -> Message:
         job = charge.claim.job
-        reply = task.reply(job)
+        reply = task.reply(job, scratch)
 
         def hear(question: Message, ask: Any) -> Message:
             if "progress" in question:
@@ -331,6 +334,8 @@ class Worker:
         finally:
             charge.child = None
             child.close()
+            if close := getattr(reply, "close", None):
+                close()
 
     def _bury(self, charge: _Charge, task: Task, death: Death) -> bool:
         """Record the end of a job whose child died, by why it did."""

@@ -9,6 +9,7 @@ from typing import Self
 from core.services.backtests import Backtests
 from core.services.compare import Comparison, Difference, MetricRow
 from core.services.currencies import Conversion
+from core.services.experiments import Experiments
 from core.services.forecast import Forecast
 from core.services.jobs import Jobs
 from core.services.kernels import COMPILING
@@ -25,6 +26,7 @@ __all__ = [
     "Comparison",
     "Conversion",
     "Difference",
+    "Experiments",
     "Forecast",
     "Jobs",
     "Market",
@@ -45,6 +47,7 @@ class Services:
         backtests: Submit, read, compare and reproduce runs.
         strategies: List, explain and check strategies.
         studies: Search for parameters, and judge what was found.
+        experiments: Read what MLflow has, and say what of ours is there.
         jobs: Look at the queue, cancel what waits or runs.
         market: Import and read prices.
         system: Say whether everything works.
@@ -56,6 +59,7 @@ class Services:
     strategies: Strategies
     jobs: Jobs
     studies: Studies
+    experiments: Experiments
     market: Market
     system: System
     settings: Settings

@@ -43,7 +43,7 @@ class BacktestTask:
             raise NotFound(f"the code of {job.payload['id']} is gone", hint="Submit the run again")
         return {**job.payload, "scratch": str(scratch / "result")}
 
-    def reply(self, job: Job) -> Handler:
+    def reply(self, job: Job, _scratch: Path) -> Handler:
         """Say whether the result must be computed."""
 
         def answer(question: Message, _ask: Ask) -> Message:

@@ -18,7 +18,6 @@ from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -33,17 +32,18 @@ from core.domain.metrics import METRICS
 from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
 from core.engine import measures
-from core.engine.lanes import LaneRows
 from core.engine.measures import Calendar, calendar_of
 from core.engine.sweep import Chunk, Progress, SweepResult, sweep
-from core.errors import Conflict, StrategyFailed
+from core.errors import Conflict, DataProblem, StrategyFailed
 from core.registry.blame import blamed
 from core.search.lanes import evaluations_of
 from core.search.search import Evaluations, SearchResult, search
 from core.search.space import Params, Space
 from core.search.split import Split, day, embargo_needed, split, warm_up_of
 from core.search.walkforward import WalkForwardResult, Window, overfit, walk_forward, windows_of
+from core.services.chunks import decode, encode
 from core.services.execution import data_hashes_of, engine_version
+from core.services.shards import Elsewhere, Part
 from core.trust.axes import Axis
 from core.trust.deflated import deflated_sharpe
 from core.trust.matrix import ReturnMatrix
@@ -94,6 +94,7 @@ def conduct(
     tell: Tell,
     benchmark: Bars | None = None,
     threads: int | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> StudyResult:
     """Search, judge, validate, walk forward.
 
@@ -107,6 +108,8 @@ def conduct(
         tell: Told of progress.
         benchmark: What lanes are measured against.
         threads: Of a sweep; None for one per processor. No number depends on them.
+        elsewhere: Where else chunks are computed; what does not come from there is computed here.
+            No number depends on it either.
 
     Raises:
         InvalidInput: the space, the windows or the part held back cannot be used.
@@ -122,6 +125,7 @@ def conduct(
         tell=tell,
         benchmark=benchmark,
         threads=threads,
+        elsewhere=elsewhere,
     ).conduct()
 
 
@@ -138,8 +142,10 @@ class _Study:
         tell: Tell,
         benchmark: Bars | None,
         threads: int | None,
+        elsewhere: Elsewhere | None,
     ) -> None:
         self._spec, self._bars, self._strategy = spec, bars, strategy
+        self._elsewhere = elsewhere
         self._code_hash, self._kept, self._tell = code_hash, kept, tell
         self._benchmark = benchmark
         self._space = Space.of_study(spec, strategy.param_specs(), strategy.constraints)
@@ -168,7 +174,7 @@ class _Study:
         windows: tuple[Window, ...] = ()
         if spec.walk_forward is not None:
             windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
-        trials = self._search(train, "search")
+        trials = self._search(train, Part(len(train)), "search")
         level = self._level(trials)
         others = self._worlds(train)
         self._say("judging the best trial")
@@ -215,8 +221,8 @@ class _Study:
         sets = self._space.count().sets
         return self._spec.trials if sets is None else min(self._spec.trials, sets)
 
-    def _search(self, bars: Bars, name: str) -> _Trials:
-        """Search on these bars; every finished chunk is kept under that name."""
+    def _search(self, bars: Bars, part: Part, name: str) -> _Trials:
+        """Search on these bars, that part of all; every finished chunk is kept under that name."""
         results: list[SweepResult] = []
 
         def evaluate(sets: Sequence[Params]) -> Evaluations:
@@ -228,7 +234,7 @@ class _Study:
 
             given = [{**self._spec.run.params, **each} for each in sets]
             folder = self._kept / name / f"batch-{len(results)}"
-            results.append(self._swept(bars, given, folder, say))
+            results.append(self._swept(bars, part, given, folder, say))
             return evaluations_of(results[-1], self._spec.metrics)
 
         found = search(self._spec, self._space, evaluate)
@@ -247,6 +253,7 @@ class _Study:
     def _swept(
         self,
         bars: Bars,
+        part: Part,
         sets: Sequence[Params],
         folder: Path,
         say: Callable[[Progress], object] | None = None,
@@ -254,10 +261,30 @@ class _Study:
         run = partial(self._sweep, bars=bars, parameter_sets=sets, on_progress=say)
         keep = Keep(folder)
         try:
+            self._fetch(part, sets, keep, say)
             return run(on_chunk=keep.put, done=keep.all())
         except Conflict:  # of other code or prices: as good as nothing
             keep.clear()
             return run(on_chunk=keep.put)
+
+    def _fetch(
+        self,
+        part: Part,
+        sets: Sequence[Params],
+        keep: Keep,
+        say: Callable[[Progress], object] | None,
+    ) -> None:
+        """Have chunks computed elsewhere, where there is such a place, and keep them."""
+        if self._elsewhere is None:
+            return
+        began, lanes = perf_counter(), 0
+        for chunks in self._elsewhere(part, sets, skip=keep.numbers()):
+            for chunk in chunks:
+                keep.put(chunk)
+                lanes += len(chunk.rows.metrics)
+            if say is not None and lanes:
+                spent = perf_counter() - began
+                say(Progress(min(lanes, len(sets)), len(sets), spent, spent / lanes))
 
     def _level(self, trials: _Trials) -> Stability:
         """Choose a trial by its neighbourhood, or between several objectives by their front."""
@@ -274,7 +301,8 @@ class _Study:
         worlds = NullWorlds.of(train, seed=self._spec.seed)
         winners: list[float | None] = []
         for number in range(self._spec.null_worlds):
-            trials = self._search(worlds.world(number), f"world {number + 1}")
+            part = Part(len(train), number, self._spec.seed)
+            trials = self._search(worlds.world(number), part, f"world {number + 1}")
             peak = self._level(trials).peak
             winners.append(None if peak is None else float(trials.scores[peak]))
         return winners
@@ -295,7 +323,7 @@ class _Study:
         if level.chosen not in wanted:
             wanted.append(level.chosen)
         sets = [{**self._spec.run.params, **trials.found.trials[each].params} for each in wanted]
-        whole = self._swept(self._bars, sets, self._kept / "whole")
+        whole = self._swept(self._bars, Part(len(self._bars)), sets, self._kept / "whole")
         daily = whole.rows.daily[whole.lane_of].astype(np.float64)
         calendar = calendar_of(self._bars, risk_free=self._spec.run.options.risk_free)
         walk = None
@@ -423,31 +451,22 @@ class Keep:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{chunk.number}.npz"
         partial = path.with_suffix(f".{os.getpid()}")
-        columns = {each.name: getattr(chunk.rows, each.name) for each in fields(LaneRows)}
-        errors = json.dumps({str(place): text for place, text in chunk.errors.items()})
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                plan=np.array(chunk.plan),
-                number=np.array(chunk.number),
-                errors=np.array(errors),
-                **columns,
-            )
+        partial.write_bytes(encode([chunk]))
         partial.replace(path)
 
     def all(self) -> list[Chunk]:
         """Read all of them; what cannot be read is forgotten."""
-        found = []
+        found: list[Chunk] = []
         for path in sorted(self._folder.glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as kept:
-                    rows = LaneRows(*(kept[each.name] for each in fields(LaneRows)))
-                    errors = {int(k): v for k, v in json.loads(str(kept["errors"])).items()}
-                    found.append(Chunk(str(kept["plan"]), int(kept["number"]), rows, errors))
-            except (OSError, ValueError, KeyError, BadZipFile):
+                found += decode(path.read_bytes())
+            except (OSError, DataProblem):
                 path.unlink(missing_ok=True)
         return found
+
+    def numbers(self) -> set[int]:
+        """Say which chunks are there, without reading them."""
+        return {int(path.stem) for path in self._folder.glob("*.npz")}
 
     def clear(self) -> None:
         """Forget all of them."""

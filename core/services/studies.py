@@ -21,6 +21,7 @@ from core.registry.registry import Registry
 from core.search.space import Space
 from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
+from core.services.dispatch import Dispatch, Hands
 from core.services.forecast import Forecast, forecast, obstacles
 from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
@@ -250,11 +251,15 @@ class StudyTask:
     Args:
         store: Records and artifacts.
         snapshots: Where the code of strategies is kept.
+        connect: Reaches the cluster that computes parts of studies; None where there is none.
     """
 
-    def __init__(self, store: Store, *, snapshots: Path) -> None:
+    def __init__(
+        self, store: Store, *, snapshots: Path, connect: Callable[[], Hands] | None = None
+    ) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._connect = connect
 
     def request(self, job: Job, scratch: Path) -> Message:
         """Pass on what was asked, with the code as it was then."""
@@ -263,13 +268,20 @@ class StudyTask:
             raise NotFound(
                 f"the code of {job.payload['id']} is gone", hint="Submit the study again"
             )
-        kept = scratch.parent / "kept"
+        kept = _kept(scratch)
         kept.mkdir(exist_ok=True)
-        return {**job.payload, "scratch": str(scratch / "result"), "kept": str(kept)}
+        return {
+            **job.payload,
+            "scratch": str(scratch / "result"),
+            "kept": str(kept),
+            "shards": self._connect is not None,
+        }
 
-    def reply(self, _job: Job) -> Handler | None:
-        """Answer nothing: the child asks nothing."""
-        return None
+    def reply(self, job: Job, scratch: Path) -> Handler | None:
+        """Pass shards on to the cluster; where there is none, the child asks nothing."""
+        if self._connect is None:
+            return None
+        return Dispatch(self._connect, _kept(scratch) / "arrived", f"job {job.id}")
 
     def publish(self, job: Job, answer: Message, scratch: Path) -> Effect:
         """Adopt the tables; record what was found together with the job's end."""
@@ -288,6 +300,11 @@ class StudyTask:
         """Say it in the words runs use."""
         error = error_of_death(death, self._snapshots)
         return JobError(error.code, error.message.replace("the run", "the study", 1), error.hint)
+
+
+def _kept(scratch: Path) -> Path:
+    """Folder of what outlives an attempt."""
+    return scratch.parent / "kept"
 
 
 def _ref(ref: int | str | Study) -> int | str:

@@ -11,6 +11,10 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
     {"op": "study", "spec", "id", "code", "code_hash", "scratch", "kept"}
         says  {"progress": {"done", "total", "step"}} now and then
         gives {"key", "findings"} with its tables in `scratch`, or {"error"}
+        asks, told that there are `shards` elsewhere, {"shards": {"request", "sets"}}, and then
+              {"shards": {}} again and again; is told the files {"arrived", "left", "gone"}
+    {"op": "shard", what `core.services.shards` asks for, "share", "code", "file"}
+        gives {"file"} with its chunks in it, or {"error"}
     {"op": "check", "id", "code", "code_hash", "params", "engine"}
         gives {"checked"} or {"error"}
 
@@ -137,6 +141,7 @@ class _Worker:
             "run": self._run,
             "assume": self._assume,
             "study": self._study,
+            "shard": self._shard,
             "check": self._check,
         }
         self._pristine = True
@@ -222,6 +227,7 @@ class _Worker:
     def _study(self, request: Message, ask: Ask) -> Message:
         # Imported here: a child that computes one run needs none of it.
         from core.services.conduct import conduct  # noqa: PLC0415
+        from core.services.shards import AskedFor, ask_for  # noqa: PLC0415
         from core.store.studies import STUDY, findings_to_json  # noqa: PLC0415
 
         spec = StudySpec.model_validate_json(request["spec"])
@@ -229,6 +235,10 @@ class _Worker:
         benchmark = execution.load_benchmark(spec.run, bars, self._catalog)
         code, scratch, kept = (Path(request[name]) for name in ("code", "scratch", "kept"))
         told = _Throttle(ask)
+        elsewhere = None
+        if request.get("shards"):
+            common = ask_for(spec.run, request["id"], code, request["code_hash"])
+            elsewhere = AskedFor(ask, common)
         self._let_go(scratch, kept)
         with strategy_class(code, request["id"]) as strategy:
             self._compile(ask, strategy, bars, [spec.run.options], spec.run)
@@ -241,9 +251,27 @@ class _Worker:
                 kept=kept,
                 tell=told,
                 benchmark=benchmark,
+                elsewhere=elsewhere,
             )
         ArtifactStore(scratch.parent, STUDY).write_scratch(scratch, result.frames)
         return {"key": result.key, "findings": findings_to_json(result.findings)}
+
+    def _shard(self, request: Message, ask: Ask) -> Message:
+        from core.services import shards  # noqa: PLC0415 - as above
+
+        spec = RunSpec.model_validate_json(request["run"])
+        bars = execution.load_bars(spec, self._catalog)
+        benchmark = execution.load_benchmark(spec, bars, self._catalog)
+        code, file = Path(request["code"]), Path(request["file"])
+        told = _Throttle(ask)
+        self._let_go(file.parent)
+        with strategy_class(code, request["id"]) as strategy:
+            self._compile(ask, strategy, bars, [spec.options], spec)
+            content = shards.compute(
+                request, bars[0], strategy, code=code, tell=told, benchmark=benchmark
+            )
+        file.write_bytes(content)
+        return {"file": str(file)}
 
     def _compile(
         self,

@@ -105,8 +105,7 @@ class JobRepository:
             Conflict: the key was used for another wish.
             InvalidInput: the key or the priority cannot be used.
         """
-        body = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        digest = hashlib.sha256(f"{kind}\n{body}".encode()).hexdigest()
+        body, digest = _body(kind, payload)
         _check(key, priority)
         with self._database.write() as connection:
             known = None if key is None else _by_key(connection, key)
@@ -118,27 +117,10 @@ class JobRepository:
                     )
                 yield None, job_of(known)
                 return
-            row = connection.execute(
-                _ADD,
-                {
-                    "uuid": str(uuid.uuid4()),
-                    "kind": kind,
-                    "payload": body,
-                    "key": key,
-                    "body_hash": digest,
-                    "state": JobState.PENDING.value,
-                    "turn": -priority,
-                    "attempt": 0,
-                    "fence": 0,
-                    "done": 0,
-                    "total": 0,
-                    "step": "",
-                    "is_cancel_wanted": False,
-                    "created_at": utc(now),
-                },
-            ).one()
-            _record(connection, row.id, JobEvent(now, 0, None, JobState.PENDING, "submitted"))
-            yield connection, job_of(row)
+            yield (
+                connection,
+                job_of(_put(connection, kind, body, digest, now=now, priority=priority, key=key)),
+            )
 
     def cancel(self, ref: int | str, *, now: datetime) -> Job:
         """Cancel a job that waits; ask its worker to end one that runs.
@@ -186,7 +168,7 @@ class JobRepository:
             kinds: What this worker can do; None for everything.
             only: Number of the one job it is there for; None for all.
         """
-        if not self._is_wanted():
+        if not self._is_wanted(kinds):
             return None
         with self._database.write() as connection:
             instant = self._clock(connection)
@@ -224,13 +206,14 @@ class JobRepository:
             follow_job(connection, row.id, RunStatus.RUNNING, note, now=now)
             return Claim(job_of(row), row.fence)
 
-    def _is_wanted(self) -> bool:
+    def _is_wanted(self, kinds: Sequence[str] | None) -> bool:
         """Look, without keeping writers waiting, whether a job waits or a lease is over."""
         with self._database.read() as connection:
             instant = self._clock(connection)
+            waits = JobRow.state == JobState.PENDING.value
             found = select(JobRow.id).where(
                 or_(
-                    JobRow.state == JobState.PENDING.value,
+                    waits if kinds is None else waits & JobRow.kind.in_(kinds),
                     and_(JobRow.state == JobState.RUNNING.value, *_is_over(instant)),
                 )
             )
@@ -501,6 +484,53 @@ def _record(connection: Connection, job_id: int, event: JobEvent) -> None:
             "note": event.note,
         },
     )
+
+
+def put_job(
+    connection: Connection, kind: str, payload: Mapping[str, Any], *, now: datetime, priority: int
+) -> int:
+    """Put a job in the queue in a transaction that is under way; give its number."""
+    body, digest = _body(kind, payload)
+    number: int = _put(connection, kind, body, digest, now=now, priority=priority).id
+    return number
+
+
+def _body(kind: str, payload: Mapping[str, Any]) -> tuple[str, str]:
+    body = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return body, hashlib.sha256(f"{kind}\n{body}".encode()).hexdigest()
+
+
+def _put(
+    connection: Connection,
+    kind: str,
+    body: str,
+    digest: str,
+    *,
+    now: datetime,
+    priority: int,
+    key: str | None = None,
+) -> Row[Any]:
+    row = connection.execute(
+        _ADD,
+        {
+            "uuid": str(uuid.uuid4()),
+            "kind": kind,
+            "payload": body,
+            "key": key,
+            "body_hash": digest,
+            "state": JobState.PENDING.value,
+            "turn": -priority,
+            "attempt": 0,
+            "fence": 0,
+            "done": 0,
+            "total": 0,
+            "step": "",
+            "is_cancel_wanted": False,
+            "created_at": utc(now),
+        },
+    ).one()
+    _record(connection, row.id, JobEvent(now, 0, None, JobState.PENDING, "submitted"))
+    return row
 
 
 def _check(key: str | None, priority: int) -> None:

@@ -107,6 +107,9 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
         bars=result["bars"],
         engine_ms=result["engine_ms"],
         queued_as=row["queued_as"],
+        mirrored_as=row["mirrored_as"],
+        mlflow_experiment_id=row["mlflow_experiment_id"],
+        mlflow_run_id=row["mlflow_run_id"],
         **details,
     )
 

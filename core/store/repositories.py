@@ -112,11 +112,18 @@ class RunRepository:
     Args:
         database: Where the rows are.
         artifacts: Where the files are; a run completes only when its files are published.
+        then: Told the number of every run that completes, in the same transaction.
     """
 
-    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        then: Callable[[Connection, int], None] | None = None,
+    ) -> None:
         self._database = database
         self._artifacts = artifacts
+        self._then = then
 
     def create(
         self,
@@ -230,6 +237,8 @@ class RunRepository:
                 _replace_files(connection, files)
             note = "completed from a stored result" if reused else "completed"
             _complete(connection, run_id, result.run_key, now, note, reused=reused)
+            if self._then is not None:
+                self._then(connection, run_id)
             return _get(connection, run_id)
 
     def complete_from_existing(
@@ -247,6 +256,8 @@ class RunRepository:
             _complete(
                 connection, run_id, run_key, now, "completed from a stored result", reused=True
             )
+            if self._then is not None:
+                self._then(connection, run_id)
             return _get(connection, run_id)
 
     def fail(self, run_id: int, error: RunError, *, now: datetime) -> Run:

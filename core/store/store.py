@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,7 @@ from core.errors import DataProblem
 from core.store.artifacts import ArtifactStore
 from core.store.database import Database
 from core.store.jobs import JobRepository
+from core.store.mirrors import MirrorRepository
 from core.store.repositories import RunRepository
 from core.store.studies import STUDY, StudyRepository
 from core.store.tables import RunRow
@@ -29,15 +31,25 @@ class Store:
         jobs: Work that waits or runs.
         studies: What was searched for and what was found.
         tables: The files of studies.
+        mirrors: What of it is written to experiment tracking too.
     """
 
-    def __init__(self, database: Database, artifacts: ArtifactStore, tables: ArtifactStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        tables: ArtifactStore,
+        *,
+        tracks: bool = False,
+    ) -> None:
         self._database = database
         self.artifacts = artifacts
         self.tables = tables
-        self.runs = RunRepository(database, artifacts)
+        self.mirrors = MirrorRepository(database)
+        ask = self.mirrors.ask if tracks else None
+        self.runs = RunRepository(database, artifacts, then=ask and partial(ask, "run"))
         self.jobs = JobRepository(database)
-        self.studies = StudyRepository(database, tables)
+        self.studies = StudyRepository(database, tables, then=ask and partial(ask, "study"))
 
     def ping(self) -> None:
         """Make sure that the database answers and has its tables.
@@ -77,15 +89,16 @@ class Store:
         self.close()
 
 
-def open_store(url: str, artifacts: Path) -> Store:
+def open_store(url: str, artifacts: Path, *, tracks: bool = False) -> Store:
     """Open a store; nothing is created, migrated or connected yet.
 
     Args:
         url: `sqlite:///path/to/file.db` or `postgresql+psycopg://…`.
         artifacts: Folder of the result files.
+        tracks: Whether what completes here is to be written to experiment tracking.
 
     Raises:
         InvalidInput: the URL is not one of these.
     """
     studies = ArtifactStore(artifacts / "studies", STUDY)
-    return Store(Database(url), ArtifactStore(artifacts), studies)
+    return Store(Database(url), ArtifactStore(artifacts), studies, tracks=tracks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, cast
@@ -49,11 +49,18 @@ class StudyRepository:
     Args:
         database: Where the rows are.
         artifacts: Where the files are, on the shelf `STUDY`.
+        then: Told the number of every study that completes, in the same transaction.
     """
 
-    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        then: Callable[[Connection, int], None] | None = None,
+    ) -> None:
         self._database = database
         self._artifacts = artifacts
+        self._then = then
 
     def create(
         self,
@@ -126,6 +133,8 @@ class StudyRepository:
                 for name, each in manifest.items()
             ],
         )
+        if self._then is not None:
+            self._then(within, study_id)
 
     def get(self, ref: int | str) -> Study:
         """Find a study by its number or uuid.
@@ -271,6 +280,9 @@ def _study(row: Row[Any], artifacts: Mapping[str, str]) -> Study:
         code_hash=own["code_hash"],
         findings=None if own["findings"] is None else _findings(own["id"], own["findings"]),
         artifacts=artifacts,
+        mirrored_as=own["mirrored_as"],
+        mlflow_experiment_id=own["mlflow_experiment_id"],
+        mlflow_run_id=own["mlflow_run_id"],
     )
 
 

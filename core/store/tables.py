@@ -156,6 +156,9 @@ class RunRow(Base):
     completed_at: Mapped[datetime | None]
     fence: Mapped[int]
     queued_as: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"), index=True)
+    mirrored_as: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    mlflow_experiment_id: Mapped[str | None] = mapped_column(String(64))
+    mlflow_run_id: Mapped[str | None] = mapped_column(String(64))
 
 
 class RunSymbolRow(Base):
@@ -310,6 +313,9 @@ class StudyRow(Base):
     pbo: Mapped[float | None]
     plateau: Mapped[float | None]
     findings: Mapped[str | None]
+    mirrored_as: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
+    mlflow_experiment_id: Mapped[str | None] = mapped_column(String(64))
+    mlflow_run_id: Mapped[str | None] = mapped_column(String(64))
 
 
 class StudyArtifactRow(Base):

@@ -84,7 +84,10 @@ def collect(client: TestClient) -> dict[str, Any]:
     wait(client, study)
     genetic = {**STUDY, "population": 4, "generations": 2, "seed": 7}
     ref = f"/api/v1/optimization/{study['id']}"
+    mirrored(client, ref)
+    tracked = mirrored(client, f"/api/backtests/{run['id']}")
     asked = {
+        "forget_tracked": client.post("/api/mlflow/cache/invalidate").json(),
         "submit_job": job,
         "upload_and_submit_job": client.post("/api/v1/jobs/upload", files=file, data=form).json(),
         "stop_backtest_v1": stopped(client, "/api/v1/backtests/{backtest_id}/stop"),
@@ -119,6 +122,8 @@ def collect(client: TestClient) -> dict[str, Any]:
             names["walkforward"] = study["id"]
             chosen = [str(ref) for word, ref in names.items() if f"/{word}" in path]
             name = chosen[0] if chosen else str(run["id"])
+            for word in ("experiment_id", "run_id"):
+                path = path.replace(f"{{{word}}}", str(tracked[word]))
             found[operation] = client.get(path.replace("{id}", name)).json()
     found["root"]["endpoints"] = dict(list(found["root"]["endpoints"].items())[:ITEMS])
     return {operation: cut(example) for operation, example in sorted(found.items())}
@@ -130,6 +135,15 @@ def wait(client: TestClient, taken: dict[str, Any]) -> None:
     while client.get(taken["links"]["status"]).json()["job"]["status"] != "completed":
         assert time.monotonic() < until, taken
         time.sleep(0.1)
+
+
+def mirrored(client: TestClient, path: str) -> dict[str, Any]:
+    """Wait until a run or study is written to MLflow; give its ids there."""
+    until = time.monotonic() + PATIENCE
+    while (found := client.get(path).json()["mlflow"])["state"] != "written":
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+    return dict(found)
 
 
 def stopped(client: TestClient, path: str, method: str = "POST") -> Any:
@@ -152,7 +166,8 @@ def main() -> None:
             app = create_app(services, settings)
             with TestClient(app, base_url="http://127.0.0.1:8000") as client:
                 examples = collect(client)
-    TARGET.write_text(json.dumps(examples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(examples, indent=1, ensure_ascii=False).replace(folder, "/data")
+    TARGET.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,10 @@ OPERATIONS = {
     "post_candles": "POST /api/v1/ohlcv/data",
     "list_symbols": "GET /api/v1/ohlcv/symbols",
     "list_timeframes": "GET /api/v1/ohlcv/timeframes",
+    "list_experiments": "GET /api/mlflow/experiments",
+    "list_tracked_runs": "GET /api/mlflow/runs/{experiment_id}",
+    "get_tracked_run": "GET /api/mlflow/runs/details/{run_id}",
+    "forget_tracked": "POST /api/mlflow/cache/invalidate",
 }
 CASES = int(os.environ.get("CONTRACT_CASES", "20"))  # per operation and test: a thousand in all
 CHECKS = [
@@ -225,6 +229,7 @@ WITHOUT_INPUT = {
     "GET /api/v1/optimization/metrics",
     "GET /api/v1/optimize/stats",
     "GET /api/v1/optimize/metrics",
+    "GET /api/mlflow/experiments",
 }
 # Small enough to be submitted for real, over and over.
 SPACE = {"fast": [5, 10], "slow": [30, 40]}

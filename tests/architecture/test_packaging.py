@@ -143,6 +143,8 @@ def test_compose_runs_one_image_with_a_command_per_service(compose: dict[str, An
         "ui": "ui",
         "api": "api",
         "worker": "core",
+        "dask-scheduler": "dask",
+        "dask-worker": "dask",
     }
 
 

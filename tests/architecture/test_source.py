@@ -17,9 +17,12 @@ MAY_CATCH_ALL = {
     "api/errors.py",
     "core/engine/sweep.py",
     "core/jobs/child.py",
+    "core/jobs/cluster.py",
     "core/jobs/runner.py",
     "core/jobs/worker.py",
     "core/registry/blame.py",
+    "core/services/chunks.py",
+    "core/tracking/connection.py",
     "ui/app.py",
 }
 

@@ -64,7 +64,7 @@ class Counting:
         """Pass the payload on."""
         return {"steps": 3, "pause": 0.005, "scratch": str(scratch), **job.payload}
 
-    def reply(self, job: Job) -> None:
+    def reply(self, job: Job, scratch: Path) -> None:
         """Answer nothing: the child asks nothing."""
 
     def publish(self, job: Job, answer: Message, scratch: Path) -> Effect:

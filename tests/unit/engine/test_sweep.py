@@ -302,6 +302,40 @@ def test_a_door_that_raises_stops_the_sweep_and_its_threads():
     assert not [each for each in threading.enumerate() if each.name.startswith("sweep")]
 
 
+def test_shares_are_disjoint_and_together_the_whole():
+    whole: list[Chunk] = []
+    expected = run(on_chunk=whole.append)
+    shares: list[list[Chunk]] = []
+    for k in (2, 0, 1):
+        shares.append([])
+        part = run(share=(k, 3), on_chunk=shares[-1].append)
+        lanes = sum(len(chunk.rows.metrics) for chunk in shares[-1])
+        assert np.isfinite(part.column("trades")).sum() == lanes
+
+    numbers = [chunk.number for share in shares for chunk in share]
+    assert sorted(numbers) == sorted(chunk.number for chunk in whole)
+    assert [{number % 3 for number in map(_number, share)} for share in shares] == [{2}, {0}, {1}]
+    assert_same(run(done=[chunk for share in shares for chunk in share], skip=range(99)), expected)
+
+
+def test_chunks_that_somebody_has_are_skipped():
+    here: list[Chunk] = []
+    run(share=(1, 2), skip={1, 5}, on_chunk=here.append)
+
+    assert {1, 2, 5}.isdisjoint(map(_number, here))
+    assert {3, 7} <= set(map(_number, here))
+
+
+def _number(chunk: Chunk) -> int:
+    return chunk.number
+
+
+@pytest.mark.parametrize("share", [(0, 0), (2, 2), (-1, 2), (3, 1)])
+def test_a_share_that_does_not_exist_is_refused(share):
+    with pytest.raises(InvalidInput, match=f"share {share[0]} of {share[1]}"):
+        run(share=share)
+
+
 @pytest.mark.parametrize(
     "change",
     [
