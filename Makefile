@@ -33,7 +33,7 @@ check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
 .PHONY: test
 test: setup browser check ## every check and every test, browser included
 	@$(PYTHON) -m tests.kernels
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e" --ignore=tests/architecture
+	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e and not storm" --ignore=tests/architecture
 	@$(PYTHON) -m pytest -q -m e2e
 
 .PHONY: mutants
@@ -49,8 +49,8 @@ bench-peers: setup ## the same work by us and by other engines, written to docs/
 	@$(PYTHON) -m benchmarks.peers.run
 
 .PHONY: faults
-faults: setup ## kill workers, keepers and children a thousand times: no job may be lost or done twice
-	@$(PYTHON) -m tests.faults.job_storm 1000 12000
+faults: setup ## kill workers, keepers and children 1,200 times: no job may be lost or done twice
+	@$(PYTHON) -m pytest -q -s -m storm tests/faults
 
 .PHONY: format
 format: setup ## let ruff arrange the code
