@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,7 +19,6 @@ from api.schemas.health import (
     Readiness,
     RootAnswer,
 )
-from core.services import Services
 
 SERVICE = "quant-workbench"
 try:
@@ -64,8 +64,11 @@ def health_v1() -> HealthV1:
 
 @router.get("/api/v1/health/detailed", operation_id="health_detailed")
 def detailed(services: ServicesDep) -> DetailedHealth:
-    """Look at every part; `storage` is the lake and the artifacts together."""
-    parts = _parts(services)
+    """Look at every part; `storage` is the lake and the artifacts together.
+
+    Work can be taken on without `queue` and `mlflow`: readiness does not ask them.
+    """
+    parts = _shown(services.system.health(beside=True))
     parts["storage"] = _storage(parts)
     well = all(part.status == "healthy" for part in parts.values())
     return DetailedHealth(
@@ -84,16 +87,16 @@ def detailed(services: ServicesDep) -> DetailedHealth:
 )
 def ready(services: ServicesDep, response: Response) -> Readiness:
     """Say whether work can be taken on now."""
-    parts = _parts(services)
+    parts = _shown(services.system.health())
     if all(part.status == "healthy" for part in parts.values()):
         return Readiness(status="ready", checks=parts)
     response.status_code = 503
     return Readiness(status="not_ready", checks=parts)
 
 
-def _parts(services: Services) -> dict[str, PartHealth]:
+def _shown(parts: Mapping[str, Mapping[str, str]]) -> dict[str, PartHealth]:
     found: dict[str, PartHealth] = {
-        name: PartHealth.model_validate(part) for name, part in services.system.health().items()
+        name: PartHealth.model_validate(part) for name, part in parts.items()
     }
     return found
 

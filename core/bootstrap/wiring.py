@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ from core.services import (
 from core.services.experiments import Desk
 from core.settings import Settings
 from core.store import migrate, open_store
-from core.tracking.connection import environment
+from core.tracking.connection import environment, ping
 
 WORKER = "core.services.worker"
 PROBE = "core.registry.probe"
@@ -107,7 +107,9 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
         experiments=Experiments(store, desk, file=settings.tracking_file, ui=settings.tracking_ui),
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),
-        system=System(store, catalog, work, settings, kernels=Path(kernels)),
+        system=System(
+            store, catalog, work, settings, kernels=Path(kernels), beside=_beside(settings)
+        ),
         settings=settings,
         shut=shut,
     )
@@ -131,6 +133,11 @@ def nursery_of(
         environment={VARIABLE: kernels},
         folder=folder or settings.scratch_dir,
     )
+
+
+def _beside(settings: Settings) -> dict[str, Callable[[], str]]:
+    uri = settings.tracking_uri
+    return {} if uri is None else {"mlflow": lambda: ping(uri)}
 
 
 def _desk(settings: Settings) -> Desk | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalog import Catalog
+from core.domain.job import JobState
 from core.errors import Unavailable, WorkbenchError
 from core.jobs.work import Executor
 from core.services.kernels import has_accounts
@@ -29,12 +30,14 @@ class System:
         settings: Settings,
         *,
         kernels: Path,
+        beside: Mapping[str, Callable[[], str]],
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._executor = executor
         self._settings = settings
         self._kernels = kernels
+        self._beside = {"queue": self._queue, **beside}
 
     @property
     def version(self) -> str:
@@ -44,8 +47,12 @@ class System:
         except importlib.metadata.PackageNotFoundError:
             return "0+source"
 
-    def health(self) -> dict[str, dict[str, str]]:
+    def health(self, *, beside: bool = False) -> dict[str, dict[str, str]]:
         """Ask every part whether it works.
+
+        Args:
+            beside: Ask also those that work can be taken on without: the `queue`, and `mlflow`
+                where runs are mirrored.
 
         Returns:
             For `database`, `lake`, `artifacts` and `runner`: `status`, which is `healthy` or
@@ -57,7 +64,8 @@ class System:
             "artifacts": self._artifacts,
             "runner": self._runner,
         }
-        return {name: _examine(part) for name, part in parts.items()}
+        asked = {**parts, **self._beside} if beside else parts
+        return {name: _examine(part) for name, part in asked.items()}
 
     def is_compiled(self) -> bool:
         """Whether all of the engine is; until then some runs wait for that."""
@@ -70,6 +78,10 @@ class System:
     def _database(self) -> str:
         self._store.ping()
         return "answers"
+
+    def _queue(self) -> str:
+        counts = self._store.jobs.stats().counts
+        return f"{counts[JobState.PENDING]} wait, {counts[JobState.RUNNING]} run"
 
     def _lake(self) -> str:
         count = len(self._catalog.symbols())

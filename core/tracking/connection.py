@@ -6,7 +6,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from core.errors import InvalidInput, NotFound, Unavailable, WorkbenchError
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 HTTP_SECONDS: Final = 10
+PING_SECONDS: Final = 2
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -62,6 +66,31 @@ def connect(uri: str) -> MlflowClient:
         from mlflow import MlflowClient  # noqa: PLC0415 - takes seconds
 
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def ping(uri: str) -> str:
+    """Ask a server whether it is there, and say what is known of any other place.
+
+    Cheap, and of the standard library alone: a server of ours may ask.
+
+    Raises:
+        Unavailable: nobody answers.
+    """
+    address = urlsplit(uri)
+    if address.scheme not in {"http", "https"}:
+        return "a database of its own"
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    line = kind(address.hostname or "", address.port, timeout=PING_SECONDS)
+    try:
+        line.request("GET", f"{address.path.rstrip('/')}/health")
+        status = line.getresponse().status
+    except (OSError, HTTPException) as error:
+        raise Unavailable(f"MLflow at {shown(uri)} does not answer") from error
+    finally:
+        line.close()
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unavailable(f"MLflow at {shown(uri)} answers {status}")
+    return "answers"
 
 
 def load() -> None:

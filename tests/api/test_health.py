@@ -46,6 +46,11 @@ def test_every_part_is_looked_at(client: TestClient) -> None:
     assert detailed["status"] == "healthy"
     parts = detailed["dependencies"]
     storage = parts.pop("storage")
+    jobs = client.get("/api/v1/jobs/stats").json()["stats"]
+    assert parts.pop("queue") == {
+        "status": "healthy",
+        "detail": f"{jobs['pending']} wait, {jobs['running']} run",
+    }
     assert set(parts) == {"database", "lake", "artifacts", "runner"}
     assert storage["status"] == "healthy"
     assert all(parts[name]["detail"] in storage["detail"] for name in ("lake", "artifacts"))
@@ -60,7 +65,7 @@ def test_a_sick_part_degrades_health_and_ends_readiness(
         "database": {"status": "healthy", "detail": "answers"},
         "lake": {"status": "unhealthy", "detail": "cannot be read"},
     }
-    monkeypatch.setattr(type(services.system), "health", lambda _: sick)
+    monkeypatch.setattr(type(services.system), "health", lambda _self, **_: sick)
 
     detailed, ready = client.get("/api/v1/health/detailed"), client.get("/api/v1/health/ready")
 

@@ -415,6 +415,11 @@ def test_while_it_is_down_everything_else_lives(tmp_path, make_settings):
         assert client.get(f"/api/backtests/{run.id}").json()["mlflow"]["state"] == "waiting"
         assert client.get("/api/v1/health/ready").status_code == 200
         assert client.get("/api/mlflow/runs/1").status_code == 503
+        health = client.get("/api/v1/health/detailed").json()
+        assert (health["status"], health["dependencies"]["mlflow"]["status"]) == (
+            "degraded",
+            "unhealthy",
+        )
 
 
 def test_the_command_shows_it_to_this_machine_only(tmp_path, make_settings):
@@ -515,7 +520,12 @@ def test_a_study_completes_while_mlflow_is_stopped_and_is_mirrored_later(tmp_pat
                 server.stop()
                 until(lambda: "waits" in str(mirrors()[1].reason), "waiting")
                 assert len(seen(database)) < TRIALS + 2
+                assert services.system.health(beside=True)["mlflow"]["status"] == "unhealthy"
                 server.start()
+                assert services.system.health(beside=True)["mlflow"] == {
+                    "status": "healthy",
+                    "detail": "answers",
+                }
                 until(lambda: {each.state for each in mirrors()} == {"written"}, "mirrored")
         finally:
             server.stop()
