@@ -30,15 +30,22 @@ _WORDS: Mapping[str, Sequence[str]] = {
 _TYPES: dict[str, set[type]] = {"int": {int}, "float": {int, float}, "bool": {bool}, "text": {str}}
 
 
-def submit(services: Services, body: Body, spec: RunSpec, *, queue: bool | None = None) -> Run:
-    """Have the run computed that a body asks for; `queue` as `Backtests.submit` has it.
+def submit(
+    services: Services,
+    body: Body,
+    spec: RunSpec,
+    *,
+    queue: bool | None = None,
+    key: str | None = None,
+) -> Run:
+    """Have the run computed that a body asks for; `queue` and `key` as `Backtests.submit` has them.
 
     Raises:
         WorkbenchError, RequestValidationError: it cannot be run; nothing is recorded.
     """
     require_runnable(services, body, spec)
     with _in_words_of(body):
-        return services.backtests.submit(spec, source="api", queue=queue)
+        return services.backtests.submit(spec, source="api", queue=queue, key=key)
 
 
 def stop_run(services: Services, run: Run) -> Job:

@@ -8,7 +8,7 @@ import re
 from datetime import date, time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import Path
+from fastapi import Header, Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -260,6 +260,15 @@ RunRef = Annotated[
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Number, UUID or job id of a run.",
         examples=["1"],
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="Your name for this wish: asking twice under it makes one job, and another "
+        "request under it is refused.",
     ),
 ]
 StrategyPart = Annotated[str, StringConstraints(min_length=1, max_length=200)]

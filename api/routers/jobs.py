@@ -47,7 +47,7 @@ from api.schemas.jobs import (
 )
 from api.schemas.runs import RunResultV1
 from api.schemas.studies import StudyResults
-from api.words import JobRef
+from api.words import IdempotencyKey, JobRef
 from core.domain.job import Job, JobQuery, JobState
 from core.domain.run import Run
 from core.errors import NotFound
@@ -61,7 +61,9 @@ router = APIRouter(prefix=PREFIX, tags=["jobs"], route_class=strict.StrictRoute)
 
 
 @router.post("", operation_id="submit_job", status_code=202, responses=problems(404, 409, 503))
-def submit_job(body: BacktestIn, services: ServicesDep, response: Response) -> JobSubmitted:
+def submit_job(
+    body: BacktestIn, services: ServicesDep, response: Response, key: IdempotencyKey = None
+) -> JobSubmitted:
     """Put a backtest into the queue, however short it is; a worker computes it.
 
     The body is that of `POST /api/v1/backtests`. `make run` and `workbench worker` start workers.
@@ -70,8 +72,9 @@ def submit_job(body: BacktestIn, services: ServicesDep, response: Response) -> J
         named = body.model_copy(
             update={"strategy": ALIASES.get(body.strategy.lower(), body.strategy)}
         )
-        return _submitted(services, submit(services, named, named.spec(), queue=True), response, [])
-    kept = submit(services, body, spec_of(services, body), queue=True)
+        kept = submit(services, named, named.spec(), queue=True, key=key)
+        return _submitted(services, kept, response, [])
+    kept = submit(services, body, spec_of(services, body), queue=True, key=key)
     return _submitted(services, kept, response, body.notes())
 
 
@@ -82,12 +85,14 @@ def submit_job(body: BacktestIn, services: ServicesDep, response: Response) -> J
     dependencies=[Depends(strict.known_form)],
     responses=problems(404, 409, 503),
 )
-def upload_job(given: UploadedDep, services: ServicesDep, response: Response) -> UploadSubmitted:
+def upload_job(
+    given: UploadedDep, services: ServicesDep, response: Response, key: IdempotencyKey = None
+) -> UploadSubmitted:
     """Import a CSV file as a data set and put a backtest over it into the queue.
 
     A request that cannot be run stores nothing.
     """
-    kept = submit(services, given.body, given.spec, queue=True)
+    kept = submit(services, given.body, given.spec, queue=True, key=key)
     found = _submitted(services, kept, response, given.body.notes())
     return UploadSubmitted.model_construct(**dict(found), dataset=given.dataset)
 

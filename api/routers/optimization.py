@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api.asking import plan_study, promote, submit_study
@@ -53,7 +53,7 @@ from api.study_bodies import (
     StudyBody,
     WalkForwardBody,
 )
-from api.words import Day, StrategyPart, StudyRef, SymbolExact
+from api.words import Day, IdempotencyKey, StrategyPart, StudyRef, SymbolExact
 from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
 from core.domain.study import StudySpec
@@ -69,15 +69,6 @@ MOST_QUICK = 20
 LOOK_SECONDS = 0.1
 RECENT = 100
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[\x21-\x7e]{1,200}$",
-        description="Your name for this wish: asking twice under it makes one study, and another "
-        "request under it is refused.",
-    ),
-]
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Query, Response
 from api.deps import ServicesDep
 from api.errors import problems
 from api.routers import optimization
-from api.routers.optimization import IdempotencyKey
 from api.schemas.jobs import JobAnswer
 from api.schemas.studies import StudyDetail, StudyPageAnswer, StudyRow, StudySubmitted
 from api.strict import StrictRoute
 from api.study_bodies import OptimizationBody
-from api.words import Day, StrategyPart, StudyRef, SymbolExact
+from api.words import Day, IdempotencyKey, StrategyPart, StudyRef, SymbolExact
 from core.domain.findings import StudyQuery
 from core.domain.job import JobState
 

@@ -153,6 +153,7 @@ class Backtests:
         reuse: bool = True,
         wait: float | None = None,
         queue: bool | None = None,
+        key: str | None = None,
     ) -> Run:
         """Record a run, have it computed, and give its state at the moment the waiting ends.
 
@@ -163,18 +164,21 @@ class Backtests:
             wait: Seconds to wait for the result; None for the setting.
             queue: Whether a worker is to compute it when its turn comes, and nobody waits; None
                 for that if it reads more bars than the setting says.
+            key: The caller's name for this wish, so that asking twice makes one run; what has a
+                key is queued.
 
         Returns:
             The run, completed, failed (also when the strategy did), or still on its way.
 
         Raises:
             InvalidInput, NotFound, StrategyFailed: the request cannot be run; nothing is recorded.
+            Conflict: the key was used for another request.
             Unavailable: too many runs are waiting, or the records cannot be written.
         """
         pinned = self._registry.pin(spec.strategy)
         asked = self._completed(spec, pinned.info)
-        if queue or (queue is None and self._is_big(asked)):
-            return self._queued(asked, pinned, source, reuse=reuse)
+        if queue or key is not None or (queue is None and self._is_big(asked)):
+            return self._queued(asked, pinned, source, reuse=reuse, key=key)
         run = self._store.runs.create(
             asked,
             title=pinned.info.title,
@@ -515,19 +519,23 @@ class Backtests:
                 bars += each.rows * max(days, 0) / ((last - each.first.date()).days + 1)
         return bars > self._queue_bars
 
-    def _queued(self, spec: RunSpec, pinned: Pinned, source: Source, *, reuse: bool) -> Run:
+    def _queued(
+        self, spec: RunSpec, pinned: Pinned, source: Source, *, reuse: bool, key: str | None
+    ) -> Run:
         request = self._request(spec, pinned) | {"reuse": reuse}
         now = self._clock()
-        with self._store.jobs.submitting(BACKTEST, request, now=now) as (within, job):
-            return self._store.runs.create(
-                spec,
-                title=pinned.info.title,
-                source=source,
-                owner=QUEUE,
-                now=now,
-                within=within,
-                queued_as=job.id,
-            )
+        with self._store.jobs.submitting(BACKTEST, request, now=now, key=key) as (within, job):
+            if within is not None:
+                return self._store.runs.create(
+                    spec,
+                    title=pinned.info.title,
+                    source=source,
+                    owner=QUEUE,
+                    now=now,
+                    within=within,
+                    queued_as=job.id,
+                )
+        return self._store.runs.of_job(job.id)
 
     def _weighs(self, spec: RunSpec) -> bool:
         known = {info.id: info for info in self._registry.list()}

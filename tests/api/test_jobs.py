@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -202,6 +203,102 @@ def test_a_wrong_job_leaves_nothing(apart_client: TestClient, apart: Services) -
         assert answer.status_code == status, answer.text
 
     assert apart.jobs.stats() == before
+
+
+# --- one wish, one job -----------------------------------------------------------------------
+
+
+def keyed(client: TestClient, key: str, path: str = "/api/v1/jobs", **changes: Any) -> Any:
+    return client.post(path, json={**RUN, **changes}, headers={"Idempotency-Key": key})
+
+
+def test_a_key_makes_one_job_of_one_wish(apart_client: TestClient, apart: Services) -> None:
+    first, again = keyed(apart_client, "run-1"), keyed(apart_client, "run-1")
+    jobs, runs = apart.jobs.list().total, apart.backtests.list().total
+    other = keyed(apart_client, "run-1", end_date="2018-12-31")
+    study = keyed(
+        apart_client,
+        "run-1",
+        "/api/v1/optimization",
+        strategy_params={"slow": 20},
+        space={"fast": [5, 6]},
+    )
+    own = keyed(apart_client, "run-2")
+
+    assert first.status_code == again.status_code == own.status_code == 202, first.text
+    assert first.json() == again.json()
+    assert first.headers["location"] == again.headers["location"]
+    assert apart.backtests.of_job(first.json()["id"]).id == first.json()["backtest_id"]
+    for answer in (other, study):
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict"), answer.text
+        assert f"job {first.json()['id']}" in answer.json()["detail"]
+        assert answer.json()["hint"]
+    assert own.json()["id"] != first.json()["id"]
+    assert (apart.jobs.list().total, apart.backtests.list().total) == (jobs + 1, runs + 1)
+    for answer in (first, own):
+        apart_client.delete(f"/api/v1/jobs/{answer.json()['id']}")
+    late = keyed(apart_client, "run-1")
+    assert (late.json()["id"], late.json()["status"]) == (first.json()["id"], "cancelled")
+
+
+@pytest.mark.parametrize("key", ["", "no blanks", "x" * 201, "caf\u00e9"])
+def test_a_key_that_cannot_be_one(apart_client: TestClient, apart: Services, key: str) -> None:
+    before = apart.jobs.stats()
+
+    answer = apart_client.post(
+        "/api/v1/jobs", json=RUN, headers={"Idempotency-Key": key.encode("latin-1")}
+    )
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["field"].lower() == "idempotency-key"
+    assert apart.jobs.stats() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/api/v1/jobs", {}),
+        ("/api/v1/optimization", {"strategy_params": {"slow": 20}, "space": {"fast": [5, 6]}}),
+    ],
+)
+def test_a_wish_sent_by_many_at_once_is_one_job(
+    apart_client: TestClient, apart: Services, path: str, more: dict[str, Any]
+) -> None:
+    before = apart.jobs.list().total
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(
+            threads.map(lambda _: keyed(apart_client, f"at-once{path}", path, **more), range(32))
+        )
+
+    assert {answer.status_code for answer in answers} == {202}, answers[0].text
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert apart.jobs.list().total == before + 1
+    number = apart.jobs.list().jobs[0].id
+    apart_client.delete(f"/api/v1/jobs/{number}")
+
+
+def test_an_upload_sent_twice_is_one_job(
+    apart_client: TestClient, apart: Services, prices: dict[str, Prices]
+) -> None:
+    content = prices["NIFTY"].path.read_bytes()
+
+    def send(**form: str) -> Any:
+        return apart_client.post(
+            "/api/v1/jobs/upload",
+            files={"file": (NIFTY_FILE, content, "text/csv")},
+            data={"strategy": "sma_crossover", "market": "XNSE", **form},
+            headers={"Idempotency-Key": "file-1"},
+        )
+
+    first = send()
+    before = apart.jobs.list().total
+    again, other = send(), send(strategy="momentum_strategy")
+
+    assert first.status_code == again.status_code == 202, first.text
+    assert again.json()["id"] == first.json()["id"]
+    assert other.status_code == 409
+    assert apart.jobs.list().total == before
+    apart_client.delete(f"/api/v1/jobs/{first.json()['id']}")
 
 
 # --- with a worker ---------------------------------------------------------------------------
