@@ -67,6 +67,8 @@ class StudyBody(Body):
         "start": ("start_date",),
         "end": ("end_date",),
         "options": ("engine_options",),
+        "validation": ("validation_split",),
+        "walk_forward": ("walk_forward", "train_months", "test_months", "step_months"),
     }
 
     strategy: StrategyName | None = None

@@ -21,7 +21,7 @@ from core.catalog.reports import read_report
 from core.catalog.sessions import EPOCH, day_number, local_clock, session_starts
 from core.catalog.stored import Part, PartReader, parts_of, stored_timeframes
 from core.catalog.terms import on_terms
-from core.domain.bars import US_PER_DAY, Adjust, Bars
+from core.domain.bars import US_PER_DAY, Adjust, Bars, Int32Array, IntArray
 from core.domain.dataset import ImportReport, Series
 from core.domain.detail import Detail
 from core.domain.market import Market, find_market
@@ -112,7 +112,7 @@ class Catalog:
         if timeframe.is_intraday:
             session, minute = local_clock(rows.ts, market)
         else:
-            session = (rows.ts // US_PER_DAY).astype(np.int32)
+            session = _dates(rows.ts)
             minute = np.zeros(len(rows.ts), dtype=np.int32)
         bars = Bars(
             symbol=name,
@@ -123,6 +123,37 @@ class Catalog:
             **rows._asdict(),
         )
         return on_terms(bars, adjust)
+
+    def sessions(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> Int32Array:
+        """Give the session of every bar that `bars` would build, from their times alone.
+
+        Returns:
+            Days since 1970, not descending, shape (T,).
+
+        Raises:
+            NotFound, DataProblem: as for `bars`.
+        """
+        name = self._known(symbol)
+        market = self.market_of(name)
+
+        def read(head: Head) -> IntArray:
+            source, parts, span = self._place(head, name, timeframe, (start, end))
+            ts = self._parts.times(parts, *span)
+            if source is timeframe or not len(ts):
+                return ts
+            labels, kept = labels_of(ts, source, timeframe, market)
+            return np.unique(labels[kept])
+
+        ts = self._consistently(name, read)
+        if not len(ts):
+            raise self._nothing_there(name, start, end)
+        return local_clock(ts, market)[0] if timeframe.is_intraday else _dates(ts)
 
     def finer(self, symbol: str, timeframe: Timeframe) -> list[Timeframe]:
         """List the shorter lengths whose bars make up those of a length, shortest first.
@@ -254,26 +285,37 @@ class Catalog:
     def _rows(
         self, name: str, timeframe: Timeframe, start: date | None, end: date | None
     ) -> tuple[Columns, Market]:
+        market = self.market_of(name)
+
+        def read(head: Head) -> Columns:
+            source, parts, span = self._place(head, name, timeframe, (start, end))
+            if not parts:
+                return Columns(*(np.empty(0, dtype=kind) for kind in (np.int64, *[float] * 5)))
+            return aggregate(self._parts.read(parts, *span), source, timeframe, market)
+
+        rows = self._consistently(name, read)
+        if not len(rows.ts):
+            raise self._nothing_there(name, start, end)
+        return rows, market
+
+    def _place(
+        self,
+        head: Head,
+        name: str,
+        timeframe: Timeframe,
+        days: tuple[date | None, date | None],
+    ) -> tuple[Timeframe, list[Part], tuple[int | None, int | None]]:
+        """Say what bars are built from: the stored length, its files, and which of their rows."""
+        start, end = days
         if start is not None and end is not None and start > end:
             raise InvalidInput(
                 f"start {start} is after end {end}",
                 expected="a start on or before the end",
                 field="start",
             )
-        market = self.market_of(name)
-
-        def read(head: Head) -> Columns:
-            source = self._source(head, name, timeframe)
-            lower, upper = _bounds(source, market, start, end)
-            parts = _overlapping(parts_of(head, self.root, name, source), lower, upper)
-            if not parts:
-                return Columns(*(np.empty(0, dtype=kind) for kind in (np.int64, *[float] * 5)))
-            return aggregate(self._parts.read(parts, lower, upper), source, timeframe, market)
-
-        rows = self._consistently(name, read)
-        if not len(rows.ts):
-            raise self._nothing_there(name, start, end)
-        return rows, market
+        source = self._source(head, name, timeframe)
+        span = _bounds(source, self.market_of(name), start, end)
+        return source, _overlapping(parts_of(head, self.root, name, source), *span), span
 
     def _consistently(self, name: str, read: Callable[[Head], T]) -> T:
         """Repeat a reading during which the symbol's files were replaced under our hands."""
@@ -379,6 +421,10 @@ class Catalog:
             description=entry.description,
             source=entry.source,
         )
+
+
+def _dates(ts: IntArray) -> Int32Array:
+    return (ts // US_PER_DAY).astype(np.int32)
 
 
 def moment(ts: int) -> datetime:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from core.catalog.columns import ACTIONS, ARROW_SCHEMA, SCHEMA, Columns, to_columns
 from core.catalog.head import FileEntry, Head
 from core.catalog.names import legacy_folder, series_folder, year_file
+from core.domain.bars import IntArray
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem
 
@@ -84,6 +86,20 @@ class PartReader:
             rows = _checked(rows, parts[0].path.name)
         return rows
 
+    def times(
+        self, parts: list[Part], lower: int | None = None, upper: int | None = None
+    ) -> IntArray:
+        """Read the times alone of the rows that `read` gives; raises as `read`."""
+        if any(part.entry is None for part in parts):
+            return self.read(parts, lower, upper).ts
+        files = [_times(part.path, self._content(part)) for part in parts]
+        ts = np.concatenate([np.empty(0, dtype=np.int64), *files])
+        begin, end = (
+            place if edge is None else int(np.searchsorted(ts, edge))
+            for edge, place in ((lower, 0), (upper, len(ts)))
+        )
+        return ts[begin:end]
+
     def verify(self, parts: Sequence[Part]) -> None:
         """Hash the files of parts that have not been hashed since they changed.
 
@@ -117,10 +133,8 @@ def _key(part: Part, stat: os.stat_result) -> _Key:
 
 
 def _decoded(path: Path, content: bytes) -> pa.Table:
-    # By Arrow, in this thread: those of polars take longer to start than a year takes to read.
-    try:
-        with pq.ParquetFile(pa.BufferReader(content)) as file:
-            table = file.read(use_threads=False)
+    with _readable(path):
+        table = _table(content)
         if table.schema.equals(ARROW_SCHEMA):
             return table
         # Others may have kept nanoseconds, 32 bits or times without a zone, which are UTC.
@@ -129,6 +143,25 @@ def _decoded(path: Path, content: bytes) -> pa.Table:
             if name in table.column_names:
                 schema = schema.append(pa.field(name, pa.float64()))
         return table.select(schema.names).cast(schema, safe=False)
+
+
+def _times(path: Path, content: bytes) -> IntArray:
+    name = ARROW_SCHEMA.names[0]
+    with _readable(path):
+        found: IntArray = _table(content, [name])[name].cast(pa.int64()).to_numpy()
+        return found
+
+
+def _table(content: bytes, columns: list[str] | None = None) -> pa.Table:
+    # By Arrow, in this thread: those of polars take longer to start than a year takes to read.
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        return file.read(columns=columns, use_threads=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, KeyError, OSError) as error:
         raise DataProblem(
             f"{path.name} cannot be read as a price file: {_first_line(error)}",

@@ -24,7 +24,7 @@ from core.domain.assumptions import (
     fill_rules,
     is_same_rule,
 )
-from core.domain.bars import Bars
+from core.domain.bars import Bars, Int32Array
 from core.domain.cost_breakdown import CostBreakdown
 from core.domain.market import find_market
 from core.domain.options import EngineOptions
@@ -212,6 +212,22 @@ class Backtests:
             InvalidInput, NotFound, StrategyFailed: the request cannot be run.
         """
         return self._completed(spec, self._registry.pin(spec.strategy).info)
+
+    def sessions(self, spec: RunSpec) -> Sequence[Int32Array]:
+        """Give the session of every bar that a completed request would read, for each symbol.
+
+        Only times are read.
+
+        Returns:
+            Days since 1970, not descending, one array of shape (T,) for each symbol.
+
+        Raises:
+            NotFound, DataProblem: there are no bars, or they cannot be read.
+        """
+        return [
+            self._catalog.sessions(symbol, spec.timeframe, spec.start, spec.end)
+            for symbol in spec.symbols
+        ]
 
     def require_rates(
         self, options: EngineOptions, market: str, currency: str | None, benchmark: str | None

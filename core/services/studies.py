@@ -22,7 +22,8 @@ from core.search.space import Space
 from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
 from core.services.dispatch import Dispatch, Hands
-from core.services.forecast import Forecast, forecast, obstacles
+from core.services.forecast import Forecast, forecast, obstacles, together
+from core.services.room import shortages
 from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
 from core.store.studies import findings_from_json
@@ -120,6 +121,7 @@ class Studies:
         run = self._backtests.complete(
             spec.run.model_copy(update={"params": {**spec.run.params, **some}})
         )
+        self._require_room(spec, run)
         fixed = {
             name: value for name, value in run.params.items() if name not in spec.space
         }  # fmt: skip
@@ -136,6 +138,7 @@ class Studies:
             self._registry.pin(spec.run.strategy).info,
             complete=self.complete,
             complete_run=self._backtests.complete,
+            require_room=self._require_room,
             count=self.count,
         )
 
@@ -233,6 +236,13 @@ class Studies:
         params = {**study.spec.run.params, **self.trial(study, number)}
         spec = RunSpec.model_validate({**study.spec.run.model_dump(), "params": params})
         return self._backtests.submit(spec, source=source)
+
+    def _require_room(self, spec: StudySpec, run: RunSpec) -> None:
+        """Refuse a study whose period is too short for it; `run` is its request, completed."""
+        info = self._registry.get(spec.run.strategy)
+        problems = shortages(spec, info, self._backtests.sessions(run))
+        if problems:
+            raise together(problems)
 
     def _completed(self, ref: int | str | Study) -> Study:
         study = ref if isinstance(ref, Study) and ref.artifacts else self.get(_ref(ref))

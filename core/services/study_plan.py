@@ -35,6 +35,7 @@ def plan_of(
     *,
     complete: Callable[[StudySpec], StudySpec],
     complete_run: Callable[[RunSpec], RunSpec],
+    require_room: Callable[[StudySpec, RunSpec], object],
     count: Callable[[StudySpec], Forecast],
 ) -> StudyPlan:
     """Look at a request without recording anything.
@@ -44,24 +45,29 @@ def plan_of(
         info: Its strategy.
         complete: Completes a study, or refuses it.
         complete_run: The same of a run.
+        require_room: Refuses a study whose period, that of the completed run, is too short for it.
         count: Counts the trials of a completed study.
     """
     try:
         asked = complete(spec)
     except WorkbenchError as error:
-        return StudyPlan(None, None, tuple(_problems(spec, info, complete_run)) or (error,))
+        found = _problems(spec, info, complete_run, require_room)
+        return StudyPlan(None, None, tuple(found) or (error,))
     return StudyPlan(asked, count(asked))
 
 
 def _problems(
-    spec: StudySpec, info: StrategyInfo, complete_run: Callable[[RunSpec], RunSpec]
+    spec: StudySpec,
+    info: StrategyInfo,
+    complete_run: Callable[[RunSpec], RunSpec],
+    require_room: Callable[[StudySpec, RunSpec], object],
 ) -> Iterator[WorkbenchError]:
     """Give the faults of the space, of what is given, and of prices and options, each once."""
     others = [each for each in info.params if each.name not in spec.space]
     checks: tuple[Callable[[], object], ...] = (
         lambda: clean_params(others, (), spec.run.params),
         lambda: _space(spec, info, others),
-        lambda: complete_run(spec.run.model_copy(update={"params": {}})),
+        lambda: require_room(spec, complete_run(spec.run.model_copy(update={"params": {}}))),
     )
     seen = set()
     for each in (*_faults(checks), *obstacles(spec, info)):

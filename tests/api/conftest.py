@@ -172,11 +172,13 @@ class Slow(Strategy):
 
 
 FAILING = '''
-from core.domain.strategy import MarketView, Signals, Strategy
+from core.domain.strategy import MarketView, Param, Signals, Strategy
 
 
 class Failing(Strategy):
     """Raises."""
+
+    depth: int = Param(1, ge=1, le=9)
 
     def generate_signals(self, view: MarketView) -> Signals:
         raise ValueError("no idea at all")

@@ -359,6 +359,98 @@ def test_a_dry_run_says_everything_that_is_wrong_at_once(apart_client: TestClien
     assert len(body["errors"]) == len(body["problems"])
 
 
+# --- periods without room ---------------------------------------------------------------------
+
+# AAPL has 2,500 weekdays from 2014-01-02 on. slow is up to 50 bars, so a training of trades needs
+# 50 sessions and the 20 that a Sharpe ratio needs; 2014-01-02 to 2014-04-10 are 71 weekdays.
+SHORT: list[tuple[dict[str, Any], str, str]] = [
+    # 71 - round(0.2 * 71) = 57 sessions to search in.
+    ({"end_date": "2014-04-10"}, "validation_split", "the part to search in has 57 sessions"),
+    # 97 sessions: round(0.2 * 97) = 19 of them are held back.
+    ({"end_date": "2014-05-16"}, "validation_split", "the part held back has 19 sessions"),
+    ({"embargo": 2_000}, "validation_split", "the part to search in has 0 sessions"),
+    ({"walk_forward": {"train": 115}}, "walk_forward", "hold no window of 115 + 2 months"),
+    # March to May of 2014 have 64 weekdays after the 2nd, the first month window begins there.
+    ({"walk_forward": {"train": 3}}, "walk_forward", "the training of window 1 has 6"),
+    (
+        {"walk_forward": {"unit": "sessions", "train": 69, "test": 5, "step": 5}},
+        "walk_forward",
+        "the training of window 1 has 69 sessions",
+    ),
+    (
+        {"walk_forward": {"unit": "sessions", "train": 70, "test": 4, "step": 5}},
+        "walk_forward",
+        "the test of window 1 has 4 sessions",
+    ),
+    (
+        {"walk_forward": {"unit": "sessions", "train": 2_496, "test": 5, "step": 5}},
+        "walk_forward",
+        "2500 sessions",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "words"), SHORT)
+def test_a_period_without_room_is_refused_at_the_door(
+    *,
+    apart_client: TestClient,
+    apart: Services,
+    changes: dict[str, Any],
+    field: str,
+    words: str,
+) -> None:
+    before = apart.jobs.stats()
+    asked = {**GRID, **changes}
+
+    answer = apart_client.post(f"{V1}/grid-search", json=asked)
+    dry = apart_client.post(f"{V1}/validate", json=asked).json()
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "invalid_input"), answer.text
+    assert problem["field"] == field
+    assert words in problem["detail"]
+    assert problem["expected"]
+    assert problem["hint"]
+    assert dry["is_valid"] is False
+    assert [(each["field"], each["message"]) for each in dry["problems"]] == [
+        (field, problem["detail"])
+    ]
+    assert apart.jobs.stats() == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # 50 + 20 sessions to train in, 5 to test in: just enough.
+        {"walk_forward": {"unit": "sessions", "train": 70, "test": 5, "step": 5}},
+        {"walk_forward": {"unit": "sessions", "train": 2_495, "test": 5, "step": 5}},
+        # 98 sessions: round(0.2 * 98) = 20 of them are held back.
+        {"end_date": "2014-05-19"},
+    ],
+)
+def test_a_period_with_just_enough_room_is_taken(
+    apart_client: TestClient, changes: dict[str, Any]
+) -> None:
+    taken = apart_client.post(f"{V1}/grid-search", json={**GRID, **changes})
+
+    assert taken.status_code == 202, taken.text
+    apart_client.post(f"{V1}/{taken.json()['id']}/cancel")
+
+
+def test_both_shortages_are_said_at_once(apart_client: TestClient) -> None:
+    short = {**GRID, "end_date": "2014-04-10", "walk_forward": {}}
+
+    body = apart_client.post(f"{V1}/validate", json=short).json()
+
+    assert [each["field"] for each in body["problems"]] == ["validation_split", "walk_forward"]
+    refused = apart_client.post(f"{V1}/grid-search", json=short)
+    assert refused.status_code == 400
+    assert [each["field"] for each in refused.json()["problems"]] == [
+        "validation_split",
+        "walk_forward",
+    ]
+
+
 # --- what was found --------------------------------------------------------------------------
 
 
@@ -722,12 +814,18 @@ def test_who_cannot_wait_is_told_where_to_look(apart: Services) -> None:
 
 
 def test_a_quick_search_that_fails_says_why(queue_client: TestClient) -> None:
-    answer = queue_client.post(
-        f"{V1}/quick", json={**GRID, "walk_forward": {"train": 1, "test": 1, "step": 1}}
-    )
+    body = {
+        **GRID,
+        "strategy_path": "failing",
+        "strategy_params": {},
+        "param_ranges": {"depth": [1, 2]},
+    }
 
-    assert answer.status_code == 400, answer.text
+    answer = queue_client.post(f"{V1}/quick", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "strategy_failed"), answer.text
     assert "study" in answer.json()["detail"]
+    assert "no idea at all" in answer.json()["detail"]
 
 
 # --- lists -----------------------------------------------------------------------------------

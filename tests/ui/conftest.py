@@ -74,6 +74,20 @@ WISHFUL = """
 """
 
 
+HOPELESS = """
+    from core.domain.strategy import MarketView, Param, Signals, Strategy
+
+
+    class Hopeless(Strategy):
+        '''Fails with every parameter.'''
+
+        depth: int = Param(1, ge=1, le=9)
+
+        def generate_signals(self, view: MarketView) -> Signals:
+            raise ValueError(f"no idea at depth {self.depth}")
+"""
+
+
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     folder = tmp_path_factory.mktemp("workbench")
@@ -85,6 +99,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     write_strategy(settings.strategies_dir, "every_kind", EVERY_KIND)
     write_strategy(settings.strategies_dir, "wishful", WISHFUL)
     write_strategy(settings.strategies_dir, "faulty", failing("[][1]"))
+    write_strategy(settings.strategies_dir, "hopeless", HOPELESS)
     write_strategy(settings.strategies_dir, "unreadable", "def broken(:\n")
     with build(settings, executor="inline") as built:
         yield built

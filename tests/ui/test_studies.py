@@ -52,7 +52,9 @@ def studies(services):
         )
     )
     nobody = submit(spec_of(requirements=["trades >= 5000"], space={"fast": [4, 8], "slow": [20]}))
-    failed = submit(spec_of(walk_forward={"train": 600, "test": 6, "step": 6}))
+    failed = submit(
+        spec_of(run={"strategy": "hopeless", "symbols": ["AAPL"]}, space={"depth": [1, 2]})
+    )
     cancelled = submit(spec_of(seed=4))
     services.jobs.cancel(cancelled.job.id)
     with a_worker(services.settings):
@@ -313,6 +315,11 @@ class TestForm:
         form.number_input(state.search("worlds")).set_value(3)
         form.segmented_control(state.search("walk")).set_value("anchored")
         form = form.run()
+        # 600 weekdays have no room for the usual 24 months and 6.
+        form.button("form_run").click().run()
+        assert "hold no window of 24 + 6 months" in words(form)
+        assert services.studies.list(StudyQuery(limit=1)).studies[0].source == "python"
+        form.number_input(state.search("train")).set_value(12).run()
 
         form.button("form_run").click().run()
 
@@ -325,7 +332,7 @@ class TestForm:
         }
         assert (study.spec.seed, study.spec.null_worlds) == (11, 3)
         assert study.spec.walk_forward.mode == "anchored"
-        assert (study.spec.walk_forward.train, study.spec.walk_forward.test) == (24, 6)
+        assert (study.spec.walk_forward.train, study.spec.walk_forward.test) == (12, 6)
         assert study.spec.validation.share == 0.3
 
     def test_the_form_names_its_wish_until_it_is_granted_or_changes(self, monkeypatch):

@@ -57,6 +57,55 @@ def test_a_span_is_one_of_sessions_and_not_of_utc_days(catalog: Catalog) -> None
     assert set(tuesday.session) == {(date(2017, 3, 7) - date(1970, 1, 1)).days}
 
 
+SPANS = [
+    (None, None),
+    (date(2019, 12, 30), None),
+    (None, date(2019, 12, 31)),
+    (date(2019, 12, 31), date(2020, 1, 1)),
+]
+
+
+@pytest.mark.parametrize(("start", "end"), SPANS)
+@pytest.mark.parametrize("market", ["XNYS", "XNSE", "FX", "24/7"])
+def test_sessions_are_those_of_the_bars(
+    catalog: Catalog, market: str, start: date | None, end: date | None
+) -> None:
+    """Read from times alone, for every length: from minutes, from days, from files of others."""
+    around = datetime(2019, 12, 28, 5, tzinfo=UTC)
+    import_csv(catalog, minutes(around, 6 * 24 * 60), name="m.csv", symbol="M", market=market)
+    import_csv(catalog, days(date(2019, 10, 1), 130), name="d.csv", symbol="D", market=market)
+    lay(
+        catalog.root / "ohlcv/1Y/symbol=X/year=2020/X_2020.parquet",
+        datetime(2019, 12, 30, 3, 45),  # noqa: DTZ001 - given its zone by lay
+        3 * 24 * 60,
+    )
+    declare(catalog.root, "x", market)
+
+    for symbol in ("M", "D", "X"):
+        for timeframe in catalog.timeframes(symbol):
+            expected = catalog.bars(symbol, timeframe, start, end).session
+            found = catalog.sessions(symbol, timeframe, start, end)
+            assert found.dtype == expected.dtype
+            assert found.tolist() == expected.tolist(), (symbol, timeframe)
+
+
+def test_sessions_that_are_not_there_are_told_as_bars_are(catalog: Catalog) -> None:
+    import_csv(catalog, minutes(datetime(2020, 1, 6, 15, tzinfo=UTC), 60), name="x", symbol="A")
+
+    for symbol, start, end, kind in (
+        ("A", date(2021, 1, 1), None, NotFound),
+        ("A", date(2020, 1, 7), None, NotFound),
+        ("A", date(2020, 1, 7), date(2020, 1, 6), InvalidInput),
+        ("B", None, None, NotFound),
+    ):
+        said = []
+        for ask in (catalog.bars, catalog.sessions):
+            with pytest.raises(kind) as refused:
+                ask(symbol, Timeframe.M5, start, end)
+            said.append(refused.value.sentence())
+        assert said[0] == said[1]
+
+
 WEEKS = "2020-01-06", "2020-01-13", "2020-01-20"
 MONTHS = "2020-01-01", "2020-02-01", "2020-03-01"
 
