@@ -1,11 +1,11 @@
-# One image: `python -m ui` (the default), `python -m api`, `python -m core …` (the command line), `python -m dask …`.
+# One image: `python -m ui` (the default), `python -m api`, `python -m core …` (the command line), `python -m dask …`, `python -m mlflow …`.
 FROM python:3.11.14-slim-bookworm
 
 RUN apt-get update \
  && apt-get install -y --no-install-recommends tini=0.19.0-* \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 10001 workbench \
- && install -d -o workbench -g workbench /data
+ && install -d -o workbench -g workbench /data /mlflow
 
 WORKDIR /app
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -32,6 +33,8 @@ class Settings(BaseSettings):
     Attributes:
         data_dir: Folder of everything the workbench writes; a relative one counts from the working
             directory and is made absolute when read.
+        database_password_file: File with the password of `database_url`, where that names a user
+            without one; None for none.
         database_url: SQLAlchemy URL of the records; empty for `workbench.db` in `data_dir`.
         strategies_dir: Folder scanned for strategies, one file each.
         api_host, api_port, ui_host, ui_port: Where the two servers listen.
@@ -71,6 +74,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path(DATA)
+    database_password_file: Path | None = None
     database_url: str = Field("", repr=False)
     strategies_dir: Path = PACKAGED_STRATEGIES
     api_host: str = "127.0.0.1"
@@ -135,6 +139,11 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _readable(error) from None
 
+    @field_validator("database_password_file", mode="before")
+    @classmethod
+    def _named(cls, file: Any) -> Any:
+        return file or None
+
     @field_validator("data_dir", "strategies_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
@@ -146,7 +155,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _beside_the_data(cls, url: str, info: ValidationInfo) -> str:
-        data_dir = info.data.get("data_dir")
+        data_dir, file = info.data.get("data_dir"), info.data.get("database_password_file")
+        if url and file:
+            return _with_password(url, file)
         return url or (f"sqlite:///{data_dir / 'workbench.db'}" if data_dir else url)
 
     @field_validator("allowed_hosts", "allowed_origins", "candles_max_days", mode="before")
@@ -226,6 +237,21 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """What can be deleted at any time: compiled kernels, the scan of strategies."""
         return self.data_dir / "cache"
+
+
+def _with_password(url: str, file: Path) -> str:
+    """Put the password in a file into a URL that has a user and none."""
+    kind, sign, place = url.partition("://")
+    user, at, host = place.partition("@")
+    if not at or ":" in user:
+        return url
+    try:
+        password = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        password = ""
+    if not password:
+        raise ValueError(f"its password in {file}, which is empty or cannot be read")
+    return f"{kind}{sign}{user}:{quote(password, safe='')}{at}{host}"
 
 
 _ADVICE = "correct it in the environment or in .env, or leave it out"

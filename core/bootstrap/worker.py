@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
+from core.bootstrap.alive import workers_folder
 from core.bootstrap.kernels import kernel_cache
 from core.bootstrap.mirrors import mirroring
 from core.bootstrap.shards import ENTRY
@@ -49,7 +50,7 @@ def work(
     settings = settings or Settings.load()
     kernels = str(kernel_cache(settings.cache_dir))
     migrate_if_new(settings.database_url)
-    presence = Presence(settings.data_dir / "presence")
+    presence = Presence(workers_folder(settings))
     tracks = settings.tracking_uri is not None
     with (
         open_store(settings.database_url, settings.artifacts_dir, tracks=tracks) as store,
@@ -83,9 +84,10 @@ def work(
                     output_mb=settings.job_output_mb,
                 ),
             ),
+            alive=presence.beat,
         )
         while nursery.ready(1.0) is None and not stop.is_set():
-            continue
+            presence.beat()  # it compiles, and will work
         ready(presence.name)
         worker.run(stop)
     presence.close()

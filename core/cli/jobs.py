@@ -8,13 +8,15 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
+from core.bootstrap.alive import workers_alive
 from core.cli.output import SAID, Reply, fact, line, table, to_json
 from core.domain.job import Job, JobQuery, JobState
 from core.errors import InvalidInput
-from core.services import Jobs
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from core.services import Jobs
 
 MOST = 1_000
 
@@ -31,7 +33,9 @@ def jobs(args: Namespace) -> Reply:
 
 
 def worker(args: Namespace) -> Reply:
-    """Do jobs until Ctrl-C or SIGTERM."""
+    """Do jobs until Ctrl-C or SIGTERM, or say whether the workers of this machine do."""
+    if args.check:
+        return _alive()
     from core.bootstrap.worker import work
 
     stop = threading.Event()
@@ -74,6 +78,17 @@ def job_data(jobs: Jobs, job: Job) -> dict[str, Any]:
         "started_at": job.started_at,
         "completed_at": job.completed_at,
     }
+
+
+def _alive() -> Reply:
+    found = workers_alive()
+
+    def show(out: Console) -> None:
+        for name, seconds in found.items():
+            line(out, f"Worker {name} was answered by the queue {seconds:.0f} s ago.")
+
+    workers = [{"worker": name, "seconds": seconds} for name, seconds in found.items()]
+    return Reply({"workers": workers}, show)
 
 
 def _listing(jobs: Jobs, args: Namespace) -> Reply:

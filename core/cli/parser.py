@@ -404,7 +404,10 @@ def _jobs(sub: ArgumentParser) -> None:
 
 
 def _worker(sub: ArgumentParser) -> None:
-    sub.add_argument("--slots", type=_whole, metavar="N", help="jobs done at the same time")
+    sub.add_argument("--slots", type=_whole, metavar="N", help="jobs done at the same time (1)")
+    sub.add_argument(
+        "--check", action="store_true", help="only say whether the workers of this machine do work"
+    )
 
 
 def _mlflow(sub: ArgumentParser) -> None:

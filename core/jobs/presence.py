@@ -12,6 +12,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -56,6 +57,26 @@ class Presence:
         finally:
             os.close(descriptor)
         return False
+
+    def beat(self) -> None:
+        """Show that the process not only lives but works; costs a few microseconds."""
+        with self._lock:
+            if self._descriptor is not None:
+                os.utime(self._descriptor)
+
+    def silence(self) -> dict[str, float]:
+        """Say of the living processes of this host for how many seconds none of them beat.
+
+        Signs that the dead left are removed.
+        """
+        found = {}
+        for path in sorted(self._folder.glob(f"{_host()},*.lock")):
+            name = path.stem.replace(",", ":")
+            with suppress(FileNotFoundError):
+                beaten_at = path.stat().st_mtime
+                if self.is_alive(name):
+                    found[name] = max(0.0, time.time() - beaten_at)
+        return found
 
     def close(self) -> None:
         """Take the sign down."""

@@ -156,6 +156,7 @@ class Worker:
         scratch: Folder for what children write; one of its own for each job.
         clock: Gives the time to record, in UTC.
         terms: See there.
+        alive: Called whenever the queue has answered, several times a second.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class Worker:
         scratch: Path,
         clock: Callable[[], datetime],
         terms: Terms,
+        alive: Callable[[], object] = lambda: None,
     ) -> None:
         self._queue = queue
         self._tasks = tasks
@@ -180,6 +182,7 @@ class Worker:
         self._scratch = scratch
         self._clock = clock
         self._terms = terms
+        self._alive = alive
         self._charges: dict[_Charge, threading.Thread] = {}
         self._changed = threading.Condition()
         self._is_leaving = False
@@ -212,6 +215,7 @@ class Worker:
         except Unavailable as error:
             log.warning("leases could not be renewed: %s", error.message)
             return
+        self._alive()
         for claim, charge in charges.items():
             charge.is_lost = claim not in wanted
             charge.is_cancelled = wanted.get(claim, False)
@@ -233,6 +237,7 @@ class Worker:
             except Unavailable as error:
                 log.warning("the queue does not answer: %s", error.message)
                 return False
+            self._alive()
             if claim is None:
                 return has_taken
             self._begin(claim)

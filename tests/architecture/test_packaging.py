@@ -10,9 +10,14 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
+
+from core.cli.parser import build_parser
+from core.settings import PREFIX, Settings
+from core.tracking.connection import SERVER_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -125,20 +130,31 @@ def test_the_image_holds_every_package_of_the_project() -> None:
     assert [word for word in copied if f"!{word}\n" not in ignored] == []
 
 
-def test_compose_publishes_on_this_machine_only(compose: dict[str, Any]) -> None:
-    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+OURS = f"quant-workbench:{PROJECT['project']['version']}"
+ENDING = {"migrate", "prepare"}  # services that do one thing
 
-    assert len(ports) == 2
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+def test_compose_publishes_on_this_machine_only(compose: dict[str, Any]) -> None:
+    published = {name: service.get("ports", []) for name, service in compose["services"].items()}
+
+    assert {name: ports for name, ports in published.items() if ports} == {
+        "postgres": ["127.0.0.1:5432:5432"],
+        "mlflow": ["127.0.0.1:5000:5000"],
+        "ui": ["127.0.0.1:8501:8501"],
+        "api": ["127.0.0.1:8000:8000"],
+    }
+    assert not any(service.get("network_mode") for service in compose["services"].values())
 
 
 def test_compose_runs_one_image_with_a_command_per_service(compose: dict[str, Any]) -> None:
-    services = compose["services"]
+    services = dict(compose["services"])
+    postgres = services.pop("postgres")
 
-    assert {service["image"] for service in services.values()} == {
-        f"quant-workbench:{PROJECT['project']['version']}"
-    }
+    assert re.fullmatch(r"postgres:\d+\.\d+", postgres["image"])
+    assert {service["image"] for service in services.values()} == {OURS}
     assert {name: service["command"][2] for name, service in services.items()} == {
+        "mlflow": "mlflow",
+        "migrate": "core",
         "prepare": "core",
         "ui": "ui",
         "api": "api",
@@ -148,9 +164,78 @@ def test_compose_runs_one_image_with_a_command_per_service(compose: dict[str, An
     }
 
 
-def test_compose_sets_only_settings_that_exist(compose: dict[str, Any]) -> None:
-    from core.settings import PREFIX, Settings
+def test_compose_says_of_every_service_whether_it_is_well(compose: dict[str, Any]) -> None:
+    """By an address that its own command line opens, or by a command that exists."""
+    services = compose["services"]
+    disabled = {
+        name for name, each in services.items() if each.get("healthcheck", {}).get("disable")
+    }
+    assert disabled == ENDING
+    ports = {"ui": 8501, "api": 8000, "mlflow": 5000, "dask-scheduler": 8787, "dask-worker": 8790}
+    for name, port in ports.items():
+        assert "healthcheck" not in services[name], "that of the image asks the address"
+        address = services[name]["environment"]["HEALTH_URL"]
+        assert address.startswith(f"http://127.0.0.1:{port}/")
+    for name in ("mlflow", "dask-scheduler", "dask-worker"):
+        assert re.search(rf"(--port=|:){ports[name]}\b", " ".join(services[name]["command"]))
 
+    kind, *words = services["worker"]["healthcheck"]["test"]
+    assert (kind, words[:3]) == ("CMD", ["python", "-m", "core"])
+    assert build_parser().parse_args(words[3:]).check
+    assert services["postgres"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
+    for name in ("worker", "postgres"):
+        assert {"interval", "timeout", "start_period", "retries"} <= set(
+            services[name]["healthcheck"]
+        )
+
+
+def test_compose_starts_services_that_can_be_started(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name, each in services.items():
+        for other, condition in each.get("depends_on", {}).items():
+            ends = condition["condition"] == "service_completed_successfully"
+            assert ends == (other in ENDING), (name, other)
+            assert other in services
+        # What starts without a profile must not wait for what does not.
+        if "profiles" not in each:
+            assert not any("profiles" in services[other] for other in each.get("depends_on", {}))
+        if each.get("command", ["", "", ""])[2] == "core":
+            assert build_parser().parse_args(each["command"][3:])
+
+
+def test_compose_keeps_secrets_in_files_and_memory_in_bounds(compose: dict[str, Any]) -> None:
+    services, secrets = compose["services"], compose["secrets"]
+    assert all(set(each) == {"file"} for each in secrets.values())
+    for name, each in services.items():
+        assert set(each.get("secrets", [])) <= set(secrets)
+        for variable, value in each.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|TOKEN", variable):
+                assert variable.endswith("_FILE"), (name, variable)
+                assert value.removeprefix("/run/secrets/") in each["secrets"]
+            assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), (name, variable)
+        assert re.fullmatch(r"[1-9]\d*g", each["mem_limit"]), name
+        for volume in each.get("volumes", []):
+            assert volume.partition(":")[0] in compose["volumes"]
+    gigabytes = {name: int(each["mem_limit"][:-1]) for name, each in services.items()}
+    usual = Settings()
+    assert gigabytes["worker"] * 1_024 > usual.job_memory_mb + 1_024
+    assert gigabytes["dask-worker"] * 1_024 > usual.job_memory_mb + 1_024
+    assert min(gigabytes["ui"], gigabytes["api"]) * 1_024 > usual.run_memory_mb + 1_024
+    assert "/secrets/" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_compose_starts_mlflow_as_the_command_does(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["mlflow"]["environment"]
+
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"):
+        assert environment[name] == SERVER_ENVIRONMENT[name]
+    host = urlsplit(compose["services"]["worker"]["environment"]["WORKBENCH_MLFLOW_TRACKING_URI"])
+    words = compose["services"]["mlflow"]["command"]
+    (allowed,) = (word for word in words if word.startswith("--allowed-hosts="))
+    assert host.netloc in allowed.partition("=")[2].split(",")
+
+
+def test_compose_sets_only_settings_that_exist(compose: dict[str, Any]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     given = {
         name

@@ -103,3 +103,31 @@ def test_a_name_cannot_lead_out_of_the_folder(tmp_path):
     Presence(tmp_path / "signs").is_alive("x:1:/../../victim")
 
     assert victim.exists()
+
+
+def test_silence_lasts_since_the_last_beat(tmp_path):
+    me = Presence(tmp_path)
+    file = tmp_path / f"{me.name.replace(':', ',')}.lock"
+    assert me.silence()[me.name] < 60
+
+    os.utime(file, (0, 0))
+    assert me.silence()[me.name] > 1_000_000_000
+    me.beat()
+
+    assert me.silence()[me.name] < 60
+    me.close()
+    me.beat()
+    assert Presence(tmp_path).silence() == {}
+
+
+def test_only_the_living_of_this_host_are_silent(tmp_path, other):
+    process, name = other
+    (tmp_path / "0a1b2c3d,1,abcd.lock").touch()
+    looker = Presence(tmp_path)
+    assert set(looker.silence()) == {name}
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+    assert looker.silence() == {}
+    assert [file.name for file in tmp_path.iterdir()] == ["0a1b2c3d,1,abcd.lock"]

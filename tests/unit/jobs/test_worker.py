@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import text
 
 from core.domain.job import Job, JobState
+from core.errors import Unavailable
 from core.jobs.limits import Limits
 from core.jobs.nursery import Nursery
 from core.jobs.worker import Terms, Worker
@@ -309,3 +310,59 @@ def test_a_mistake_of_ours_fails_the_job_at_once(working):
         job = over(queue, ask(queue, number=None))
 
     assert (job.state, job.attempt) == (JobState.FAILED, 1)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_worker_shows_signs_of_life_while_the_queue_answers(store, counters, tmp_path, is_busy):
+    """With a slot free it asks for jobs, with all of them taken it renews leases."""
+    deaf, beats = threading.Event(), []
+
+    class Queue(JobRepository):
+        def claim(self, *given, **named):
+            return super().claim(*given, **named) if not deaf.is_set() else self.fail_to_answer()
+
+        def beat(self, *given, **named):
+            return super().beat(*given, **named) if not deaf.is_set() else self.fail_to_answer()
+
+        def fail_to_answer(self):
+            raise Unavailable("the server is gone")
+
+    def beating(count):
+        deadline = time.monotonic() + PATIENCE
+        while len(beats) < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    queue = Queue(store._database)
+    if is_busy:
+        number = ask(queue, pause=600)
+    worker = Worker(
+        queue,
+        {"count": Counting(tmp_path / "published")},
+        counters,
+        name="one",
+        entry=HANDLER,
+        config={},
+        scratch=tmp_path / "scratch",
+        clock=now,
+        terms=TERMS,
+        alive=lambda: beats.append(time.monotonic()),
+    )
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        if is_busy:
+            wait(queue, number, lambda job: job.state is JobState.RUNNING)
+        beating(len(beats) + 3)
+        deaf.set()
+        time.sleep(4 * TERMS.beat)
+        silent = len(beats)
+        time.sleep(4 * TERMS.beat)
+        assert len(beats) == silent
+        deaf.clear()
+        beating(silent + 1)
+    finally:
+        deaf.clear()
+        stop.set()
+        thread.join(PATIENCE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import make_url
 
 from core.errors import InvalidInput
 from core.settings import PREFIX, Settings
@@ -64,3 +65,35 @@ def test_a_password_is_not_shown():
     settings = Settings.load(database_url="postgresql+psycopg://me:secret@host/db")
 
     assert "secret" not in repr(settings)
+
+
+def test_a_password_comes_from_a_file(tmp_path, monkeypatch):
+    file = tmp_path / "password"
+    file.write_text("p@ss/w:rd é\n", "utf-8")
+    monkeypatch.setenv("WORKBENCH_DATABASE_PASSWORD_FILE", str(file))
+
+    def url_of(text):
+        return make_url(Settings.load(database_url=text).database_url)
+
+    found = url_of("postgresql+psycopg://me@host:5433/db?sslmode=require")
+    assert (found.username, found.password) == ("me", "p@ss/w:rd é")
+    assert (found.host, found.port, found.database) == ("host", 5433, "db")
+    assert dict(found.query) == {"sslmode": "require"}
+    own = "postgresql+psycopg://me:own@host/db"
+    assert url_of(own) == make_url(own)
+    assert url_of("postgresql+psycopg://host/db").password is None
+    assert url_of("").drivername == "sqlite"
+    assert "p%40ss" not in repr(Settings.load(database_url="postgresql+psycopg://me@host/db"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_a_password_that_cannot_be_read_is_said(tmp_path, content):
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(InvalidInput) as caught:
+        Settings.load(database_url="postgresql+psycopg://me@host/db", database_password_file=file)
+
+    assert caught.value.field == "database_url"
+    assert str(file) in caught.value.sentence()
