@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from core import bootstrap
 from core.bootstrap.alive import workers_alive
 from core.cli.output import SAID, Reply, fact, line, table, to_json
-from core.domain.job import Job, JobQuery, JobState
+from core.cli.words import one_of, require_within
+from core.domain.job import Job, JobKind, JobQuery, JobState
 from core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def _alive() -> Reply:
 
 
 def _listing(jobs: Jobs, args: Namespace) -> Reply:
-    if not 1 <= args.limit <= MOST:
-        raise InvalidInput(f"--limit is {args.limit}", expected=f"1 to {MOST}")
-    state = None if args.state is None else _state(args.state)
-    page = jobs.list(JobQuery(state=state, kind=args.kind, limit=args.limit))
+    require_within("--limit", args.limit, 1, MOST)
+    state = one_of(JobState, args.status, "--status")
+    kind = one_of(get_args(JobKind), args.kind, "--kind")
+    page = jobs.list(JobQuery(state=state, kind=kind, limit=args.limit))
     stats = jobs.stats()
     data = {
         "jobs": [job_data(jobs, job) for job in page.jobs],
@@ -149,12 +150,3 @@ def _row(job: Job) -> list[str]:
         str(job.attempt),
         f"{job.created_at:%Y-%m-%d %H:%M:%S}",
     ]
-
-
-def _state(text: str) -> JobState:
-    try:
-        return JobState(text)
-    except ValueError:
-        raise InvalidInput(
-            f"--state is {text!r}", expected=f"one of {', '.join(JobState)}"
-        ) from None

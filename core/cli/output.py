@@ -87,6 +87,9 @@ def emit_error(error: WorkbenchError, *, as_json: bool, usage: str = "") -> None
     if usage:
         print(usage.strip(), file=sys.stderr)
     print(sentence(error), file=sys.stderr)
+    for problem in error.problems:
+        if problem.message not in error.message:
+            print(f"  {sentence(problem)}", file=sys.stderr)
 
 
 def sentence(error: WorkbenchError) -> str:

@@ -165,7 +165,10 @@ def _search(sub: ArgumentParser) -> _ArgumentGroup:
         "--search-seed", type=_whole, metavar="N", help="of every random choice of the search (0)"
     )
     how.add_argument(
-        "--validation", type=_number, metavar="SHARE", help="of sessions held back (0.3)"
+        "--validation",
+        type=_number,
+        metavar="SHARE",
+        help="of sessions held back (0.4, by config/optimization.yaml)",
     )
     how.add_argument(
         "--embargo", type=_whole, default=0, metavar="N", help="sessions left out before them (0)"
@@ -193,8 +196,9 @@ def _windows(how: _ArgumentGroup) -> None:
 
 def _studies(sub: ArgumentParser) -> None:
     sub.add_argument("study", metavar="STUDY", nargs="?", help="number or uuid: show this study")
-    sub.add_argument("--strategy", metavar="NAME", help="of this strategy")
-    sub.add_argument("--symbol", metavar="SYMBOL", help="on this symbol")
+    sub.add_argument("--strategy", metavar="TEXT", help="part of the strategy's id")
+    sub.add_argument("--symbol", metavar="SYMBOL", help="studies of this symbol")
+    sub.add_argument("--status", metavar="STATE", help="pending running completed failed cancelled")
     sub.add_argument("--limit", type=_whole, default=50, metavar="N", help="newest studies (50)")
     sub.add_argument("--top", type=_whole, default=10, metavar="N", help="trials to show (10)")
 
@@ -398,8 +402,8 @@ def _ref(sub: ArgumentParser) -> None:
 def _jobs(sub: ArgumentParser) -> None:
     sub.add_argument("job", metavar="JOB", nargs="?", help="number or uuid: show this job")
     sub.add_argument("--cancel", action="store_true", help="cancel it, running or not")
-    sub.add_argument("--state", metavar="STATE", help="pending running completed failed cancelled")
-    sub.add_argument("--kind", metavar="KIND", help="of this kind only: backtest")
+    sub.add_argument("--status", metavar="STATE", help="pending running completed failed cancelled")
+    sub.add_argument("--kind", metavar="KIND", help="of this kind only: backtest study mirror")
     sub.add_argument("--limit", type=_whole, default=50, metavar="N", help="newest jobs (50)")
 
 

@@ -104,7 +104,7 @@ def show(args: Namespace) -> Reply:
         sections = [reply.show]
         if args.trades:
             trades = services.backtests.trades(kept).to_dicts()
-            data["trade_list"] = [_finite(trade) for trade in trades]
+            data["trade_list"] = [finite(trade) for trade in trades]
             sections.append(lambda out: _show_trades(out, trades))
         if args.history:
             events = [list(event) for event in services.backtests.history(kept.id)]
@@ -413,6 +413,6 @@ def _show_history(out: Console, events: Sequence[Sequence[Any]]) -> None:
     table(out, ("At (UTC)", "From", "To", "Note"), rows)
 
 
-def _finite(record: Mapping[str, Any]) -> dict[str, Any]:
-    # a NaN has no place in JSON; undefined is null there
+def finite(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a row as JSON can hold it: what is not a number is null there."""
     return {name: None if value != value else value for name, value in record.items()}  # noqa: PLR0124

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +16,13 @@ from core import bootstrap
 from core.cli.jobs import job_data
 from core.cli.output import Reply, fact, line, progress, table
 from core.cli.request import only_given, spec_of
-from core.cli.runs import run_reply
-from core.cli.words import pairs, param_value, problems_of
+from core.cli.runs import FAILED_EXIT, finite, run_reply
+from core.cli.words import one_of, pairs, param_value, problems_of, require_within
 from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
 from core.domain.study import StudySpec
 from core.domain.study_presets import optimization_config, walkforward_config
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from core.services import Services
 
 if TYPE_CHECKING:
@@ -28,6 +31,24 @@ if TYPE_CHECKING:
     from core.domain.parameters import ParamValue
 
 LOOK_SECONDS = 0.2
+MOST = 1_000
+MOST_TRIALS = 10_000
+# Fields of a study -> the options they are given by.
+SAID_BY = {
+    "space": "--space",
+    "method": "--method",
+    "max_trials": "--trials",
+    "objectives": "--objective",
+    "requirements": "--require",
+    "seed": "--search-seed",
+    "null_worlds": "--worlds",
+    "validation.share": "--validation",
+    "validation.embargo": "--embargo",
+    **{f"walk_forward.{name}": f"--{name}" for name in ("train", "test", "step", "unit")},
+    "walk_forward.embargo": "--embargo",
+}
+# Columns of the trials -> what they are called for people.
+COLUMNS = {"value_0": "objective"}
 PARTS_OF_A_RANGE = (2, 3)
 SHOWN_WINDOWS = 60
 
@@ -36,7 +57,14 @@ def optimize(args: Namespace) -> Reply:
     """Search for parameters."""
     given = _request(args)
     if args.walk_forward:
-        given["walk_forward"] = _windows(args)
+        return _search(args, {**given, "walk_forward": _windows(args)})
+    for name in ("train", "test", "step", "unit", "anchored"):
+        if getattr(args, name) is not None:
+            raise InvalidInput(
+                f"--{name} is said of a search that does not walk forward",
+                expected="--walk-forward beside it, or no such option",
+                field=name,
+            )
     return _search(args, given)
 
 
@@ -47,11 +75,19 @@ def walkforward(args: Namespace) -> Reply:
 
 def studies(args: Namespace) -> Reply:
     """List studies, or show one."""
+    require_within("--limit", args.limit, 1, MOST)
+    require_within("--top", args.top, 0, MOST_TRIALS)
+    status = one_of(JobState, args.status, "--status")
     with bootstrap.build(executor="inline") as services:
         if args.study is not None:
             return _reply(services, services.studies.get(args.study), top=args.top)
         page = services.studies.list(
-            StudyQuery(strategy=args.strategy, symbol=args.symbol, limit=args.limit)
+            StudyQuery(
+                strategy_part=args.strategy,
+                symbol=args.symbol and args.symbol.upper(),
+                state=status,
+                limit=args.limit,
+            )
         )
     data = {"studies": [_summary(study) for study in page.studies], "total": page.total}
 
@@ -73,8 +109,8 @@ def promote(args: Namespace) -> Reply:
 
 
 def _request(args: Namespace) -> dict[str, Any]:
+    require_within("--top", args.top, 0, MOST_TRIALS)
     run = spec_of(args)
-    config = optimization_config()
     said = {
         "method": args.method,
         "objectives": args.objective or None,
@@ -83,7 +119,7 @@ def _request(args: Namespace) -> dict[str, Any]:
         "seed": args.search_seed,
         "null_worlds": args.worlds,
     }
-    held = config.holdback(args.embargo).model_dump()
+    held = optimization_config().holdback().model_dump() | {"embargo": args.embargo}
     if args.validation is not None:
         held["share"] = args.validation
     space = {name: _dimension(text) for name, text in pairs(args.space, "--space").items()}
@@ -108,7 +144,7 @@ def _dimension(text: str) -> Any:
 
 
 def _windows(args: Namespace) -> dict[str, Any]:
-    usual = walkforward_config().options(args.embargo).model_dump()
+    usual = walkforward_config().options().model_dump() | {"embargo": args.embargo}
     said = {"train": args.train, "test": args.test, "step": args.step, "unit": args.unit}
     if args.anchored is not None:
         said["mode"] = "anchored" if args.anchored else "rolling"
@@ -116,7 +152,7 @@ def _windows(args: Namespace) -> dict[str, Any]:
 
 
 def _search(args: Namespace, given: Mapping[str, Any]) -> Reply:
-    with problems_of({"space": "--space", "max_trials": "--trials", "objectives": "--objective"}):
+    with problems_of(SAID_BY):
         spec = StudySpec.model_validate(given)
     with bootstrap.build(executor="inline") as services:
         study = services.studies.submit(spec, source="cli", priority=args.priority)
@@ -127,28 +163,35 @@ def _search(args: Namespace, given: Mapping[str, Any]) -> Reply:
 
 def _see_through(services: Services, study: Study, *, quiet: bool) -> None:
     """Do the job here, unless a worker is quicker, and wait until it is over."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        # Imported by the worker's thread: it takes a second, and Ctrl-C must not wait for it.
+        here = threads.submit(_work, stop, study.job.id, services)
+        try:
+            with progress("Searching", quiet=quiet) as show:
+                while not (job := services.jobs.get(study.job.id)).state.is_final:
+                    show(job.progress)
+                    time.sleep(LOOK_SECONDS)
+                    if here.done():
+                        here.result()  # raises what ended it
+                        if job.state is JobState.PENDING:
+                            return
+        except KeyboardInterrupt:
+            with suppress(Conflict):
+                services.jobs.cancel(study.job.id)
+            stop.set()
+            here.result()
+            state = services.jobs.get(study.job.id).state
+            print(f"Study {study.id} is {state}.", file=sys.stderr)
+            raise
+        finally:
+            stop.set()
+
+
+def _work(stop: threading.Event, job_id: int, services: Services) -> None:
     from core.bootstrap.worker import work
 
-    stop = threading.Event()
-    worker = threading.Thread(
-        target=work,
-        args=(stop,),
-        kwargs={"only": study.job.id, "settings": services.settings, "slots": 1},
-    )
-    worker.start()
-    try:
-        with progress("Searching", quiet=quiet) as show:
-            while not (job := services.jobs.get(study.job.id)).state.is_final:
-                show(job.progress)
-                time.sleep(LOOK_SECONDS)
-                if not worker.is_alive() and job.state is JobState.PENDING:
-                    return
-    except KeyboardInterrupt:
-        services.jobs.cancel(study.job.id)
-        raise
-    finally:
-        stop.set()
-        worker.join()
+    work(stop, only=job_id, settings=services.settings, slots=1)
 
 
 def _reply(services: Services, study: Study, *, top: int) -> Reply:
@@ -158,16 +201,18 @@ def _reply(services: Services, study: Study, *, top: int) -> Reply:
     windows: list[dict[str, Any]] = []
     if found is not None:
         best = services.studies.table(study, "trials").sort(
-            "score", descending=True, nulls_last=True
+            "score", "number", descending=[True, False], nulls_last=True
         )
         wanted = ["number", *(f"param_{name}" for name in study.spec.space), "value_0", "smoothed"]
         wanted += ["train_sharpe", "test_sharpe", "trades", "max_drawdown"]
-        trials = best.head(top).select(wanted).to_dicts()
+        trials = [finite(row) for row in best.head(top).select(wanted).to_dicts()]
         if "windows.parquet" in study.artifacts:
-            windows = services.studies.table(study, "windows").to_dicts()
-        data |= _found(study) | {"top": trials, "windows": windows}
-    code = 0 if study.job.error is None else 5
-
+            rows = services.studies.table(study, "windows").to_dicts()
+            windows = [finite(row) for row in rows]
+        data |= {"findings": asdict(found), "top": trials, "windows": windows}
+    code = 1 if study.job.state is JobState.CANCELLED else 0
+    if study.job.error is not None:
+        code = FAILED_EXIT.get(study.job.error.code, 1)
     return Reply(data, lambda out: _show(out, study, trials, windows), code=code)
 
 
@@ -218,10 +263,6 @@ def _summary(study: Study) -> dict[str, Any]:
     }
 
 
-def _found(study: Study) -> dict[str, Any]:
-    return {} if study.findings is None else {"findings": asdict(study.findings)}
-
-
 def _row(study: Study) -> list[str]:
     found = study.findings
     row = [str(study.id), study.job.state.value, study.spec.run.strategy]
@@ -262,7 +303,8 @@ def _validation(found: Any) -> str:
 def _walk(walk: Mapping[str, Any]) -> str:
     kept = walk["efficiency"]
     said = f"keeps {kept:.0%} of its growth" if kept is not None else str(walk["efficiency_reason"])
-    return f"{walk['windows']} windows, {walk['annual_return']:.1%} a year in the tests; {said}"
+    annual = _number(walk["annual_return"], "{:.1%}") or "no"
+    return f"{walk['windows']} windows, {annual} growth a year in the tests; {said}"
 
 
 def _window(row: Mapping[str, Any], study: Study) -> dict[str, Any]:
@@ -275,7 +317,7 @@ def _window(row: Mapping[str, Any], study: Study) -> dict[str, Any]:
 def _table(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         return
-    columns = [name.removeprefix("param_").replace("_", " ") for name in rows[0]]
+    columns = [COLUMNS.get(name, name.removeprefix("param_")).replace("_", " ") for name in rows[0]]
     table(out, columns, [[_cell(value) for value in row.values()] for row in rows])
 
 

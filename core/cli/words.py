@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +16,10 @@ from core.cli.output import HELP
 from core.domain.parameters import ParamValue
 from core.errors import InvalidInput, NotFound
 from core.faults import expectation_of, message_of
+
+Text = TypeVar("Text", bound=str)
+
+LONGEST_NUMBER = 30
 
 
 def pairs(items: Sequence[str], option: str) -> dict[str, str]:
@@ -68,6 +73,32 @@ def one_day(text: str | None, field: str) -> date | None:
         ) from None
 
 
+def one_of(known: Iterable[Text], said: str | None, option: str) -> Text | None:
+    """Read one of several words; None stays None.
+
+    Raises:
+        InvalidInput: it is none of them.
+    """
+    words = list(known)
+    if said is None or said in words:
+        return None if said is None else words[words.index(said)]
+    raise InvalidInput(
+        f"{option} is {said!r:.80}", expected=f"one of {', '.join(words)}", field=option
+    )
+
+
+def require_within(option: str, value: int, low: int, high: int) -> None:
+    """Refuse a number out of its range.
+
+    Raises:
+        InvalidInput: it is.
+    """
+    if not low <= value <= high:
+        raise InvalidInput(
+            f"{option} is {_digits(value)}", expected=f"{low} to {high:,}", field=option
+        )
+
+
 def csv_file(name: str) -> Path:
     """Find a file of prices.
 
@@ -104,13 +135,13 @@ def problems_of(options: Mapping[str, str]) -> Iterator[None]:
             # a parameter is one of several types, and pydantic complains of each
             loc = fault["loc"][:2] if fault["loc"][:1] == ("params",) else fault["loc"]
             faults.setdefault(".".join(str(part) for part in loc), fault)
-        refuse(
-            [
-                _problem(field, fault, options)
-                for field, fault in faults.items()
-                if not any(other.startswith(f"{field}.") for other in faults)
-            ]
-        )
+        problems = [
+            _problem(field, fault, options)
+            for field, fault in faults.items()
+            if not any(other.startswith(f"{field}.") for other in faults)
+        ]
+        # One option may be read into several fields.
+        refuse(list({each.sentence(): each for each in problems}.values()))
 
 
 def refuse(problems: Sequence[InvalidInput]) -> None:
@@ -132,10 +163,17 @@ def refuse(problems: Sequence[InvalidInput]) -> None:
         ) from None
 
 
+def _digits(value: int) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST_NUMBER else f"a number of {len(text)} digits"
+
+
 def _problem(field: str, fault: ErrorDetails, options: Mapping[str, str]) -> InvalidInput:
-    if fault["type"] == "value_error":  # a sentence of the core
-        return InvalidInput(str(fault["ctx"]["error"]), hint=HELP, field=field or None)
     where = _said_by(field, options)
+    if fault["type"] == "value_error":  # a sentence of the core
+        said = str(fault["ctx"]["error"])
+        known = where.startswith("--")
+        return InvalidInput(f"{where}: {said}" if known else said, hint=HELP, field=field or None)
     if fault["type"] == "extra_forbidden":
         return InvalidInput(f"{where} is not known", hint=HELP, field=field)
     return InvalidInput(
@@ -154,5 +192,6 @@ def _said_by(field: str, options: Mapping[str, str]) -> str:
         if field == known:
             return option
         if field.startswith(f"{known}."):
-            return f"{option} {field.removeprefix(f'{known}.')}"
+            part = field.removeprefix(f"{known}.")
+            return option if part.isdecimal() else f"{option} {part}"
     return f"key {field!r}"

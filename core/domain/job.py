@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 LOST = "lost"
 """Code of a job given up because its workers died again and again."""
+
+JobKind = Literal["backtest", "study", "mirror"]
+"""What is put into the queue."""
 
 MOST_ATTEMPTS = 3
 LONGEST_KEY = 200

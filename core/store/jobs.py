@@ -270,7 +270,7 @@ class JobRepository:
             _change(connection, row, JobState.CANCELLED, now, "cancelled", completed_at=utc(now))
 
     def give_back(self, claim: Claim, note: str, *, now: datetime, counts: bool) -> None:
-        """Let a job wait again; raises as `completing`.
+        """Let a job wait again, or be over if somebody wants it cancelled; raises as `completing`.
 
         Args:
             claim: Of this worker.
@@ -280,6 +280,10 @@ class JobRepository:
         """
         with self._database.write() as connection:
             row = self._row_of(connection, claim)
+            if row.is_cancel_wanted:
+                _change(connection, row, JobState.CANCELLED, now, f"{note}; cancelled",
+                        completed_at=utc(now))  # fmt: skip
+                return
             attempt = row.attempt if counts else row.attempt - 1
             _change(connection, row, JobState.PENDING, now, note, attempt=attempt)
 

@@ -285,6 +285,19 @@ class TestLeases:
         jobs.give_back(Claim(jobs.get(1), 2), "it was killed", now=NOW, counts=True)
         assert take(jobs).job.attempt == 2
 
+    @pytest.mark.parametrize("counts", [False, True])
+    def test_who_leaves_a_job_that_is_to_be_cancelled_ends_it(self, jobs, counts):
+        ask(jobs)
+        claim = take(jobs)
+        jobs.cancel(claim.job.id, now=NOW)
+
+        jobs.give_back(claim, "its worker was stopped", now=NOW, counts=counts)
+
+        job = jobs.get(claim.job.id)
+        assert (job.state, job.completed_at, job.attempt) == (CANCELLED, NOW, 1)
+        assert jobs.history(job.id)[-1].note == "its worker was stopped; cancelled"
+        assert jobs.claim("two", lease=LEASE, now=NOW) is None
+
     def test_real_clocks_go_forward_and_have_a_name(self, store):
         with store._database.read() as connection:
             first = lease_clock(connection)
@@ -456,8 +469,11 @@ def machine_of(jobs: JobRepository, clock: HandClock) -> type[RuleBasedStateMach
                 return
             if self.holds(claim):
                 jobs.give_back(claim, "back", now=NOW, counts=counts)
-                self.states[claim.job.id] = PENDING
-                self.attempts[claim.job.id] -= not counts
+                if claim.job.id in self.wanted:
+                    self.states[claim.job.id] = CANCELLED
+                else:
+                    self.states[claim.job.id] = PENDING
+                    self.attempts[claim.job.id] -= not counts
             else:
                 with refused():
                     jobs.give_back(claim, "back", now=NOW, counts=counts)
