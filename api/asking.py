@@ -44,7 +44,7 @@ def submit(
         WorkbenchError, RequestValidationError: it cannot be run; nothing is recorded.
     """
     require_runnable(services, body, spec)
-    with _in_words_of(body):
+    with in_words_of(body):
         return services.backtests.submit(spec, source="api", queue=queue, key=key)
 
 
@@ -66,6 +66,19 @@ def stop_run(services: Services, run: Run) -> Job:
     )
 
 
+def cancel_study(services: Services, study: Study) -> Job:
+    """Have a study cancelled.
+
+    Raises:
+        Conflict: it is over.
+    """
+    try:
+        return services.jobs.cancel(study.job.id)
+    except Conflict as error:
+        state = services.jobs.get(study.job.id).state
+        raise Conflict(f"study {study.id} is {state} already", hint=error.hint) from None
+
+
 def promote(services: Services, study: Study, trial: int | None) -> tuple[Run, list[str]]:
     """Have a trial of a completed study run, and say what is to be noted of it.
 
@@ -85,7 +98,7 @@ def submit_study(
     Raises:
         WorkbenchError, RequestValidationError: it cannot be searched; nothing is recorded.
     """
-    with _in_words_of(body):
+    with in_words_of(body):
         _require_exact(services, spec)
         return services.studies.submit(spec, source="api", priority=body.priority, key=key)
 
@@ -97,7 +110,7 @@ def plan_study(services: Services, body: StudyBody, spec: StudySpec) -> StudyPla
         NotFound, StrategyFailed: there is no such strategy, or it cannot be used.
         RequestValidationError: a parameter has another type than declared.
     """
-    with _in_words_of(body):
+    with in_words_of(body):
         _require_exact(services, spec)
         plan = services.studies.plan(spec)
     for each in plan.problems:
@@ -119,7 +132,7 @@ def require_runnable(services: Services, body: Body, spec: RunSpec) -> None:
         RequestValidationError: a parameter has another type than declared.
         StrategyFailed: the strategy cannot be used.
     """
-    with _in_words_of(body, unnamed="params"):  # a broken constraint names no field
+    with in_words_of(body, unnamed="params"):  # a broken constraint names no field
         if services.strategies.is_stale():
             services.strategies.rescan()
         info = services.strategies.get(spec.strategy)
@@ -141,7 +154,7 @@ def require_rates(
     Raises:
         NotFound, InvalidInput: there are no rates, or a currency is not known.
     """
-    with _in_words_of(body):
+    with in_words_of(body):
         services.backtests.require_rates(spec.options, market, currency, spec.benchmark)
 
 
@@ -170,7 +183,7 @@ def _types(spec: ParamSpec) -> set[type]:
 
 
 @contextmanager
-def _in_words_of(body: Body, unnamed: str = "") -> Iterator[None]:
+def in_words_of(body: Body, unnamed: str = "") -> Iterator[None]:
     """Name the field of the request that an error of the core speaks of, and what it holds."""
     try:
         yield

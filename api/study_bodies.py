@@ -64,6 +64,7 @@ class StudyBody(Body):
         "space": SPACES,
         "strategy": ("strategy", "strategy_path"),
         "symbols": SOURCES,
+        "dataset": SOURCES[1:],
         "start": ("start_date",),
         "end": ("end_date",),
         "options": ("engine_options",),

@@ -48,7 +48,7 @@ from api.schemas.jobs import (
 from api.schemas.runs import RunResultV1
 from api.schemas.studies import StudyResults
 from api.words import IdempotencyKey, JobRef
-from core.domain.job import Job, JobQuery, JobState
+from core.domain.job import Job, JobKind, JobQuery, JobState
 from core.domain.run import Run
 from core.errors import NotFound
 from core.services import Services
@@ -102,7 +102,7 @@ def list_jobs(
     *,
     services: ServicesDep,
     status: JobState | None = None,
-    kind: Annotated[str | None, Query(max_length=64, description="`backtest` or `study`.")] = None,
+    kind: Annotated[JobKind | None, Query(description="Of this kind only.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> JobList:
@@ -222,4 +222,7 @@ def _result_of(services: Services, job: Job, max_points: int) -> RunResultV1 | S
         run = services.backtests.of_job(job.id)
         require_result(run)
         return read_result(services, run, max_points)
-    raise NotFound(f"jobs of kind {job.kind} have no result to show")
+    raise NotFound(
+        f"jobs of kind {job.kind} have no result of their own",
+        hint=f"{PREFIX}/{job.id} says what became of it",
+    )

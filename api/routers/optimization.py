@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.asking import plan_study, promote, submit_study
+from api.asking import cancel_study, in_words_of, plan_study, promote, submit_study
 from api.deps import ServicesDep
 from api.errors import problems
 from api.reading import (
@@ -71,6 +72,26 @@ RECENT = 100
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
+
+
+def _filter(
+    status: JobState | None = None,
+    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
+    symbol: SymbolExact | None = None,
+    start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
+    end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
+) -> StudyQuery:
+    return StudyQuery(
+        strategy_part=strategy,
+        # As the catalog writes it.
+        symbol=symbol.upper() if symbol and symbol.isascii() else symbol,
+        state=status,
+        start=start_date,
+        end=end_date,
+    )
+
+
+StudyFilterDep = Annotated[StudyQuery, Depends(_filter)]
 
 
 def start_grid_search(
@@ -142,9 +163,10 @@ async def quick_optimization(
         await asyncio.sleep(LOOK_SECONDS)
         study = await run_in_threadpool(services.studies.get, study.id)
     raise_study_failure(study)
-    if study.findings is None:
+    if not study.job.state.is_final:
         response.status_code = 202
         return taken.model_copy(update={"status": study.job.state})
+    require_findings(study)  # somebody may have cancelled it
     response.status_code = 200
     return await run_in_threadpool(lambda: _answered(services, study, TOP, 0))
 
@@ -155,52 +177,17 @@ def list_optimization_metrics() -> MetricCatalogue:
 
 
 def list_optimizations(
-    *,
-    services: ServicesDep,
-    status: JobState | None = None,
-    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
-    symbol: SymbolExact | None = None,
-    start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
-    end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
-    limit: Limit = 50,
-    offset: Offset = 0,
+    wanted: StudyFilterDep, services: ServicesDep, limit: Limit = 50, offset: Offset = 0
 ) -> StudyList:
     """List searches, newest first."""
-    return _listed(
-        services,
-        StudyQuery(
-            strategy_part=strategy,
-            symbol=in_capitals(symbol),
-            state=status,
-            start=start_date,
-            end=end_date,
-            limit=limit,
-            offset=offset,
-        ),
-    )
+    return _listed(services, replace(wanted, limit=limit, offset=offset))
 
 
 def list_walk_forwards(
-    *,
-    services: ServicesDep,
-    status: JobState | None = None,
-    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
-    symbol: SymbolExact | None = None,
-    limit: Limit = 50,
-    offset: Offset = 0,
+    wanted: StudyFilterDep, services: ServicesDep, limit: Limit = 50, offset: Offset = 0
 ) -> StudyList:
     """List searches that walk forward, newest first."""
-    return _listed(
-        services,
-        StudyQuery(
-            strategy_part=strategy,
-            symbol=in_capitals(symbol),
-            state=status,
-            walks=True,
-            limit=limit,
-            offset=offset,
-        ),
-    )
+    return _listed(services, replace(wanted, walks=True, limit=limit, offset=offset))
 
 
 def get_optimization_stats(services: ServicesDep) -> StudyStatsAnswer:
@@ -237,7 +224,7 @@ def get_optimization_results(
 def cancel_optimization(id: StudyRef, services: ServicesDep) -> CancelAnswer:  # noqa: A002 - as above
     """Cancel a search that waits, or have one that runs ended; 409 when it is over."""
     study = find_study(services, id)
-    job = services.jobs.cancel(study.job.id)
+    job = cancel_study(services, study)
     return CancelAnswer.of(job, what=f"study {study.id}", job_id=job.uuid, number=study.id)
 
 
@@ -303,11 +290,6 @@ def promote_trial(
     return run_submitted(services, run, notes)
 
 
-def in_capitals(symbol: str | None) -> str | None:
-    """Write a symbol of a filter as the catalog does."""
-    return symbol.upper() if symbol and symbol.isascii() else symbol
-
-
 def spec_of(services: Services, body: StudyBody) -> StudySpec:
     """What a body asks for, in the words of the core.
 
@@ -316,7 +298,8 @@ def spec_of(services: Services, body: StudyBody) -> StudySpec:
     """
     if body.symbols is not None:
         return body.spec(body.symbols, Timeframe.D1)
-    series = find_dataset(services, body.dataset_name or "")
+    with in_words_of(body):
+        series = find_dataset(services, body.dataset_name or "")
     return body.spec([series.symbol], series.timeframe)
 
 

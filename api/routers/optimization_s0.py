@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -13,9 +14,7 @@ from api.schemas.jobs import JobAnswer
 from api.schemas.studies import StudyDetail, StudyPageAnswer, StudyRow, StudySubmitted
 from api.strict import StrictRoute
 from api.study_bodies import OptimizationBody
-from api.words import Day, IdempotencyKey, StrategyPart, StudyRef, SymbolExact
-from core.domain.findings import StudyQuery
-from core.domain.job import JobState
+from api.words import IdempotencyKey, StudyRef
 
 router = APIRouter(prefix="/api/optimization", tags=[optimization.TAG], route_class=StrictRoute)
 
@@ -35,28 +34,14 @@ def run(
 
 @router.get("", operation_id="list_optimization_runs")
 def list_runs(
-    *,
+    wanted: optimization.StudyFilterDep,
     services: ServicesDep,
-    strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
-    status: JobState | None = None,
-    symbol: SymbolExact | None = None,
-    start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
-    end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> StudyPageAnswer:
     """List searches page by page, newest first."""
-    found = services.studies.list(
-        StudyQuery(
-            strategy_part=strategy,
-            symbol=optimization.in_capitals(symbol),
-            state=status,
-            start=start_date,
-            end=end_date,
-            limit=page_size,
-            offset=(page - 1) * page_size,
-        )
-    )
+    cut = replace(wanted, limit=page_size, offset=(page - 1) * page_size)
+    found = services.studies.list(cut)
     return StudyPageAnswer(
         optimizations=[StudyRow.of(study) for study in found.studies],
         total=found.total,

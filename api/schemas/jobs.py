@@ -38,7 +38,7 @@ class JobRow(Answer):
         description="Its number; null for a run that was computed at once and never queued."
     )
     uuid: str
-    kind: str = Field(description="What is done: `backtest`, `study`.")
+    kind: str = Field(description="What is done: `backtest`, `study`, `mirror`.")
     status: JobState
     progress: float = Field(ge=0, le=1, description="From 0 to 1, 1 only when completed.")
     current_step: str = Field(description="What it is doing, in words.")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
@@ -19,9 +19,12 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.routers import jobs as door
-from core.domain.job import JobQuery, JobState
+from core.domain.job import JobKind, JobQuery, JobState
 from core.domain.run import RunStatus
 from core.services import Services
+from core.services.backtests import BACKTEST
+from core.services.mirroring import MIRROR
+from core.services.studies import STUDY
 from tests.api.conftest import NIFTY_FILE, Prices, complete_a_run
 
 PATIENCE = 120.0
@@ -139,7 +142,8 @@ def test_the_list_is_filtered_and_cut(apart_client: TestClient, apart: Services)
     assert page["total"] == stored.total
     assert taken[0] in {job["id"] for job in listed(status="cancelled", limit=100)["jobs"]}
     assert {job["status"] for job in listed(status="pending", limit=100)["jobs"]} == {"pending"}
-    assert listed(kind="nothing")["total"] == 0
+    assert listed(kind="backtest")["total"] == stored.total
+    assert listed(kind="mirror")["total"] == 0
     stats = apart_client.get("/api/v1/jobs/stats").json()["stats"]
     counts = apart.jobs.stats().counts
     assert {name: stats[name] for name in map(str, JobState)} == {
@@ -151,7 +155,15 @@ def test_the_list_is_filtered_and_cut(apart_client: TestClient, apart: Services)
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": 101}, {"limit": 0}, {"offset": -1}, {"status": "lost"}, {"page": 1}]
+    "query",
+    [
+        {"limit": 101},
+        {"limit": 0},
+        {"offset": -1},
+        {"status": "lost"},
+        {"kind": "nothing"},
+        {"page": 1},
+    ],
 )
 def test_a_wrong_list_is_refused(apart_client: TestClient, query: dict[str, Any]) -> None:
     answer = apart_client.get("/api/v1/jobs", params=query)
@@ -188,6 +200,10 @@ def test_a_run_computed_at_once_has_a_status_and_no_job(
     assert stop.json()["hint"]
     assert job.status_code == 404
     assert f"/api/v1/backtests/{completed}/status" in job.json()["hint"]
+
+
+def test_every_kind_of_job_can_be_listed() -> None:
+    assert set(get_args(JobKind)) == {BACKTEST, STUDY, MIRROR}
 
 
 def test_a_wrong_job_leaves_nothing(apart_client: TestClient, apart: Services) -> None:

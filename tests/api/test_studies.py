@@ -221,7 +221,8 @@ def test_a_key_makes_one_study_of_one_wish(apart_client: TestClient, apart: Serv
         ({"strategy": "ema_crossover"}, 422, "contradiction", "body"),
         ({"strategy_path": None}, 422, "missing", "body"),
         ({"strategy_path": "no.Such"}, 404, "not_found", "strategy_path"),
-        ({"dataset_id": "NOSUCH"}, 404, "not_found", "dataset"),
+        ({"dataset_id": "NOSUCH"}, 404, "not_found", "dataset_id"),
+        ({"dataset_id": None, "dataset": "NOSUCH"}, 404, "not_found", "dataset"),
         ({"dataset_id": None, "symbols": ["NOSUCH"]}, 404, "not_found", "symbols"),
         ({"dataset_id": None, "symbols": ["AAPL", "MSFT"]}, 400, "invalid_input", "symbols"),
         ({"space": {"fast": [5]}}, 422, "contradiction", "body"),
@@ -670,6 +671,8 @@ def test_the_door_of_walking_forward(apart_client: TestClient, apart: Services) 
     ]
     assert {usual["id"], months["id"]} <= set(listed)
     assert plain["id"] not in listed
+    for query in ({"end_date": "2000-01-01"}, {"start_date": "2099-01-01"}, {"symbol": "MSFT"}):
+        assert apart_client.get("/api/v1/walkforward", params=query).json()["total"] == 0
     for taken in (usual, months, plain):
         apart_client.post(f"{V1}/{taken['id']}/cancel")
 
@@ -849,7 +852,8 @@ def test_lists_are_filtered_and_cut(
     newest = [study.id for study in queued.studies.list(StudyQuery()).studies]
     assert page["optimizations"][0]["id"] == newest[1]
     assert [row["id"] for row in listed(symbol="msft")["optimizations"]] == [other["id"]]
-    assert listed(strategy="CROSS")["total"] == total
+    crossing = queued.studies.list(StudyQuery(strategy="ema_crossover")).total
+    assert 0 < listed(strategy="CROSS")["total"] == crossing
     assert listed(strategy="nothing")["total"] == 0
     assert listed(status="failed")["total"] == queued.studies.list(StudyQuery(state="failed")).total
     today = queued.studies.get(walked["id"]).created_at.date().isoformat()
@@ -899,7 +903,21 @@ def test_what_waits_has_no_results_and_can_be_cancelled(apart_client: TestClient
     assert apart_client.get(f"{V1}/{taken['id']}").json()["results"] is None
     cancelled = apart_client.post(f"{V1}/{taken['id']}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled")
-    assert apart_client.post(f"{V1}/{taken['id']}/cancel").status_code == 409
+    again = apart_client.post(f"{V1}/{taken['id']}/cancel")
+    assert again.status_code == 409
+    assert again.json()["detail"] == f"study {taken['id']} is cancelled already"
+
+
+def test_a_quick_search_that_is_cancelled_says_so(apart_client: TestClient) -> None:
+    """Under its key it is found again, over; there is nothing to wait for."""
+    headers = {"Idempotency-Key": "quick-1"}
+    taken = apart_client.post(V1, json=GRID, headers=headers).json()
+    apart_client.post(f"{V1}/{taken['id']}/cancel")
+
+    answer = apart_client.post(f"{V1}/quick", json=GRID, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "cancelled" in answer.json()["detail"]
 
 
 def test_nothing_eligible_is_said_without_numbers(queue_client: TestClient) -> None:
