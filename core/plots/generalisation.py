@@ -71,26 +71,10 @@ def figure(info: GeneralisationInfo, *, height: int = 360) -> go.Figure:
         hovertemplate="trial %{customdata}<br>searched %{x:.2f}<br>held back %{y:.2f}"
         "<extra></extra>",
     )
-    if info.chosen is not None:
-        chart.add_scatter(
-            x=[info.chosen[0]],
-            y=[info.chosen[1]],
-            name="The trial to take",
-            mode="markers",
-            marker={"color": theme.ORANGE, "size": 12, "symbol": "diamond"},
-            hoverinfo="skip",
-        )
+    theme.mark_chosen(chart, info.chosen)
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
-        xaxis={
-            "title": {"text": "Sharpe where it was searched", "standoff": 4},
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "outside",
-            "automargin": True,
-        },
-        yaxis=theme.value_axis(
-            side="left", title={"text": "Sharpe in the sessions held back", "standoff": 6}
-        ),
+        xaxis=theme.number_axis("Sharpe where it was searched"),
+        yaxis=theme.value_axis("Sharpe in the sessions held back", side="left"),
     )
     return chart

@@ -67,13 +67,9 @@ def figure(info: HalvesInfo, *, height: int = 280) -> go.Figure:
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
         bargap=0,
-        xaxis={
-            "title": {"text": "rank in the other half, as a logit: 0 is the middle", "standoff": 4},
-            "showgrid": False,
-            "zeroline": True,
-            "ticks": "outside",
-            "automargin": True,
-        },
-        yaxis=theme.value_axis(tickformat=".0%", title={"text": "of choices", "standoff": 6}),
+        xaxis=theme.number_axis(
+            "Rank in the other half, as a logit: 0 is the middle", zeroline=True
+        ),
+        yaxis=theme.value_axis("Share of choices", tickformat=".0%"),
     )
     return chart

@@ -69,24 +69,10 @@ def figure(info: HistoryInfo, *, height: int = 300) -> go.Figure:
         line={"color": theme.BLUE, "width": 2, "shape": "hv"},
         hovertemplate="best so far %{y:.3f}<extra></extra>",
     )
-    if info.chosen is not None:
-        chart.add_scatter(
-            x=[info.chosen[0]],
-            y=[info.chosen[1]],
-            name="The trial to take",
-            mode="markers",
-            marker={"color": theme.ORANGE, "size": 11, "symbol": "diamond"},
-            hoverinfo="skip",
-        )
+    theme.mark_chosen(chart, info.chosen)
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
-        xaxis={
-            "title": {"text": "trial", "standoff": 4},
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "outside",
-            "automargin": True,
-        },
-        yaxis=theme.value_axis(title={"text": info.label, "standoff": 6}),
+        xaxis=theme.number_axis("Trial"),
+        yaxis=theme.value_axis(info.label),
     )
     return chart

@@ -69,11 +69,15 @@ def figure(info: ImportanceInfo, *, row: int = 34) -> go.Figure:
         hovertemplate="%{y}: %{x:.3f}<br>%{customdata}<extra></extra>",
         showlegend=False,
     )
-    words = "variance explained that goes without it" if info.by_forest else "|rank correlation|"
+    words = (
+        "Variance explained that goes without it"
+        if info.by_forest
+        else "Rank correlation, whatever its sign"
+    )
     chart.update_layout(
         **theme.layout(height=row * len(info.names) + 56) | {"hovermode": "closest"},
         xaxis={
-            "title": {"text": words, "standoff": 6},
+            "title": {"text": words, "standoff": 10},
             "zeroline": True,
             "nticks": 6,
             "rangemode": "tozero",

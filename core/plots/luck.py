@@ -13,6 +13,8 @@ from core.plots.equity import FloatArray
 MOST_BARS = 50
 FEWEST_BARS = 8
 AIR = 0.03
+FEW_COUNTS = 6
+"""Below these an axis would show halves of trials."""
 
 
 class LuckInfo(NamedTuple):
@@ -70,7 +72,7 @@ def figure(info: LuckInfo, *, height: int = 300) -> go.Figure:
     lines = (
         (info.luck_effective, "Best by luck, effective trials", theme.LOSS, "dot"),
         (info.luck, "Best by luck, all trials", theme.LOSS, "dash"),
-        (info.winner, "The trial to take", theme.BLUE, "solid"),
+        (info.winner, theme.CHOSEN, theme.BLUE, "solid"),
     )
     for at, name, colour, dash in lines:
         if at is None:
@@ -86,14 +88,9 @@ def figure(info: LuckInfo, *, height: int = 300) -> go.Figure:
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
         bargap=0,
-        xaxis={
-            "title": {"text": "Sharpe ratio, a year", "standoff": 4},
-            "range": [ends[0] - room, ends[1] + room],
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "outside",
-            "automargin": True,
-        },
-        yaxis=theme.value_axis(range=[0, top], title={"text": "trials", "standoff": 6}),
+        xaxis=theme.number_axis("Sharpe ratio, a year", range=[ends[0] - room, ends[1] + room]),
+        yaxis=theme.value_axis(
+            "Trials", range=[0, top], **({"dtick": 1} if top < FEW_COUNTS else {})
+        ),
     )
     return chart

@@ -20,6 +20,8 @@ MOST_AXES = 9
 FEW_VALUES = 6
 TICKS = 5
 EDGE = 0.04
+ROOM = 0.06
+"""Of the height of an axis: what a label needs for itself."""
 
 
 class ParallelAxis(NamedTuple):
@@ -104,7 +106,7 @@ def figure(info: ParallelInfo, *, height: int = 360) -> go.Figure:
         chart.add_scatter(
             x=list(range(len(info.axes))),
             y=info.lines[info.chosen],
-            name="The trial to take",
+            name=theme.CHOSEN,
             mode="lines+markers",
             marker={"size": 6},
             line={"color": theme.ORANGE, "width": 2.5},
@@ -152,8 +154,18 @@ def _axis(
     if len(marks) > FEW_VALUES:
         wanted = np.linspace(low, high, TICKS)
         marks = np.unique([marks[np.abs(marks - each).argmin()] for each in wanted])
+        marks = _apart(marks, least=ROOM * room)
     ticks = tuple(((each - low) / room, f"{each:.3g}".replace("-", "\u2212")) for each in marks)
     return ParallelAxis(name, ticks), (column(drawn, key) - low) / room
+
+
+def _apart(marks: FloatArray, *, least: float) -> FloatArray:
+    """Leave out what would be written over its neighbours; the ends stay."""
+    kept = [marks[0]]
+    for mark in marks[1:-1]:
+        if mark - kept[-1] >= least and marks[-1] - mark >= least:
+            kept.append(mark)
+    return np.array([*kept, marks[-1]])
 
 
 def _joined(lines: FloatArray) -> tuple[FloatArray, FloatArray]:

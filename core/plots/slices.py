@@ -96,22 +96,19 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
         row, spot = divmod(place, columns)
         suffix = "" if place == 0 else str(place + 1)
         wide, high = 1.0 / columns, 1.0 / rows
-        axes[f"xaxis{suffix}"] = {
-            "domain": [spot * wide, (spot + 1) * wide - (GAP if spot < columns - 1 else 0)],
-            "anchor": f"y{suffix}",
-            "title": {"text": panel.name, "standoff": 4},
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "outside",
-            "nticks": 6,
+        axes[f"xaxis{suffix}"] = theme.number_axis(
+            panel.name,
+            domain=[spot * wide, (spot + 1) * wide - (GAP if spot < columns - 1 else 0)],
+            anchor=f"y{suffix}",
+            nticks=6,
             **({"type": "category"} if panel.named else {}),
-        }
+        )
         axes[f"yaxis{suffix}"] = theme.value_axis(
+            info.label if spot == 0 else "",
             side="left",
             domain=[1 - (row + 1) * high + (0.16 if rows > 1 else 0.0), 1 - row * high],
             anchor=f"x{suffix}",
             showticklabels=spot == 0,
-            title={"text": info.label if spot == 0 else "", "standoff": 14},
             **({} if place == 0 else {"matches": "y"}),
         )
         first = place == 0
@@ -139,18 +136,7 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
             hovertemplate="median %{y:.3f}<extra></extra>",
             **place_of,
         )
-        if panel.chosen is not None:
-            chart.add_scatter(
-                x=[panel.chosen[0]],
-                y=[panel.chosen[1]],
-                name="The trial to take",
-                legendgroup="chosen",
-                showlegend=first,
-                mode="markers",
-                marker={"color": theme.ORANGE, "size": 11, "symbol": "diamond"},
-                hoverinfo="skip",
-                **place_of,
-            )
+        theme.mark_chosen(chart, panel.chosen, legendgroup="chosen", showlegend=first, **place_of)
     chart.update_layout(
         **theme.layout(height=height * rows + 30) | {"hovermode": "closest"}, **axes
     )

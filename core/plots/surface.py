@@ -167,25 +167,12 @@ def figure(info: SurfaceInfo, *, height: int = 430) -> go.Figure:
             **colours,
         )
         _add_plateau(chart, info)
-    if info.chosen is not None:
-        chart.add_scatter(
-            x=[info.chosen[0]],
-            y=[info.chosen[1]],
-            name="The trial to take",
-            mode="markers",
-            marker={
-                "symbol": "circle-open",
-                "size": 15,
-                "color": theme.ORANGE,
-                "line": {"width": 3},
-            },
-            hoverinfo="skip",
-        )
-    axis = {"showgrid": False, "zeroline": False, "automargin": True, "ticks": "outside"}
+    ring = {"symbol": "circle-open", "size": 15, "color": theme.ORANGE, "line": {"width": 3}}
+    theme.mark_chosen(chart, info.chosen, marker=ring)  # a ring leaves its cell to be seen
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
-        xaxis={**axis, "title": {"text": info.x_name, "standoff": 6}, **_kind(info.x)},
-        yaxis={**axis, "title": {"text": info.y_name, "standoff": 6}, **_kind(info.y)},
+        xaxis=theme.number_axis(info.x_name, **_kind(info.x)),
+        yaxis=theme.number_axis(info.y_name, **_kind(info.y)),
     )
     return chart
 

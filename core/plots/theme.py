@@ -25,6 +25,7 @@ GAIN = "#0F8F78"
 LOSS = "#D2512B"
 
 MANY_MARKS = 2_000
+CHOSEN = "The trial to take"
 MS_PER_DAY = 86_400_000
 
 Dash = Literal["solid", "dash", "dot"]
@@ -83,16 +84,42 @@ def time_axis(*, intraday: bool) -> dict[str, Any]:
     }
 
 
-def value_axis(**extra: Any) -> dict[str, Any]:
+def number_axis(title: str, **extra: Any) -> dict[str, Any]:
+    """Axis of numbers along the bottom: marked, without lines across the picture."""
+    return {
+        "title": {"text": title, "standoff": 10},
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "outside",
+        "automargin": True,
+    } | extra
+
+
+def value_axis(title: str = "", /, **extra: Any) -> dict[str, Any]:
     """Axis of values, labelled on the right where the line ends."""
     return {
         "side": "right",
         "zeroline": False,
         "showgrid": True,
         "automargin": True,
-        "title": {"text": "", "standoff": 0},
+        "title": {"text": title, "standoff": 14 if title else 0},
         "nticks": 6,
     } | extra
+
+
+def mark_chosen(chart: Any, at: tuple[Any, Any] | None, **extra: Any) -> None:
+    """Mark the trial to take in a chart of trials.
+
+    Args:
+        chart: A figure.
+        at: Where it lies, across and up; None where it is not in the picture.
+        extra: More of the trace, or in place of what is usual.
+    """
+    if at is None:
+        return
+    marker = {"color": ORANGE, "size": 12, "symbol": "diamond"}
+    usual = {"name": CHOSEN, "mode": "markers", "marker": marker, "hoverinfo": "skip"}
+    chart.add_scatter(x=[at[0]], y=[at[1]], **usual | extra)
 
 
 CONFIG: dict[str, Any] = {

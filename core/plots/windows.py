@@ -45,6 +45,6 @@ def figure(info: WindowsInfo, *, height: int = 280) -> go.Figure:
         bargap=0.35,
         bargroupgap=0.08,
         xaxis={"type": "category", "showgrid": False, "nticks": 14, "automargin": True},
-        yaxis=theme.value_axis(zeroline=True, title={"text": "Sharpe ratio", "standoff": 14}),
+        yaxis=theme.value_axis("Sharpe ratio", zeroline=True),
     )
     return chart

@@ -59,12 +59,7 @@ def figure(info: WorldsInfo, *, height: int = 150) -> go.Figure:
     )
     chart.update_layout(
         **theme.layout(height=height) | {"hovermode": "closest"},
-        xaxis={
-            "title": {"text": f"{info.label} of the winner", "standoff": 4},
-            "zeroline": False,
-            "ticks": "outside",
-            "automargin": True,
-        },
+        xaxis=theme.number_axis(f"{info.label} of the winner"),
         yaxis={"visible": False, "range": [-1, 1], "fixedrange": True},
     )
     return chart

@@ -17,6 +17,7 @@ from core.plots import (
     parallel,
     slices,
     surface,
+    theme,
     walkforward,
     windows,
     worlds,
@@ -392,3 +393,38 @@ def test_windows_have_a_bar_each_and_none_where_it_is_undefined():
     train, test = windows.figure(info).data
     assert list(train.y) == [1.0, 1.2, None]
     assert list(test.y) == [0.5, -0.3, None]
+
+
+def test_labels_of_an_axis_keep_their_distance():
+    rows = [(n, 5, float(n)) for n in (*range(2, 8), 98, 99, 101)]
+
+    info = parallel.parallel_info(trials_frame(rows), ["fast"], chosen=0, label="Sharpe")
+
+    places = [place for place, _ in info.axes[0].ticks]
+    assert info.axes[0].ticks[0] == (0.0, "2")
+    assert info.axes[0].ticks[-1] == (1.0, "101")
+    assert min(np.diff(places)) >= 0.06  # 98 and 99 would be written over 101
+
+
+@pytest.mark.parametrize(("trials", "step"), [(3, 1), (40, None)])
+def test_no_axis_shows_halves_of_trials(trials, step):
+    chart = luck.figure(luck.luck_info(np.full(trials, 0.5), winner=None, luck=None))
+
+    assert chart.layout.yaxis.dtick == step
+
+
+def test_every_chart_of_trials_marks_the_trial_to_take_alike():
+    frame = trials_frame(GRID, train_sharpe=[1.0] * 6, test_sharpe=[0.5] * 6)
+    given = {"chosen": 5, "label": "Sharpe"}
+
+    charts = (
+        history.figure(history.history_info(frame, **given)),
+        slices.figure(slices.slices_info(frame, ["fast"], **given)),
+        generalisation.figure(generalisation.generalisation_info(frame, chosen=5)),
+        surface.figure(surface.surface_info(frame, x="fast", y="slow", at={}, **given)),
+        parallel.figure(parallel.parallel_info(frame, ["fast"], **given)),
+    )
+
+    for chart in charts:
+        (mark,) = (each for each in chart.data if each.name == "The trial to take")
+        assert theme.ORANGE in {mark.marker.color, mark.line.color}
