@@ -109,7 +109,7 @@ class Shot(NamedTuple):
 SHOTS = {
     "backtests": Shot("/", ".wb-runs tbody tr"),
     "run": Shot(f"/run?id={NEWEST}", ".st-key-price_chart .legendtext"),
-    "funnel": Shot(f"/run?id={NEWEST}", ".wb-funnel", ".st-key-run_pictures"),
+    "funnel": Shot(f"/run?id={NEWEST}", ".wb-funnel", ".st-key-pair_pictures"),
     "portfolio": Shot(
         f"/run?id={PORTFOLIO}&tab=Portfolio", ".st-key-weights_chart .legendtext", TABS
     ),

@@ -13,11 +13,14 @@ import pytest
 
 from api.bodies import BacktestBody
 from core.domain.cost_presets import find_costs
+from core.domain.job import JobState
 from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
+from core.domain.tracking import Mirror
 from core.errors import Conflict, DataProblem
-from core.services import COMPILING, Backtests
+from core.services import COMPILING, Backtests, Experiments
+from core.store import open_store
 from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
 from tests.ui.conftest import words
 from ui import formats, wiring
@@ -425,6 +428,93 @@ def test_an_unfinished_run_says_how_far_it_is(open_page, submit, monkeypatch, st
     (bar,) = page.get("progress")
     assert bar.value == 40
     assert said in bar.text
+
+
+class TestCancel:
+    @pytest.fixture
+    def waiting(self, services):
+        spec = RunSpec(strategy="crossing", symbols=("AAPL",), params={"fast": 7, "slow": 77})
+        run = services.backtests.submit(spec, queue=True)
+        yield run
+        if not services.backtests.get(run.id).status.is_final:
+            services.jobs.cancel(run.queued_as)
+
+    def test_a_run_that_waits_can_be_ended_on_its_page(self, open_page, services, waiting):
+        page = opened(open_page, waiting)
+        assert "Waiting for its turn" in page.get("progress")[0].text
+
+        page.button("run_cancel").click().run()
+
+        assert services.backtests.get(waiting.id).status is RunStatus.CANCELLED
+        assert services.jobs.get(waiting.queued_as).state is JobState.CANCELLED
+        assert "This run was cancelled" in text_of(words(page))
+        assert not [button for button in page.button if button.key == "run_cancel"]
+
+    def test_one_that_is_being_ended_says_so_and_is_not_asked_again(
+        self, open_page, services, waiting
+    ):
+        with open_store(services.settings.database_url, services.settings.artifacts_dir) as store:
+            now = waiting.created_at
+            claim = store.jobs.claim("by hand", lease=600, now=now, only=waiting.queued_as)
+            store.jobs.cancel(waiting.queued_as, now=now)
+            page = opened(open_page, waiting)
+            store.jobs.cancelled(claim, now=now)
+
+        assert page.get("progress")[0].text == "Being cancelled"
+        assert page.button("run_cancelling").disabled
+        assert not [button for button in page.button if button.key == "run_cancel"]
+
+    def test_one_that_ended_meanwhile_is_a_sentence(self, open_page, services, waiting):
+        page = opened(open_page, waiting)
+        services.jobs.cancel(waiting.queued_as)
+
+        page.button("run_cancel").click().run()
+
+        assert not page.exception
+        assert "This run was cancelled" in text_of(words(page))
+
+    def test_what_is_computed_at_once_has_no_such_button(self, open_page, submit, monkeypatch):
+        run = replace(submit(), status=RunStatus.RUNNING, metrics=None, run_key=None)
+        monkeypatch.setattr(Backtests, "get", lambda *_: run)
+
+        page = opened(open_page, run)
+
+        assert not [button for button in page.button if button.key == "run_cancel"]
+
+
+class TestMirror:
+    def test_a_run_says_where_it_is_in_mlflow(self, open_page, submit, monkeypatch):
+        found = Mirror("written", "12", "a1b2", "http://mlflow.test/#/experiments/12/runs/a1b2")
+        monkeypatch.setattr(Experiments, "mirror_of", lambda *_: found)
+
+        html = words(opened(open_page, submit(), tab="Provenance"))
+
+        assert f'href="{found.url}"' in html
+        assert "Experiment 12 Run a1b2" in text_of(html)
+
+    @pytest.mark.parametrize(
+        ("found", "said"),
+        [
+            (Mirror("written", "12", "a1b2"), "Experiment 12 Run a1b2"),
+            (Mirror("waiting", reason="MLflow does not answer"), "Not written yet: MLflow does"),
+            (Mirror("waiting"), "Not written yet"),
+            (Mirror("failed", reason="<b>it was cancelled"), "Not written: &lt;b&gt;it was"),
+        ],
+    )
+    def test_without_an_address_there_is_no_link(self, open_page, submit, monkeypatch, found, said):
+        monkeypatch.setattr(Experiments, "mirror_of", lambda *_: found)
+
+        html = words(opened(open_page, submit(), tab="Provenance"))
+
+        assert "In MLflow" in html
+        assert said in text_of(html)
+        assert "<a href" not in html.split("In MLflow")[1]
+
+    def test_nothing_is_said_where_nobody_asked_for_it(self, open_page, submit, services):
+        run = submit()
+        assert services.experiments.mirror_of(run).state == "off"
+
+        assert "MLflow" not in words(opened(open_page, run, tab="Provenance"))
 
 
 @pytest.mark.parametrize("query", [{}, {"id": "999999"}, {"id": "../../etc/passwd"}, {"id": "<b>"}])

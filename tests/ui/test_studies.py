@@ -16,7 +16,9 @@ from core.domain.job import JobState, Progress
 from core.domain.parameters import ParamSpec
 from core.domain.run import RunQuery
 from core.domain.study import StudySpec
+from core.domain.tracking import Mirror
 from core.errors import InvalidInput
+from core.services import Experiments
 from core.store import open_store
 from tests.laboratory import a_worker
 from tests.ui.conftest import words
@@ -558,6 +560,36 @@ class TestStudy:
 
         assert services.studies.get(study.id).job.state is JobState.CANCELLED
         assert "This study was cancelled" in words(page)
+
+    def test_a_study_that_is_being_ended_is_not_asked_again(self, open_page, services, running):
+        services.jobs.cancel(running.job.id)
+
+        page = open_page("study", id=str(running.id))
+
+        assert page.button("study_cancelling").disabled
+        assert "Being cancelled" in page.get("progress")[0].proto.text
+        assert not [button for button in page.button if button.key == "study_cancel"]
+
+    def test_the_way_of_a_job_is_told_once_it_is_over(self, open_page, studies, running):
+        failed = words(open_page("study", id=str(studies.failed.id)))
+        way = text_of(failed.split("What became of its job")[1])
+
+        assert "Pending: submitted" in way
+        assert studies.failed.job.error.message in way
+        assert f"{studies.failed.job.error.code}:" not in way
+        assert "What became of its job" not in words(open_page("study", id=str(running.id)))
+
+    def test_a_study_says_where_it_is_in_mlflow(self, open_page, studies, monkeypatch):
+        found = Mirror("written", "7", "c3d4", "http://mlflow.test/#/experiments/7/runs/c3d4")
+        monkeypatch.setattr(Experiments, "mirror_of", lambda *_: found)
+
+        html = words(open_page("study", id=str(studies.done.id), tab="Request"))
+
+        assert f'href="{found.url}"' in html
+        assert "c3d4" in html
+
+    def test_where_nobody_asked_for_a_mirror_nothing_is_said(self, open_page, studies):
+        assert "MLflow" not in words(open_page("study", id=str(studies.done.id), tab="Request"))
 
     def test_a_running_study_shows_how_far_it_is(self, open_page, running):
         page = open_page("study", id=str(running.id))

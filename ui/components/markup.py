@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import streamlit as st
@@ -76,13 +76,24 @@ def label(name: str) -> str:
     return f'<abbr class="wb-tip" title="{text(known.help)}">{text(known.label)}</abbr>'
 
 
-def facts(pairs: Mapping[str, str]) -> str:
+def facts(pairs: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:
     """Give label and value pairs; values are HTML."""
+    listed = pairs.items() if isinstance(pairs, Mapping) else pairs
     return (
         '<dl class="wb-facts">'
-        + "".join(f"<dt>{text(name)}</dt><dd>{html}</dd>" for name, html in pairs.items())
+        + "".join(f"<dt>{text(name)}</dt><dd>{html}</dd>" for name, html in listed)
         + "</dl>"
     )
+
+
+def card(title: str, body: str) -> str:
+    """Give HTML under a small heading of its own."""
+    return f'<div class="wb-card"><h3>{text(title)}</h3>{body}</div>'
+
+
+def mono(value: object) -> str:
+    """Give a name that only machines read."""
+    return f'<span class="wb-mono">{text(value)}</span>'
 
 
 def section(title: str) -> str:

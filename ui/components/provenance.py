@@ -13,8 +13,9 @@ import streamlit as st
 from core.domain.cost_presets import cost_presets, sentence_of
 from core.domain.costs import CostModel
 from core.domain.run import RATES, Run, RunSpec
+from core.domain.tracking import Mirror
 from ui import formats
-from ui.components import markup
+from ui.components import markup, mirror, pair
 
 # Options that have words of their own.
 ASKED = (
@@ -29,17 +30,14 @@ ASKED = (
 )
 
 
-def show(run: Run, *, api_url: str, reader: ZoneInfo) -> None:
+def show(run: Run, *, mirrored: Mirror, api_url: str, reader: ZoneInfo) -> None:
     """Draw spec, hashes and the calls that ask for exactly this run."""
-    left, right = st.columns([1, 1], gap="large")
+    left, right = pair.columns("provenance", 1, 1)
     with left:
         markup.write(
-            '<div class="wb-card"><h3>What was asked</h3>',
-            markup.facts(_asked(run.spec)),
-            "</div>",
-            '<div class="wb-card"><h3>What it was computed from</h3>',
-            markup.facts(_computed(run, reader)),
-            "</div>",
+            markup.card("What was asked", markup.facts(_asked(run.spec))),
+            markup.card("What it was computed from", markup.facts(_computed(run, reader))),
+            mirror.card(mirrored),
         )
     with right:
         markup.write(markup.section("The same from a shell"))
@@ -155,7 +153,7 @@ def _by_symbol(said: Mapping[str, float | bool]) -> str:
 
 def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:
     pairs: dict[str, str] = {
-        "Run": f"#{run.id} · {_mono(run.job_id)}",
+        "Run": f"#{run.id} · {markup.mono(run.job_id)}",
         "Submitted": markup.text(formats.moment(run.created_at, reader)),
     }
     if run.completed_at:
@@ -165,20 +163,16 @@ def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:
             " (by the first equal run)" if run.reused else ""
         )
     if run.run_key:
-        pairs["Run key"] = _mono(run.run_key)
+        pairs["Run key"] = markup.mono(run.run_key)
     for symbol, value in run.data_hashes.items():
         is_rate = symbol.startswith(RATES)
-        pairs[f"Rates {symbol.removeprefix(RATES)}" if is_rate else f"Prices {symbol}"] = _mono(
-            value
+        pairs[f"Rates {symbol.removeprefix(RATES)}" if is_rate else f"Prices {symbol}"] = (
+            markup.mono(value)
         )
     if run.code_hash:
-        pairs["Strategy code"] = _mono(run.code_hash)
+        pairs["Strategy code"] = markup.mono(run.code_hash)
     if run.engine_version:
         pairs["Engine"] = f"version {markup.text(run.engine_version)}"
     for name, value in run.artifacts.items():
-        pairs[name] = _mono(value)
+        pairs[name] = markup.mono(value)
     return pairs
-
-
-def _mono(value: object) -> str:
-    return f'<span class="wb-mono">{markup.text(value)}</span>'

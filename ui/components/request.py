@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pprint import pformat
 from textwrap import indent
@@ -11,11 +12,14 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from core.domain.findings import Study
-from core.domain.job import JobEvent
+from core.domain.job import JobEvent, JobState
 from core.domain.study import StudySpec
+from core.domain.tracking import Mirror
 from ui import formats
-from ui.components import markup, search_form
+from ui.components import markup, mirror, pair, search_form
 
+CODE: Final = re.compile(r"^[a-z_]+: ")
+"""Of an error, as the store writes it before the words."""
 STOPPED: Final = {
     "complete": "all trials were made",
     "exhausted": "nothing new was to be found",
@@ -23,20 +27,22 @@ STOPPED: Final = {
 }
 
 
-def show(study: Study, history: Sequence[JobEvent], *, reader: ZoneInfo) -> None:
-    """Draw the request, the way of its job and the whole spec."""
-    left, right = st.columns([1, 1], gap="large")
+def show(study: Study, history: Sequence[JobEvent], *, mirrored: Mirror, reader: ZoneInfo) -> None:
+    """Draw the request, the way of its job and the whole spec.
+
+    Args:
+        study: In any state.
+        history: Of its job; none while it moves, as nobody draws this again then.
+        mirrored: What of it is in MLflow.
+        reader: Where times are read.
+    """
+    left, right = pair.columns("request", 1, 1)
     with left:
         markup.write(
-            '<div class="wb-card"><h3>What was asked</h3>',
-            markup.facts(_asked(study.spec)),
-            "</div>",
-            '<div class="wb-card"><h3>What it was computed from</h3>',
-            markup.facts(_computed(study)),
-            "</div>",
-            '<div class="wb-card"><h3>What became of its job</h3>',
-            _history(history, reader),
-            "</div>",
+            markup.card("What was asked", markup.facts(_asked(study.spec))),
+            markup.card("What it was computed from", markup.facts(_computed(study))),
+            mirror.card(mirrored),
+            markup.card("What became of its job", _history(history, reader)) if history else "",
         )
     with right:
         markup.write(markup.section("The same from Python"))
@@ -80,13 +86,13 @@ def _computed(study: Study) -> dict[str, str]:
     pairs: dict[str, object] = {
         "Study": study.uuid,
         "Job": study.job.id,
-        "Attempts": study.job.attempt,
-        "Worker": study.job.worker or formats.NONE,
         "Strategy code": (study.code_hash or formats.NONE)[:16],
-        "Key": (study.key or formats.NONE)[:16],
     }
+    if study.job.state.is_final:
+        pairs |= {"Attempts": study.job.attempt, "Worker": study.job.worker or formats.NONE}
     if found is not None:
         pairs |= {
+            "Key": (study.key or formats.NONE)[:16],
             "Batches": f"{found.batches:,}",
             "Repeated sets": f"{found.repeats:,}",
             "Ended because": STOPPED.get(found.stopped, found.stopped),
@@ -96,10 +102,12 @@ def _computed(study: Study) -> dict[str, str]:
 
 
 def _history(history: Sequence[JobEvent], reader: ZoneInfo) -> str:
-    rows: dict[str, str] = {}
+    rows = []
     for event in history:
-        note = f": {event.note}" if event.note else ""
-        rows[formats.moment(event.at, reader) + f" ({len(rows) + 1})"] = markup.text(
-            f"{event.to_state.capitalize()}{note}"
-        )
+        note = event.note or ""
+        if event.to_state is JobState.FAILED:
+            note = CODE.sub("", note)
+        said = "" if note in {"", event.to_state} else f": {note}"
+        moment = formats.moment(event.at, reader)
+        rows.append((moment, markup.text(f"{event.to_state.capitalize()}{said}")))
     return markup.facts(rows)

@@ -47,7 +47,7 @@ def _shell(tile: Tile) -> str:
     beside = f" <small>{markup.text(tile.beside)}</small>" if tile.beside else ""
     under = markup.text(tile.under)
     return (
-        f'<div class="wb-tile" data-metric="{tile.name}"><dt><abbr class="wb-tip" '
+        f'<div class="wb-tile" data-wraps data-metric="{tile.name}"><dt><abbr class="wb-tip" '
         f'title="{markup.text(tile.help)}">{markup.text(tile.label)}</abbr></dt>'
         f'<dd class="wb-value">{markup.text(tile.value)}{beside}</dd>'
         f'<dd class="wb-under" title="{under}">{under}</dd></div>'

@@ -116,7 +116,7 @@ def _columns(study: Study, metrics: Sequence[str]) -> dict[str, Any]:
             format="%.3f",
             help="Median of what competes over the trial and its neighbours; greater is better.",
         ),
-        "reason": column.TextColumn("Cannot be the best because", width="medium"),
+        "reason": column.TextColumn("Cannot be the best because", width="large"),
     }
     for name in study.spec.space:
         columns[f"param_{name}"] = column.Column(name.replace("_", " ").capitalize())

@@ -17,6 +17,7 @@ from ui import formats, navigation, state, wiring
 from ui.components import (
     assumptions_table,
     attribution_table,
+    cancel,
     costs_table,
     figure,
     funnel,
@@ -24,6 +25,7 @@ from ui.components import (
     markup,
     metrics_table,
     months_table,
+    pair,
     problem,
     provenance,
     pulse,
@@ -51,10 +53,13 @@ def render(services: Services) -> None:
             hint="go back to the list and open one",
         )
     run = services.backtests.get(wanted)
+    left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not run.status.is_final:
-        _watch(services, run.id)
+        with left:
+            _watch(services, run.id)
+        with right:
+            _cancel(services, run)
         return
-    left, right = st.columns([4, 1.25], gap="medium")
     with left:
         _headline(services, run)
     with right:
@@ -74,10 +79,26 @@ def _watch(services: Services, run_id: int) -> None:
     if run.status.is_final:
         st.rerun()
     _headline(services, run)
-    words = "Waiting for its turn" if run.status is RunStatus.PENDING else "Running"
+    st.progress(min(max(run.progress, 0.0), 1.0), text=_step(services, run))
+
+
+def _step(services: Services, run: Run) -> str:
+    if run.queued_as is not None and services.jobs.get(run.queued_as).is_cancel_wanted:
+        return "Being cancelled"
     if services.backtests.is_compiling(run):
-        words = "Compiling the engine"
-    st.progress(min(max(run.progress, 0.0), 1.0), text=words)
+        return "Compiling the engine"
+    return "Waiting for its turn" if run.status is RunStatus.PENDING else "Running"
+
+
+def _cancel(services: Services, run: Run) -> None:
+    """Offer to end it where it is a job; what is computed at once cannot be called back."""
+    if run.queued_as is None:
+        return
+    job = services.jobs.get(run.queued_as)
+    if job.state.is_final:
+        return
+    with st.container(horizontal=True, horizontal_alignment="right", key="run_actions"):
+        cancel.show(job, services.jobs.cancel, what="run", lost="It ends without a result.")
 
 
 def _headline(services: Services, run: Run) -> None:
@@ -121,8 +142,7 @@ def _result(services: Services, run: Run, metrics: Metrics) -> None:
         months = wiring.months_info(services, run)
     held = formats.benchmark(run.spec)
     tiles.show(metrics, benchmark=held, benchmark_return=info.benchmark_return)
-    with st.container(key="run_pictures"):
-        left, right = st.columns([1.75, 1], gap="medium")
+    left, right = pair.columns("pictures", 1.75, 1, gap="medium")
     with left:
         _equity(info, run, height=months_table.height(months) + BESIDE_MONTHS)
     with right:
@@ -256,12 +276,15 @@ def _provenance(services: Services, run: Run) -> None:
     settings = services.settings
     provenance.show(
         run,
+        mirrored=services.experiments.mirror_of(run),
         api_url=provenance.address(settings.api_host, settings.api_port),
         reader=formats.zone(st.context.timezone),
     )
 
 
 def _no_result(services: Services, run: Run) -> None:
-    if run.error:
+    if run.status is RunStatus.CANCELLED:
+        cancel.show_cancelled("run", "It ended without a result.")
+    elif run.error:
         problem.show_failure(run.error)
     _provenance(services, run)

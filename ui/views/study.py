@@ -29,9 +29,11 @@ from core.plots.trials import column
 from core.services import Services
 from ui import formats, navigation, state, wiring
 from ui.components import (
+    cancel,
     chosen,
     figure,
     markup,
+    pair,
     problem,
     pulse,
     request,
@@ -45,6 +47,7 @@ from ui.components import (
 
 WATCH_SECONDS = 2.0
 SKELETON_HEIGHT = 560
+SINGLE_HEIGHT = 370
 BEST = "best of all"
 TWO = 2
 YEAR = 365.25
@@ -61,7 +64,7 @@ def render(services: Services) -> None:
             hint="go back to the list and open one",
         )
     study = services.studies.get(wanted)
-    left, right = st.columns([4, 1.25], gap="medium")
+    left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not study.job.state.is_final:
         with left:
             _watch(services, study.id)
@@ -106,19 +109,9 @@ def _watch(services: Services, number: int) -> None:
 
 
 def _cancel(services: Services, study: Study) -> None:
-    with (
-        st.container(horizontal=True, horizontal_alignment="right", key="study_actions"),
-        st.popover("Cancel", key="study_cancel_ask"),
-    ):
-        st.markdown("What it has found so far is not kept.")
-        if not st.button("End this study", type="primary", key="study_cancel"):
-            return
-        try:
-            services.jobs.cancel(study.job.id)
-        except WorkbenchError as too_late:
-            problem.show(too_late)
-            return
-        st.rerun()
+    with st.container(horizontal=True, horizontal_alignment="right", key="study_actions"):
+        lost = "What it has found so far is not kept."
+        cancel.show(study.job, services.jobs.cancel, what="study", lost=lost)
 
 
 def _headline(study: Study) -> None:
@@ -139,17 +132,13 @@ def _no_result(services: Services, study: Study) -> None:
     if study.job.error is not None:
         problem.show_failure(study.job.error, what="study")
     elif study.job.state is JobState.CANCELLED:
-        markup.write(
-            '<section class="wb-box" role="status" data-testid="cancelled">'
-            "<h2>This study was cancelled</h2>"
-            "<p>What it had found until then was not kept.</p></section>"
-        )
+        cancel.show_cancelled("study", "What it had found until then was not kept.")
     _request(services, study)
 
 
 def _result(services: Services, study: Study, found: Findings) -> None:
     study_tiles.show(study)
-    left, right = st.columns([1, 1.25], gap="large")
+    left, right = pair.columns("evidence", 1, 1.25)
     with left:
         with st.container(horizontal=True, vertical_alignment="center", key="study_chosen"):
             markup.write(markup.section("The trial to take"))
@@ -157,7 +146,8 @@ def _result(services: Services, study: Study, found: Findings) -> None:
                 _promote(services, study, found.chosen.number, key="study_promote", kind="primary")
         chosen.show(study)
     with right:
-        markup.write(markup.section("What speaks for it, and what against"))
+        with st.container(key="study_evidence"):  # as high as the heading beside it
+            markup.write(markup.section("What speaks for it, and what against"))
         verdict.show_gates(study)
         chosen.show_edges(found)
     try:
@@ -170,8 +160,7 @@ def _result(services: Services, study: Study, found: Findings) -> None:
     if trials is None:
         _request(services, study)
         return
-    with st.container(key="study_pictures"):
-        left, right = st.columns([1.35, 1], gap="medium")
+    left, right = pair.columns("pictures", 1.35, 1, gap="medium")
     with left:
         _surface(study, found, trials)
     with right:
@@ -228,18 +217,17 @@ def _ranked(study: Study, found: Findings) -> Sequence[str]:
 
 
 def _surface(study: Study, found: Findings, trials: pl.DataFrame) -> None:
-    markup.write(markup.section(f"{verdict.objective_name(study)} by two parameters"))
     varying = [
         name
         for name in _ranked(study, found)
         if trials.filter(pl.col("score").is_not_null())[f"param_{name}"].n_unique() > 1
     ]
+    label = verdict.objective_name(study)
     if len(varying) < TWO:
-        _nothing_drawn(
-            "Two parameters that vary are needed for a surface; the slices under "
-            "Parameters show what there is."
-        )
+        markup.write(markup.section(f"{label} by parameter"))
+        _single(study, found, trials, varying)
         return
+    markup.write(markup.section(f"{label} by two parameters"))
     x, y, at = _axes(study, varying, trials)
     info = surface.surface_info(
         trials,
@@ -247,13 +235,32 @@ def _surface(study: Study, found: Findings, trials: pl.DataFrame) -> None:
         y=y,
         at=at,
         chosen=_best(found),
-        label=verdict.objective_name(study),
+        label=label,
         is_maximized=study.spec.objectives[0].is_maximized,
     )
     figure.show(
         surface.figure(info),
         key="surface_chart",
         alt=f"{info.label} over {info.x_name} and {info.y_name}, with the plateau of the choice",
+    )
+
+
+def _single(study: Study, found: Findings, trials: pl.DataFrame, varying: Sequence[str]) -> None:
+    """Draw the objective along the one parameter that varies, where one does."""
+    cut = slices.slices_info(
+        trials, varying, chosen=_best(found), label=verdict.objective_name(study)
+    )
+    if not cut.panels:
+        _nothing_drawn("Two parameters that vary are needed for a surface.")
+        return
+    figure.show(
+        slices.figure(cut, height=SINGLE_HEIGHT),
+        key="surface_chart",
+        alt=f"{cut.label} along {cut.panels[0].name}",
+    )
+    markup.write(
+        '<p class="wb-muted wb-small">Two parameters that vary are needed for a surface; here only '
+        "one does.</p>"
     )
 
 
@@ -357,7 +364,7 @@ def _parameters(study: Study, found: Findings, trials: pl.DataFrame) -> None:
             slices.figure(cut), key="slices_chart", alt="The objective along each parameter"
         )
         _left_out(cut.left_out)
-    left, right = st.columns([1, 1.6], gap="large")
+    left, right = pair.columns("parameters", 1, 1.6)
     with left:
         _importance(found)
     with right:
@@ -389,7 +396,7 @@ def _left_out(names: Sequence[str]) -> None:
 
 
 def _overfitting(services: Services, study: Study, found: Findings, trials: pl.DataFrame) -> None:
-    left, right = st.columns([1, 1], gap="large")
+    left, right = pair.columns("overfitting", 1, 1)
     with left:
         _generalisation(study, found, trials)
     with right:
@@ -492,6 +499,7 @@ def _walk(services: Services, study: Study, found: Findings) -> None:
 def _request(services: Services, study: Study) -> None:
     request.show(
         study,
-        services.jobs.history(study.job.id),
+        services.jobs.history(study.job.id) if study.job.state.is_final else (),
+        mirrored=services.experiments.mirror_of(study),
         reader=formats.zone(st.context.timezone),
     )
