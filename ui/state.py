@@ -23,6 +23,8 @@ SINCE: Final = "since"
 UNTIL: Final = "until"
 SORT: Final = "sort"
 ORDER: Final = "order"
+STUDY_SORT: Final = "study_sort"
+STUDY_ORDER: Final = "study_order"
 PAGE: Final = "page"
 TAB: Final = "tab"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 from core.domain.job import Job
 from core.domain.parameters import ParamValue
 from core.domain.run import Source
 from core.domain.study import StudySpec
+from core.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +139,37 @@ class Study:
     mlflow_run_id: str | None = None
 
 
+STUDY_SORTS: Final[Mapping[str, Literal["asc", "desc"]]] = {
+    "id": "desc",
+    "strategy": "asc",
+    "symbol": "asc",
+    "method": "asc",
+    "status": "asc",
+    "light": "asc",
+    "trials": "desc",
+    "best": "desc",
+    "deflated": "desc",
+    "pbo": "asc",
+}
+"""What studies can be listed by, each with the order that has the best first: `id` is when."""
+
+
 @dataclass(frozen=True, slots=True)
 class StudyQuery:
-    """Which studies to list, newest first.
+    """Which studies to list, newest first unless said otherwise.
+
+    Studies without what they are sorted by come last either way.
 
     Attributes:
         strategy: Its id; `strategy_part` is a part of it, in any case.
         start, end: Submitted on or after / on or before this UTC date.
         walks: Whether they were to walk forward; None for both.
         limit, offset: Studies at most, and how many to leave out before them.
+        sort: A name of `STUDY_SORTS`.
+        order: Ascending or descending.
+
+    Raises:
+        InvalidInput: studies cannot be sorted by that.
     """
 
     strategy: str | None = None
@@ -158,6 +181,17 @@ class StudyQuery:
     walks: bool | None = None
     limit: int = 50
     offset: int = 0
+    sort: str = "id"
+    order: Literal["asc", "desc"] = "desc"
+
+    def __post_init__(self) -> None:
+        """Refuse an order that nobody knows."""
+        if self.sort not in STUDY_SORTS:
+            raise InvalidInput(
+                f"studies cannot be sorted by {self.sort[:40]!r}",
+                expected="one of " + ", ".join(STUDY_SORTS),
+                field="sort",
+            )
 
 
 @dataclass(frozen=True, slots=True)

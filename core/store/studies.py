@@ -10,7 +10,19 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    UnaryExpression,
+    case,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from core.domain.findings import (
     Chosen,
@@ -41,6 +53,14 @@ _COLUMNS: Final = tuple(StudyRow.__table__.columns)
 _NAMES: Final = tuple(column.name for column in _COLUMNS)
 _STUDY: Final = select(*_COLUMNS, *(column.label(f"job_{column.name}_") for column in JOB_COLUMNS)
 ).join_from(StudyRow, JobRow, StudyRow.job_id == JobRow.id)  # fmt: skip
+
+_SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
+    **{name: StudyRow.__table__.c[name] for name in ("id", "strategy", "symbol", "method")},
+    **{name: StudyRow.__table__.c[name] for name in ("trials", "deflated", "pbo")},
+    "best": StudyRow.__table__.c.best_value,
+    "status": JobRow.__table__.c.state,
+    "light": case({"green": 0, "amber": 1, "red": 2}, value=StudyRow.__table__.c.light),
+}
 
 
 class StudyRepository:
@@ -184,7 +204,7 @@ class StudyRepository:
             total = connection.execute(joined.where(*conditions)).scalar_one()
             rows = connection.execute(
                 _STUDY.where(*conditions)
-                .order_by(StudyRow.id.desc())
+                .order_by(*_order(query))
                 .limit(query.limit)
                 .offset(query.offset)
             ).all()
@@ -249,6 +269,11 @@ def _conditions(query: StudyQuery) -> list[ColumnElement[bool]]:
         stays = StudyRow.spec.contains('"walk_forward":null', autoescape=True)
         found.append(not_(stays) if query.walks else stays)
     return found
+
+
+def _order(query: StudyQuery) -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:
+    key, newest = _SORTS[query.sort], StudyRow.id.desc()
+    return (key.asc() if query.order == "asc" else key.desc()).nulls_last(), newest
 
 
 def _named(ref: int | str) -> ColumnElement[bool] | None:

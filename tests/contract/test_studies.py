@@ -193,3 +193,46 @@ def test_tables_that_are_none_of_a_study_are_refused(store):
     broken = FRAMES["trials"].with_columns(score=pl.lit(float("nan")))
     with pytest.raises(DataProblem, match="NaN or infinity"):
         store.tables.publish(key("x"), {**FRAMES, "trials": broken})
+
+
+def test_lists_are_sorted_in_the_database_and_what_is_unknown_comes_last(store):
+    found = {}
+    for place, (light, deflated, pbo, trials, best) in enumerate(
+        (("red", 0.2, 0.6, 10, 1.5), ("green", 0.97, 0.1, 30, 0.5), ("amber", 0.7, 0.3, 20, 2.5))
+    ):
+        job_id = submit(store, a_spec(("b", "c", "a")[place], ("Y", "X", "Z")[place]))
+        judged = {"deflated": {"value": deflated}, "overfitting": {"pbo": pbo}}
+        chosen = replace(CHOSEN, value=best)
+        finish(
+            store,
+            job_id,
+            replace(FOUND, light=light, judged=judged, trials=trials, chosen=chosen),
+            f"study {place}",
+        )
+        found[place] = job_id
+    waiting = submit(store, a_spec("d", "W", method="random"))
+    names = {**{job_id: str(place) for place, job_id in found.items()}, waiting: "w"}
+
+    def listed(sort: str, order: str) -> str:
+        page = store.studies.list(StudyQuery(sort=sort, order=order))
+        return "".join(names[each.job.id] for each in page.studies)
+
+    for sort, (rising, falling) in {
+        "id": ("012w", "w210"),
+        "strategy": ("201w", "w102"),
+        "symbol": ("w102", "201w"),
+        "method": ("210w", "w210"),  # of equals the newest first
+        "status": ("210w", "w210"),
+        "light": ("120w", "021w"),
+        "trials": ("021w", "120w"),
+        "best": ("102w", "201w"),
+        "deflated": ("021w", "120w"),
+        "pbo": ("120w", "021w"),
+    }.items():
+        assert (listed(sort, "asc"), listed(sort, "desc")) == (rising, falling), sort
+
+
+def test_what_studies_cannot_be_sorted_by_is_refused():
+    with pytest.raises(InvalidInput, match="sorted by") as refusal:
+        StudyQuery(sort="spec; DROP TABLE studies")
+    assert "deflated" in refusal.value.expected

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.domain.dimension import Dimension
-from core.domain.findings import StudyQuery
+from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.job import JobState, Progress
 from core.domain.parameters import ParamSpec
 from core.domain.run import RunQuery
@@ -23,7 +23,7 @@ from core.store import open_store
 from tests.laboratory import a_worker
 from tests.ui.conftest import words
 from ui import state, wiring
-from ui.components import request, space_form, study_form, trials_table, verdict
+from ui.components import filters, request, space_form, study_form, trials_table, verdict
 
 PATIENCE = 300.0
 SPACE = {"fast": {"min": 2, "max": 11, "step": 1}, "slow": {"min": 10, "max": 60, "step": 5}}
@@ -168,13 +168,48 @@ class TestList:
         assert found == kept
 
     @pytest.mark.parametrize(
-        "nonsense", [{"page": "-3"}, {"page": "9" * 30}, {"status": "<b>"}, {"page": "999"}]
+        "nonsense",
+        [
+            {"page": "-3"},
+            {"page": "9" * 30},
+            {"status": "<b>"},
+            {"page": "999"},
+            {"study_sort": "'; DROP TABLE studies; --"},
+            {"study_sort": "pbo", "study_order": "sideways"},
+        ],
     )
     def test_nonsense_in_the_url_is_ignored(self, open_page, nonsense):
         page = open_page("optimizations", **nonsense)
 
         assert not page.exception
         assert table(page)["rows"]
+
+    @pytest.mark.parametrize(
+        "given", [{"study_sort": "pbo", "study_order": "asc"}, {"study_sort": "trials"}]
+    )
+    def test_order_comes_from_the_url(self, open_page, services, given):
+        sent = table(open_page("optimizations", **given))
+
+        sort, order = given["study_sort"], given.get("study_order", "desc")
+        expected = services.studies.list(StudyQuery(limit=25, sort=sort, order=order))
+        assert [each["id"] for each in sent["rows"]] == [each.id for each in expected.studies]
+        assert sent["sort"] == {"by": sort, "order": order}
+
+    def test_every_column_with_figures_or_words_is_sorted_by(self, open_page):
+        columns = table(open_page("optimizations"))["columns"]
+
+        assert {each["sort"] for each in columns if "sort" in each} == set(STUDY_SORTS)
+        assert [each["key"] for each in columns if "sort" not in each] == ["when", "cancel"]
+
+    def test_a_field_is_sorted_best_first_and_then_the_other_way_round(self, monkeypatch):
+        kept = {}
+        monkeypatch.setattr(state, "remember", kept.__setitem__)
+        keys = (state.STUDY_SORT, state.STUDY_ORDER)
+
+        filters.sort("pbo", best="asc", now=("id", "desc"), keys=keys)
+        assert kept == {"study_sort": "pbo", "study_order": "asc"}
+        filters.sort("pbo", best="asc", now=("pbo", "asc"), keys=keys)
+        assert kept == {"study_sort": "pbo", "study_order": "desc"}
 
     def test_a_list_that_did_not_change_is_not_asked_for_again(
         self, open_page, services, monkeypatch

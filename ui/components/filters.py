@@ -90,6 +90,21 @@ def clear() -> None:
     first_page()
 
 
+def sort(field: str, *, best: str, now: tuple[str, str], keys: tuple[str, str]) -> None:
+    """Sort a list by a field, best first; by the same field again, the other way round.
+
+    Args:
+        field: Somebody wants it sorted by.
+        best: Order that has the best first, `asc` or `desc`.
+        now: Field and order it has.
+        keys: Of field and order, in the URL.
+    """
+    turned = {"asc": "desc", "desc": "asc"}
+    state.remember(keys[0], field)
+    state.remember(keys[1], turned.get(now[1], best) if now[0] == field else best)
+    first_page()
+
+
 def first_page() -> None:
     """Go back to the first page: another list begins at its beginning."""
     st.session_state[state.PAGE] = 1

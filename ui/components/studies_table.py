@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from core.domain.findings import Study
+from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
 from ui import formats, state
 from ui.components import runs_table, search_form, verdict
@@ -20,32 +20,36 @@ _table = st.components.v2.component(
     isolate_styles=False,
 )
 COLUMNS: Final[tuple[dict[str, Any], ...]] = (
-    {"key": "id", "label": "Study", "align": "left", "kind": "link"},
+    {"key": "id", "label": "Study", "align": "left", "kind": "link", "sort": "id"},
     {"key": "when", "label": "When", "align": "left", "kind": "time"},
-    {"key": "strategy", "label": "Strategy", "align": "left"},
-    {"key": "symbol", "label": "Symbol", "align": "left"},
-    {"key": "method", "label": "Method", "align": "left"},
-    {"key": "status", "label": "Status", "align": "left", "kind": "badges"},
-    {"key": "light", "label": "Verdict", "align": "left", "kind": "light"},
-    {"key": "trials", "label": "Trials"},
-    {"key": "best", "label": "Best", "help": "Objective of the trial to take."},
-    {"key": "deflated", "label": "Deflated", "help": verdict.DEFLATED_HELP},
-    {"key": "pbo", "label": "PBO", "help": verdict.PBO_HELP},
+    {"key": "strategy", "label": "Strategy", "align": "left", "sort": "strategy"},
+    {"key": "symbol", "label": "Symbol", "align": "left", "sort": "symbol"},
+    {"key": "method", "label": "Method", "align": "left", "sort": "method"},
+    {"key": "status", "label": "Status", "align": "left", "kind": "badges", "sort": "status"},
+    {"key": "light", "label": "Verdict", "align": "left", "kind": "light", "sort": "light"},
+    {"key": "trials", "label": "Trials", "sort": "trials"},
+    {"key": "best", "label": "Best", "help": "Objective of the trial to take.", "sort": "best"},
+    {"key": "deflated", "label": "Deflated", "help": verdict.DEFLATED_HELP, "sort": "deflated"},
+    {"key": "pbo", "label": "PBO", "help": verdict.PBO_HELP, "sort": "pbo"},
     {"key": "cancel", "label": "", "kind": "cancel"},
 )
 
 
 def show(
     studies: Sequence[Study],
+    query: StudyQuery,
     *,
     left: Mapping[int, float | None],
+    on_sort: Callable[[str], None],
     on_cancel: Callable[[int], None],
 ) -> int | None:
     """Draw one page of studies; give the number of the one the reader opens.
 
     Args:
         studies: In the order to show.
+        query: What was asked, for the arrow in the header.
         left: Seconds to go of those that run, by number; None where nobody can say.
+        on_sort: Called with the name of `STUDY_SORTS` somebody wants them sorted by.
         on_cancel: Called with the number of the study to end.
     """
     busy = any(not study.job.state.is_final for study in studies)
@@ -55,14 +59,19 @@ def show(
         data={
             "columns": [column for column in COLUMNS if column["key"] not in hidden],
             "rows": [_row(study, left.get(study.id)) for study in studies],
-            "sort": {"by": "", "order": ""},
+            "sort": {"by": query.sort, "order": query.order},
             "page": "study",
         },
-        on_cancel_change=lambda: on_cancel(st.session_state[state.STUDIES_TABLE].get("cancel")),
+        on_sort_change=lambda: on_sort(_sent("sort")),
+        on_cancel_change=lambda: on_cancel(_sent("cancel")),
         on_open_change=_nothing,
     )
     opened: int | None = result.get("open")
     return opened
+
+
+def _sent(name: str) -> Any:
+    return st.session_state[state.STUDIES_TABLE].get(name)
 
 
 def _nothing() -> None:

@@ -137,12 +137,9 @@ def _sort_label(field: str) -> str:
 
 
 def _sort(query: RunQuery, field: str) -> None:
-    """Sort by a field, best first; by the same field again, the other way round."""
     best = "asc" if field in METRICS and METRICS[field].direction == "lower" else "desc"
-    order = query.sort_order if query.sort_by == field else ""
-    state.remember(state.SORT, field)
-    state.remember(state.ORDER, {"asc": "desc", "desc": "asc"}[order] if order else best)
-    filters.first_page()
+    now, keys = (query.sort_by, query.sort_order), (state.SORT, state.ORDER)
+    filters.sort(field, best=best, now=now, keys=keys)
 
 
 def _select(runs: list[int]) -> None:

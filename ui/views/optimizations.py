@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.domain.findings import StudyQuery
+from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.job import JobState
 from core.errors import WorkbenchError
 from core.services import Services
@@ -64,7 +64,9 @@ def _studies(services: Services, chosen: filters.StudyFilters) -> None:
     markup.write(f'<span class="wb-muted" data-testid="study-total">{page.total:,} {noun}</span>')
     opened = studies_table.show(
         page.studies,
+        query,
         left={each.id: services.jobs.seconds_left(each.job) for each in page.studies},
+        on_sort=lambda field: _sort(query, field),
         on_cancel=lambda number: _cancel(services, number),
     )
     if failure := st.session_state.pop(state.CANCEL_FAILURE, None):
@@ -88,13 +90,22 @@ def _query(chosen: filters.StudyFilters) -> StudyQuery:
     page = st.session_state.get(state.PAGE) or st.query_params.get(state.PAGE, "1")
     number = int(page) if str(page).isdecimal() and len(str(page)) < 9 else 1  # noqa: PLR2004
     status: JobState | None = chosen.status
+    sort = state.remembered(state.STUDY_SORT, "id")
+    order = state.remembered(state.STUDY_ORDER, "desc")
     return StudyQuery(
         strategy=chosen.strategy,
         symbol=chosen.symbol,
         state=None if status is None else status.value,
         limit=PAGE_SIZE,
         offset=(max(1, number) - 1) * PAGE_SIZE,
+        sort=sort if sort in STUDY_SORTS else "id",
+        order="asc" if order == "asc" else "desc",
     )
+
+
+def _sort(query: StudyQuery, field: str) -> None:
+    now, keys = (query.sort, query.order), (state.STUDY_SORT, state.STUDY_ORDER)
+    filters.sort(field, best=STUDY_SORTS[field], now=now, keys=keys)
 
 
 def _nothing(chosen: filters.StudyFilters) -> None:
