@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import streamlit as st
 
+from core.errors import NotFound
+from ui import state
+
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
@@ -27,6 +30,25 @@ def register(pages: Mapping[str, StreamlitPage]) -> None:
 def go(page: str, **query: str) -> NoReturn:
     """Leave this page for another one, with these query parameters."""
     st.switch_page(_pages[page], query_params=query)
+
+
+def named(what: str) -> str:
+    """Give the run or study that the address of this page names.
+
+    Args:
+        what: It names, in a word, which is also the page's path.
+
+    Raises:
+        NotFound: it names none.
+    """
+    wanted = st.query_params.get(state.RUN_ID)
+    if not wanted:
+        raise NotFound(
+            f"this address names no {what}",
+            expected=f"a {what}'s number, as in /{what}?id=7",
+            hint="go back to the list and open one",
+        )
+    return wanted
 
 
 def link(page: str, label: str, **query: str) -> None:

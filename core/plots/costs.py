@@ -62,15 +62,7 @@ def figure(info: CostCurveInfo, *, height: int = 300) -> go.Figure:
     chart.add_hline(y=0.0, line={"color": theme.BENCHMARK, "width": 1})
     chart.update_layout(
         **theme.layout(height=height),
-        xaxis={
-            "title": {"text": "times the costs paid"},
-            "showgrid": False,
-            "ticks": "outside",
-            "ticklen": 4,
-            "automargin": True,
-            "dtick": 0.5,
-            "ticksuffix": " x",
-        },
+        xaxis=theme.number_axis("Times the costs paid", dtick=0.5, ticksuffix=" x"),
         yaxis=theme.value_axis(tickformat="~s"),
     )
     return chart

@@ -9,7 +9,7 @@ import polars as pl
 
 from core.plots import theme
 from core.plots.equity import FloatArray
-from core.plots.trials import column, thinned
+from core.plots.trials import column, row_of, thinned
 
 
 class GeneralisationInfo(NamedTuple):
@@ -36,7 +36,7 @@ def generalisation_info(trials: pl.DataFrame, *, chosen: int | None) -> Generali
     needed = ("score", "train_sharpe", "test_sharpe")
     both = trials.filter(pl.col(name).is_not_null() for name in needed)
     drawn = thinned(both)
-    own = both.filter(pl.col("number") == (-1 if chosen is None else chosen))
+    own = row_of(both, chosen)
     return GeneralisationInfo(
         column(drawn, "train_sharpe"),
         column(drawn, "test_sharpe"),

@@ -9,7 +9,7 @@ import polars as pl
 
 from core.plots import theme
 from core.plots.equity import FloatArray
-from core.plots.trials import column, thinned
+from core.plots.trials import column, row_of, thinned
 
 
 class HistoryInfo(NamedTuple):
@@ -39,7 +39,7 @@ def history_info(trials: pl.DataFrame, *, chosen: int | None, label: str) -> His
     )
     steps = pl.concat([record.select("number", "value_0"), end], how="vertical_relaxed")
     drawn = thinned(trials)
-    own = eligible.filter(pl.col("number") == (-1 if chosen is None else chosen))
+    own = row_of(eligible, chosen)
     return HistoryInfo(
         column(drawn, "number"),
         column(drawn, "value_0"),

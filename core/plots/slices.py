@@ -11,7 +11,7 @@ import polars as pl
 
 from core.plots import theme
 from core.plots.equity import FloatArray
-from core.plots.trials import column, is_named, thinned, values_of
+from core.plots.trials import column, is_named, row_of, thinned, values_of
 
 MOST_PANELS = 8
 COLUMNS = 4
@@ -61,7 +61,7 @@ def slices_info(
     """
     eligible = trials.filter(pl.col("score").is_not_null())
     varying = [name for name in names if eligible[f"param_{name}"].n_unique() > 1]
-    drawn, own = thinned(trials), eligible.filter(pl.col("number") == (chosen or 0))
+    drawn, own = thinned(trials), row_of(eligible, chosen)
     panels = []
     for name in varying[:MOST_PANELS]:
         key = f"param_{name}"
@@ -73,9 +73,7 @@ def slices_info(
                 column(drawn, "value_0"),
                 values_of(grouped, key),
                 column(grouped, "value_0"),
-                (values_of(own, key)[0], float(own["value_0"].item()))
-                if chosen is not None and len(own)
-                else None,
+                (values_of(own, key)[0], float(own["value_0"].item())) if len(own) else None,
                 is_named(eligible, key),
             )
         )

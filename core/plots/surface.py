@@ -11,7 +11,7 @@ import polars as pl
 
 from core.plots import theme
 from core.plots.equity import FloatArray
-from core.plots.trials import column, is_named, thinned, values_of
+from core.plots.trials import column, is_named, row_of, thinned, values_of
 
 LEVEL = 0.9
 """Of the chosen trial's smoothed objective: what is above belongs to its plateau."""
@@ -82,7 +82,7 @@ def surface_info(
     rows = best[up].unique().sort()
     full = len(best) / max(1, len(columns) * len(rows))
     scattered = full < FULL and not (is_named(best, across) or is_named(best, up))
-    own = trials.filter(pl.col("number") == (-1 if chosen is None else chosen))
+    own = row_of(trials, chosen)
     smoothed = own["smoothed"].item() if len(own) else None
     is_seen = len(own) > 0 and all(own[f"param_{name}"].item() == at[name] for name in at)
     ends = (values_of(own, across)[0], values_of(own, up)[0]) if is_seen else None

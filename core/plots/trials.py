@@ -28,6 +28,11 @@ def thinned(trials: pl.DataFrame, most: int = MOST_MARKS) -> pl.DataFrame:
     return pl.concat([ranked.head(best), rest[places]]).sort("number")
 
 
+def row_of(trials: pl.DataFrame, number: int | None) -> pl.DataFrame:
+    """Take the row of a trial; no row for None, and where it is not among them."""
+    return trials.filter(pl.col("number") == (-1 if number is None else number))
+
+
 def column(frame: pl.DataFrame, name: str) -> FloatArray:
     """Give a column as float64, NaN where it is null."""
     numbers: FloatArray = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()

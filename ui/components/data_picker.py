@@ -9,6 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from core.domain.dataset import Series
+from core.domain.run import RunSpec
 from core.domain.timeframe import Timeframe
 from core.services import Market
 from ui import formats, state
@@ -53,6 +54,15 @@ def show(
     start, end = _range(mine, keys)
     benchmark = _benchmark(market, series, mine, timeframe, keys.benchmark)
     return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
+
+
+def fill(spec: RunSpec, *, keys: state.DataKeys, several: bool = True) -> None:
+    """Set the widgets to what a run read; arguments as of `show`."""
+    st.session_state[keys.symbols] = list(spec.symbols) if several else spec.symbols[0]
+    st.session_state[keys.timeframe] = spec.timeframe
+    st.session_state[keys.start] = spec.start
+    st.session_state[keys.end] = spec.end
+    st.session_state[keys.benchmark] = spec.benchmark or ""
 
 
 def _symbols(known: Sequence[str], key: str) -> list[str]:
@@ -148,5 +158,5 @@ def _range(series: Sequence[Series], keys: state.DataKeys) -> tuple[date | None,
     with right:
         words = f"Last session, inclusive. Empty: to {formats.day(last)}."
         end = asked("To", keys.end, words)
-    st.caption(f"Prices from {formats.span(first, last)}")
+    st.caption(f"Prices: {formats.span(first, last)}")
     return start, end

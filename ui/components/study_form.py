@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import streamlit as st
 from pydantic import ValidationError
 
-from core.domain.costs import CostModel
 from core.domain.dataset import Series
-from core.domain.options import EngineOptions
-from core.domain.run import RunSpec
 from core.domain.strategy import StrategyInfo
 from core.domain.study import StudySpec
 from core.errors import InvalidInput, WorkbenchError
 from core.services import Forecast, Services
 from ui import formats, state
 from ui.components import (
-    account_form,
-    costs_form,
-    currency_form,
     data_picker,
     form_guard,
     markup,
     problem,
-    run_form,
+    rules_form,
     search_form,
     space_form,
     strategy_picker,
@@ -52,32 +45,20 @@ def show(
         series: What it can be searched on, at least one.
     """
     markup.write('<h2 class="wb-form-title">New study</h2>')
-    info = strategy_picker.show(strategies, on_change=lambda: run_form.expect(strategies))
+    info = strategy_picker.show(strategies, on_change=lambda: rules_form.expect(strategies))
     space = space_form.show(info)
     said = st.empty()
     data = data_picker.show(services.market, series, keys=state.STUDY_DATA, several=False)
     markup.write(markup.section("Search"))
     search = search_form.show()
     markup.write(markup.section("Account and costs"))
-    used = data.symbols if data.benchmark is None else (*data.symbols, data.benchmark)
-    options = account_form.show(
-        universe=info.universe,
-        currency=lambda beside: currency_form.show(used, series, beside=beside),
-    )
-    costs = costs_form.show(
-        costs_form.Setting(
-            capital=inf if options.get("fx") else options["initial_cash"],
-            lowest=lambda: services.market.lowest_price(
-                data.symbols, data.timeframe, data.start, data.end
-            ),
-        )
-    )
+    rules = rules_form.show(services, series, info, data)
     form_guard.show()
     spec: StudySpec | None = None
     counted: Forecast | None = None
     with said:
         try:
-            spec = _spec(info, space, data, search, options, costs=costs)
+            spec = _spec(info, space, data, search, rules)
             counted = services.studies.count(spec)
         except WorkbenchError as mistake:
             spec = None
@@ -116,11 +97,8 @@ def fill(spec: StudySpec, info: StrategyInfo | None) -> None:
         spec: Of the study.
         info: Its strategy as it is now; None where it is gone.
     """
-    run = spec.run
-    run_form.fill_rules(run)
-    data = (run.symbols[0], run.timeframe, run.start, run.end, run.benchmark or "")
-    for key, value in zip(state.STUDY_DATA, data, strict=True):
-        st.session_state[key] = value
+    rules_form.fill(spec.run)
+    data_picker.fill(spec.run, keys=state.STUDY_DATA, several=False)
     search_form.fill(spec)
     if info is not None:
         space_form.fill(info, spec.space)
@@ -131,9 +109,7 @@ def _spec(
     space: space_form.SpaceChoice,
     data: data_picker.DataChoice,
     search: Mapping[str, Any],
-    options: Mapping[str, Any],
-    *,
-    costs: CostModel,
+    rules: rules_form.Rules,
 ) -> StudySpec:
     problems: list[WorkbenchError] = list(space.problems)
     if not space.space and not space.problems:
@@ -146,38 +122,19 @@ def _spec(
                 field="space",
             )
         )
+    spec: StudySpec | None = None
     try:
-        account_form.require_chosen(data.symbols)
-        run = RunSpec(
-            strategy=info.id,
-            params=space.params,
-            symbols=data.symbols,
-            timeframe=data.timeframe,
-            start=data.start,
-            end=data.end,
-            options=EngineOptions.model_validate(options),
-            costs=costs,
-            benchmark=data.benchmark,
-        )
+        run = rules_form.request(info, space.params, data, rules)
         # Something has to be varied for the rest to be judged too.
         varied: dict[str, Any] = {**space.space} or {"": [0]}
         spec = StudySpec.model_validate({"run": run, "space": varied, **search})
     except ValidationError as error:
-        readable = run_form.readable(error, leave_out="space")
-        problems += readable
-        spec = None
+        problems += rules_form.readable(error, leave_out="space")
     except InvalidInput as wrong:
         problems += wrong.problems or (wrong,)
-        spec = None
     if spec is None or problems:
-        raise _together(problems)
+        raise rules_form.together(problems)
     return spec
-
-
-def _together(problems: Sequence[WorkbenchError]) -> WorkbenchError:
-    if len(problems) == 1:
-        return problems[0]
-    return InvalidInput(f"{len(problems)} choices are wrong", problems=tuple(problems))
 
 
 def _count_line(counted: Forecast | None) -> str:

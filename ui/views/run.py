@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.domain.metrics import Metrics
 from core.domain.run import Run, RunStatus
-from core.errors import DataProblem, NotFound, WorkbenchError
+from core.errors import DataProblem, WorkbenchError
 from core.plots import equity, prices, weights
 from core.plots.funnel import funnel_info
 from core.services import COMPILING, Services
@@ -45,14 +45,7 @@ BESIDE_MONTHS = 140
 def render(services: Services) -> None:
     """Draw the run that `?id=` names by number, uuid or job id."""
     navigation.link(navigation.BACKTESTS, "← Backtests")
-    wanted = st.query_params.get(state.RUN_ID)
-    if not wanted:
-        raise NotFound(
-            "this address names no run",
-            expected="a run's number, as in /run?id=7",
-            hint="go back to the list and open one",
-        )
-    run = services.backtests.get(wanted)
+    run = services.backtests.get(navigation.named("run"))
     left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not run.status.is_final:
         with left:

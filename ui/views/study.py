@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.domain.findings import Findings, Study
 from core.domain.job import JobState
-from core.errors import DataProblem, NotFound, WorkbenchError
+from core.errors import DataProblem, WorkbenchError
 from core.plots import (
     generalisation,
     halves,
@@ -56,14 +56,7 @@ YEAR = 365.25
 def render(services: Services) -> None:
     """Draw the study that `?id=` names by number or uuid."""
     navigation.link(navigation.OPTIMIZATIONS, "← Optimizations")
-    wanted = st.query_params.get(state.STUDY_ID)
-    if not wanted:
-        raise NotFound(
-            "this address names no study",
-            expected="a study's number, as in /study?id=7",
-            hint="go back to the list and open one",
-        )
-    study = services.studies.get(wanted)
+    study = services.studies.get(navigation.named("study"))
     left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not study.job.state.is_final:
         with left:
