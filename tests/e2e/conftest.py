@@ -64,12 +64,19 @@ class Workbench:
 
     def post(self, **body: Any) -> dict[str, Any]:
         """Submit a backtest over REST, as an agent does."""
+        return self._ask("/api/backtests/run", body)
+
+    def search(self, **body: Any) -> int:
+        """Start a study of a grid over REST; give its number."""
+        return int(self._ask("/api/v1/optimization/grid-search", body)["id"])
+
+    def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         address = urlsplit(self.api)
         server = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
         with closing(server) as connection:
             connection.request(
                 "POST",
-                "/api/backtests/run",
+                path,
                 json.dumps(body),
                 {"content-type": "application/json"},
             )

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.bootstrap import build
+from core.domain.run import RunSpec
 from core.domain.study import StudySpec
 from tests.e2e import steps
 from tests.e2e.conftest import RESULTS, Workbench
@@ -19,8 +20,12 @@ SEARCHED_MS = 120_000  # the first search of a session may compile kernels
 ENDED_MS = 30_000
 TABS = ("Trials", "Parameters", "Overfitting", "Walk-forward", "Request")
 LONG = {
-    "run": {"strategy": "ema_crossover", "symbols": ["GOOG"]},
-    "space": {"fast": {"min": 5, "max": 60}, "slow": {"min": 61, "max": 230}},
+    "strategy_path": "ema_crossover",
+    "dataset_id": "GOOG",
+    "param_ranges": {
+        "fast": {"min": 5, "max": 60, "step": 1},
+        "slow": {"min": 61, "max": 230, "step": 1},
+    },
     "null_worlds": 500,
 }
 SHORT = {
@@ -42,9 +47,7 @@ def submit(folder: Path, spec: dict[str, object]) -> int:
 
 
 @pytest.mark.usefixtures("worker")
-def test_from_a_space_to_a_verdict_and_a_backtest(
-    page: Page, workbench: Workbench, folder: Path
-) -> None:
+def test_from_a_space_to_a_verdict_and_a_backtest(page: Page, workbench: Workbench) -> None:
     # Somebody lays out a space and sees how many sets it has before they ask for it.
     steps.visit(page, f"{workbench.ui}/optimizations")
     steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
@@ -78,7 +81,7 @@ def test_from_a_space_to_a_verdict_and_a_backtest(
     low.click()
     low.press("ControlOrMeta+a")
     page.keyboard.type("17")
-    other = submit(folder, LONG)
+    other = workbench.search(**LONG)
     expect(steps.row(page, other)).to_be_visible()
     expect(low).to_have_value("17")
     expect(low).to_be_focused()
@@ -101,6 +104,56 @@ def test_from_a_space_to_a_verdict_and_a_backtest(
     page.reload()
     steps.settle(page)
     expect(page.get_by_test_id("study-total")).to_have_text("1 study")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_study_of_a_program_is_watched_and_ended_on_its_page(
+    page: Page, workbench: Workbench
+) -> None:
+    # The list is open, sorted by verdict, when a program asks; what is unknown comes last.
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    page.get_by_role("button", name="Verdict").click()
+    steps.settle(page)
+    number = workbench.search(**LONG, seed=9)
+    row = steps.row(page, number)
+    expect(row).to_be_visible()
+    expect(page).to_have_url(f"{workbench.ui}/optimizations?study_sort=light&study_order=asc")
+
+    # Somebody opens it and sees it move.
+    row.get_by_role("link", name=f"#{number}").click()
+    watched = page.get_by_test_id("stProgress")
+    expect(watched).to_contain_text("trials, worlds among them", timeout=SEARCHED_MS)
+    before = watched.inner_text()
+    expect(watched).not_to_have_text(before)
+    expect(page.get_by_test_id("verdict")).to_have_count(0)
+
+    # They end it: the button asks once more, over news that keep coming.
+    page.get_by_role("button", name="Cancel").click()
+    sure = page.get_by_role("button", name="End this study")
+    expect(sure).to_have_css("background-color", "rgb(42, 102, 200)")  # white is readable on it
+    moved = watched.inner_text()
+    expect(watched).not_to_have_text(moved)
+    sure.click()
+    expect(page.get_by_test_id("cancelled")).to_be_visible(timeout=ENDED_MS)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(page.get_by_role("button", name="Search again with changes")).to_be_visible()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_backtest_in_the_queue_is_ended_on_its_page(
+    page: Page, workbench: Workbench, folder: Path
+) -> None:
+    with build(settings_in(folder), executor="inline") as services:
+        spec = RunSpec(strategy="slow", symbols=("IBM",))
+        run = services.backtests.submit(spec, queue=True)
+    steps.visit(page, f"{workbench.ui}/run?id={run.id}")
+
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="End this run").click()
+
+    expect(page.get_by_test_id("cancelled")).to_be_visible(timeout=ENDED_MS)
+    expect(page.locator(".wb-headline .wb-cancelled")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("worker")
