@@ -108,8 +108,9 @@ def test_from_a_space_to_a_verdict_and_a_backtest(page: Page, workbench: Workben
 
 @pytest.mark.usefixtures("worker")
 def test_a_study_of_a_program_is_watched_and_ended_on_its_page(
-    page: Page, workbench: Workbench
+    page: Page, workbench: Workbench, folder: Path
 ) -> None:
+    submit(folder, SHORT)
     # The list is open, sorted by verdict, when a program asks; what is unknown comes last.
     steps.visit(page, f"{workbench.ui}/optimizations")
     page.get_by_role("button", name="Verdict").click()
