@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from functools import partial
@@ -178,11 +179,12 @@ class _Study:
         level = self._level(trials)
         others = self._worlds(train)
         self._say("judging the best trial")
-        judged = _judge(trials, level, others, spec.seed)
+        with ThreadPoolExecutor(1, "effects") as beside:
+            asked = beside.submit(sensitivity, trials.axes, trials.scores, seed=spec.seed)
+            judged = _judge(trials, level, others, spec.seed)
+            effects = asked.result()
         self._say("looking at the sessions held back")
         later = self._later(cut, trials, level, windows)
-        self._say("asking which parameters matter")
-        effects = sensitivity(trials.axes, trials.scores, seed=spec.seed)
         light = verdict(_evidence(judged, level, later.walk, trials))
         findings = Findings(
             trials=len(trials.found.trials),

@@ -12,6 +12,7 @@ from itertools import combinations
 from math import log
 
 import numpy as np
+import numpy.typing as npt
 
 from core.domain.bars import FloatArray, IntArray
 from core.errors import InvalidInput
@@ -181,21 +182,32 @@ class _Halves:
     def winners(self) -> _Winners:
         """Find the winner of every half; a half and the other one are each other's outside."""
         all_sums, all_squares = self.sums.sum(axis=0), self.squares.sum(axis=0)
+        may_be_flat = self._may_be_flat()
         found, done = None, 0
         for chosen, count in self._choices():
             if found is None:
                 found = _Winners.empty(2 * count)
-            sums, squares = chosen @ self.sums, chosen @ self.squares
-            second = self._table(all_sums - sums, all_squares - squares)
-            first = self._table(sums, squares)
+            first = _Half(chosen @ self.sums, chosen @ self.squares, self.rows)
+            second = _Half(all_sums - first.sums, all_squares - first.squares, self.rows)
+            first_ranks, second_ranks = first.ranked(may_be_flat), second.ranked(may_be_flat)
             # The other half of the first choice is the last one, and so on.
-            here = slice(done, done + len(chosen))
-            there = 2 * count - 1 - np.arange(done, done + len(chosen))
-            _look_up(found, here, first, second)
-            _look_up(found, there, second, first)
+            here = np.arange(done, done + len(chosen))
+            _look_up(found, here, first, first_ranks, second, second_ranks)
+            _look_up(found, 2 * count - 1 - here, second, second_ranks, first, first_ranks)
             done += len(chosen)
         assert found is not None  # noqa: S101 - there is a choice of four blocks and more
         return found
+
+    def _may_be_flat(self) -> bool:
+        """Whether some lane could be constant in some half.
+
+        The spread of a half is at least that within its blocks. Where even the calmest half of
+        the blocks of every lane has enough of it, no half needs to be looked at.
+        """
+        within = self.squares - self.sums * self.sums * (len(self.sums) / (2.0 * self.rows))
+        half = len(self.sums) // 2
+        calmest = np.sort(within, axis=0)[:half].sum(axis=0)
+        return bool((calmest <= 2.0 * _FLAT * self.squares.sum(axis=0)).any())
 
     def _choices(self) -> Iterator[tuple[FloatArray, int]]:
         """Give the halves with the first block in rows of 0 and 1, some at a time, and how many."""
@@ -209,44 +221,81 @@ class _Halves:
             chosen[np.arange(len(some))[:, None], some] = 1.0
             yield chosen, len(rest)
 
-    def _table(self, sums: FloatArray, squares: FloatArray) -> _Table:
-        """Turn the sums of halves, shape (halves, N), into ratios; both arrays are used up."""
-        spread = sums * sums
-        spread /= -self.rows
-        spread += squares
-        squares *= _FLAT
-        flat = spread <= squares
-        spread *= self.rows * self.rows / (self.rows - 1.0)
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Half:
+    """Sums of halves, shape (halves, N), of returns and of their squares, and rows of a half."""
+
+    sums: FloatArray
+    squares: FloatArray
+    rows: int
+
+    def ranked(self, may_be_flat: bool) -> _Ranks:  # noqa: FBT001 - one word, one place
+        """Order lanes as their Sharpe ratios do, by `sum |sum| / squares`.
+
+        With q the square of a sum over rows times squares, the ratio is `sqrt(q / (1 - q))` with
+        the sign of the sum, give or take a constant: it grows with q, and q needs no root.
+        """
+        keys = np.abs(self.sums)
+        keys *= self.sums
+        if not may_be_flat:
+            keys /= self.squares
+            return _Ranks(keys, keys)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            keys /= self.squares
+        # Not more than this is left of the squares, or there are none.
+        flat = ~(np.abs(keys) < self.rows * (1.0 - _FLAT))
         if not flat.any():
-            ratios = np.divide(sums, np.sqrt(spread, out=spread), out=sums)
-            return _Table(ratios, ratios)
-        spread[flat] = np.inf
-        ratios = np.divide(sums, np.sqrt(spread, out=spread), out=sums)
-        return _Table(ratios, np.where(flat, -np.inf, ratios))
+            return _Ranks(keys, keys)
+        return _Ranks(np.where(flat, 0.0, keys), np.where(flat, -np.inf, keys))
+
+    def ratios(self, lane: IntArray, ranks: FloatArray) -> FloatArray:
+        """Compute the Sharpe ratio of one lane of each half, 0 where it is constant."""
+        row = np.arange(len(lane))
+        sums, squares = self.sums[row, lane], self.squares[row, lane]
+        flat = ranks[row, lane] == 0.0
+        spread = np.where(flat, 1.0, squares - sums * sums / self.rows)
+        ratios: FloatArray = sums / np.sqrt(spread * self.rows * self.rows / (self.rows - 1.0))
+        return np.where(flat, 0.0, ratios)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """Sharpe ratios of lanes in halves, shape (halves, N), one session's.
+class _Ranks:
+    """What orders lanes in halves as their ratios do, shape (halves, N), 0 where the ratio is.
 
-    Where a lane is constant the ratio is 0, and -infinity where it competes.
+    Where a lane is constant it is 0, and -infinity where it competes.
     """
 
-    ratios: FloatArray
+    keys: FloatArray
     competing: FloatArray
 
 
-def _look_up(found: _Winners, place: slice | IntArray, inside: _Table, outside: _Table) -> None:
-    lane = inside.competing.argmax(axis=1)
+def _look_up(
+    found: _Winners,
+    place: IntArray,
+    inside: _Half,
+    inside_ranks: _Ranks,
+    outside: _Half,
+    outside_ranks: _Ranks,
+) -> None:
+    lane = inside_ranks.competing.argmax(axis=1)
     rows = np.arange(len(lane))
-    reached = outside.ratios[rows, lane]
+    keys = outside_ranks.keys
+    reached = keys[rows, lane][:, None]
+    won = np.isfinite(inside_ranks.competing[rows, lane])
     found.lane[place] = lane
-    found.inside[place] = inside.competing[rows, lane]
-    found.outside[place] = reached
-    found.below[place] = np.count_nonzero(outside.ratios < reached[:, None], axis=1)
-    equal = outside.ratios == reached[:, None]
+    found.inside[place] = np.where(won, inside.ratios(lane, inside_ranks.keys), -np.inf)
+    found.outside[place] = outside.ratios(lane, keys)
+    found.below[place] = _true_in_rows(keys < reached)
+    equal = keys == reached
     if np.count_nonzero(equal) > len(rows):
-        found.below[place] += (equal & (np.arange(equal.shape[1]) < lane[:, None])).sum(axis=1)
+        found.below[place] += _true_in_rows(equal & (np.arange(equal.shape[1]) < lane[:, None]))
+
+
+def _true_in_rows(table: npt.NDArray[np.bool_]) -> IntArray:
+    """Count what is true in each row, eight at a time."""
+    counts: IntArray = np.bitwise_count(np.packbits(table, axis=1)).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def _slope(inside: FloatArray, outside: FloatArray) -> float | None:

@@ -7,6 +7,7 @@ and Romano (1994). What lanes are to beat is 0; subtract a benchmark first where
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import ceil, log, log10, sqrt
 
@@ -23,6 +24,7 @@ FEWEST_SESSIONS = 20
 LANES_ASKED = 64
 """How many lanes are asked for the length of their blocks."""
 
+_CELLS_AT_ONCE = 1 << 17  # a table that stays in the cache
 _SILENT_LAGS = 5  # so many autocorrelations in a row must be small, where log10 T is not more
 _SMALL = 2.0  # times sqrt(log10(T) / T)
 
@@ -205,22 +207,37 @@ def superior_ability(
     null = np.zeros((3, draws))  # a maximum below 0 counts as 0
     scale = sqrt(search.sessions)
     bound = -sqrt(2.0 * log(log(search.sessions)))
-    for place, returns in search.stripes():
+    for place, returns in _narrow(search, draws):
         mean = returns.mean(axis=0)
         drawn = weights @ returns
-        deviation = scale * np.sqrt(((drawn - mean) ** 2).mean(axis=0))
+        centred = drawn - mean
+        deviation = scale * np.sqrt((centred**2).mean(axis=0))
         unit = scale / (deviation if studentised else np.ones_like(deviation))
         scores = mean * unit
         if scores.max() > best:
             best, lane = float(scores.max()), int(search.traded[place][scores.argmax()])
-        kept = np.where(scale * mean >= bound * deviation, mean, 0.0)
-        for row, shift in enumerate((np.maximum(mean, 0.0), kept, mean)):
-            np.maximum(null[row], ((drawn - shift) * unit).max(axis=1), out=null[row])
+        # Each lane is put to 0 or left as it is, so two tables tell all three maxima.
+        centred *= unit
+        drawn *= unit
+        is_kept = scale * mean >= bound * deviation
+        for row, put_to_0 in enumerate((mean > 0.0, is_kept, np.ones_like(is_kept))):
+            table = centred if put_to_0.all() else np.where(put_to_0, centred, drawn)
+            np.maximum(null[row], table.max(axis=1), out=null[row])
     statistic = max(0.0, best)
     lower, p, upper = ((1.0 + (null >= statistic).sum(axis=1)) / (1.0 + draws)).tolist()
     return SnoopingTest(
         draws, p, lower, upper, statistic, lane, float(length), maxima=null[1], reason=None
     )
+
+
+def _narrow(search: ReturnMatrix, draws: int) -> Iterator[tuple[slice, FloatArray]]:
+    """Go through lanes so few at a time that a table of their means in all draws is at hand."""
+    width = max(1, _CELLS_AT_ONCE // draws)
+    for place, returns in search.stripes():
+        for begin in range(0, returns.shape[1], width):
+            some = returns[:, begin : begin + width]
+            first = place.start + begin
+            yield slice(first, first + some.shape[1]), some
 
 
 def reality_check(
