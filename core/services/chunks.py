@@ -6,8 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 from io import BytesIO
+from math import prod
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from core.engine.lanes import LaneRows
 from core.engine.sweep import Chunk
@@ -20,14 +23,18 @@ def encode(chunks: Sequence[Chunk]) -> bytes:
         {
             "plan": chunk.plan,
             "number": chunk.number,
+            "shapes": {
+                each.name: getattr(chunk.rows, each.name).shape for each in fields(LaneRows)
+            },
             "errors": {str(place): text for place, text in chunk.errors.items()},
         }
         for chunk in chunks
     ]
+    # One array for all chunks: an archive takes its time for each.
     columns = {
-        f"{place}.{each.name}": getattr(chunk.rows, each.name)
-        for place, chunk in enumerate(chunks)
+        each.name: np.concatenate([getattr(chunk.rows, each.name).ravel() for chunk in chunks])
         for each in fields(LaneRows)
+        if chunks
     }
     content = BytesIO()
     np.savez(content, allow_pickle=False, heads=np.array(json.dumps(heads)), **columns)
@@ -43,11 +50,16 @@ def decode(content: bytes) -> list[Chunk]:
     try:
         with np.load(BytesIO(content), allow_pickle=False) as found:
             heads = json.loads(str(found["heads"]))
+            columns = {
+                each.name: _parts(found[each.name], [head["shapes"][each.name] for head in heads])
+                for each in fields(LaneRows)
+                if heads
+            }
             return [
                 Chunk(
                     plan=str(head["plan"]),
                     number=int(head["number"]),
-                    rows=LaneRows(*(found[f"{place}.{each.name}"] for each in fields(LaneRows))),
+                    rows=LaneRows(**{name: parts[place] for name, parts in columns.items()}),
                     errors={int(lane): str(text) for lane, text in head["errors"].items()},
                 )
                 for place, head in enumerate(heads)
@@ -57,3 +69,11 @@ def decode(content: bytes) -> list[Chunk]:
             f"{len(content)} bytes are no finished chunks: {error!s:.200}",
             expected="an archive of them",
         ) from error
+
+
+def _parts(column: npt.NDArray[Any], shapes: Sequence[Sequence[int]]) -> list[npt.NDArray[Any]]:
+    sizes = [prod(shape) for shape in shapes]
+    if sum(sizes) != len(column):
+        raise ValueError(f"{len(column)} numbers instead of {sum(sizes)}")
+    parts = np.split(column, np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -58,6 +58,8 @@ from core.trust.worlds import NullWorlds, compare_with_worlds
 VALIDATED = 200
 """Best trials whose validation is shown beside their training."""
 LISTED_HALVES = 2_000
+KEPT_SECONDS = 0.1
+"""Finished chunks wait so long at most, if others finish, before they are written down."""
 EPOCH = date(1970, 1, 1)
 
 Tell = Callable[[int, int, str], object]
@@ -264,10 +266,12 @@ class _Study:
         keep = Keep(folder)
         try:
             self._fetch(part, sets, keep, say)
-            return run(on_chunk=keep.put, done=keep.all())
+            result = run(on_chunk=keep.put, done=keep.all())
         except Conflict:  # of other code or prices: as good as nothing
             keep.clear()
-            return run(on_chunk=keep.put)
+            result = run(on_chunk=keep.put)
+        keep.write()
+        return result
 
     def _fetch(
         self,
@@ -284,6 +288,7 @@ class _Study:
             for chunk in chunks:
                 keep.put(chunk)
                 lanes += len(chunk.rows.metrics)
+            keep.write()
             if say is not None and lanes:
                 spent = perf_counter() - began
                 say(Progress(min(lanes, len(sets)), len(sets), spent, spent / lanes))
@@ -443,18 +448,33 @@ class _Trials:
 
 
 class Keep:
-    """Chunks of one sweep in a folder, so that they need not be computed again."""
+    """Chunks of one sweep in a folder, so that they need not be computed again.
+
+    Writing takes as long as many a chunk, so those that end soon after each other share a file.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._waiting: list[Chunk] = []
+        self._wrote = perf_counter()
 
     def put(self, chunk: Chunk) -> None:
-        """Keep a chunk; it is there whole or not at all."""
+        """Keep a chunk: at once, or within the next ones."""
+        self._waiting.append(chunk)
+        if perf_counter() >= self._wrote + KEPT_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits; a file is there whole or not at all."""
+        if not self._waiting:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{chunk.number}.npz"
+        path = self._folder / f"{self._waiting[0].number}.npz"
         partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(encode([chunk]))
+        partial.write_bytes(encode(self._waiting))
         partial.replace(path)
+        self._waiting = []
+        self._wrote = perf_counter()
 
     def all(self) -> list[Chunk]:
         """Read all of them; what cannot be read is forgotten."""
@@ -467,11 +487,12 @@ class Keep:
         return found
 
     def numbers(self) -> set[int]:
-        """Say which chunks are there, without reading them."""
-        return {int(path.stem) for path in self._folder.glob("*.npz")}
+        """Say which chunks are there."""
+        return {chunk.number for chunk in self.all()}
 
     def clear(self) -> None:
         """Forget all of them."""
+        self._waiting = []
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

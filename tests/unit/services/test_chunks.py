@@ -13,6 +13,7 @@ from core.engine.lanes import LaneRows
 from core.engine.sweep import Chunk
 from core.errors import DataProblem
 from core.services.chunks import decode, encode
+from core.services.conduct import Keep
 
 
 def chunk(number: int, lanes: int = 3, sessions: int = 5) -> Chunk:
@@ -59,6 +60,22 @@ def without_rows() -> bytes:
 def test_other_bytes_are_refused(content):
     with pytest.raises(DataProblem, match="no finished chunks"):
         decode(content)
+
+
+def test_a_folder_keeps_what_ends_soon_after_each_other_in_one_file(tmp_path):
+    """Nothing is there before it is written, and whoever comes later finds all of it."""
+    keep = Keep(tmp_path / "kept")
+    for number in (4, 2, 9):
+        keep.put(chunk(number))
+    keep.write()
+    files = len(list((tmp_path / "kept").iterdir()))
+    Keep(tmp_path / "kept").put(chunk(1))
+    later = Keep(tmp_path / "kept")
+
+    assert files <= 3
+    assert later.numbers() - {1} == {2, 4, 9}
+    found = {each.number: each.rows.metrics.tobytes() for each in later.all()}
+    assert all(found[number] == chunk(number).rows.metrics.tobytes() for number in (2, 4, 9))
 
 
 def test_no_changed_byte_is_read_as_another_result():
