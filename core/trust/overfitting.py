@@ -187,13 +187,14 @@ class _Halves:
         for chosen, count in self._choices():
             if found is None:
                 found = _Winners.empty(2 * count)
-            first = _Half(chosen @ self.sums, chosen @ self.squares, self.rows)
-            second = _Half(all_sums - first.sums, all_squares - first.squares, self.rows)
-            first_ranks, second_ranks = first.ranked(may_be_flat), second.ranked(may_be_flat)
+            sums, squares = chosen @ self.sums, chosen @ self.squares
+            others, other_squares = all_sums - sums, all_squares - squares
+            first = _Half.of(sums, squares, self.rows, may_be_flat=may_be_flat)
+            second = _Half.of(others, other_squares, self.rows, may_be_flat=may_be_flat)
             # The other half of the first choice is the last one, and so on.
             here = np.arange(done, done + len(chosen))
-            _look_up(found, here, first, first_ranks, second, second_ranks)
-            _look_up(found, 2 * count - 1 - here, second, second_ranks, first, first_ranks)
+            _look_up(found, here, first, second)
+            _look_up(found, 2 * count - 1 - here, second, first)
             done += len(chosen)
         assert found is not None  # noqa: S101 - there is a choice of four blocks and more
         return found
@@ -224,70 +225,59 @@ class _Halves:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Half:
-    """Sums of halves, shape (halves, N), of returns and of their squares, and rows of a half."""
+    """Lanes in some halves; arrays of shape (halves, N).
+
+    Attributes:
+        sums, squares: Of returns, and of their squares.
+        keys: What orders lanes as their Sharpe ratios do; 0 where a lane is constant.
+        competing: The same, and -infinity where a lane is constant.
+        rows: Those of a half.
+    """
 
     sums: FloatArray
     squares: FloatArray
+    keys: FloatArray
+    competing: FloatArray
     rows: int
 
-    def ranked(self, may_be_flat: bool) -> _Ranks:  # noqa: FBT001 - one word, one place
-        """Order lanes as their Sharpe ratios do, by `sum |sum| / squares`.
+    @classmethod
+    def of(cls, sums: FloatArray, squares: FloatArray, rows: int, *, may_be_flat: bool) -> _Half:
+        """Order lanes by `sum |sum| / squares`, which is n times q with the sign of the sum.
 
-        With q the square of a sum over rows times squares, the ratio is `sqrt(q / (1 - q))` with
-        the sign of the sum, give or take a constant: it grows with q, and q needs no root.
+        The ratio is `sqrt(q / (1 - q))` but for a constant: it grows with q, which needs no root.
         """
-        keys = np.abs(self.sums)
-        keys *= self.sums
-        if not may_be_flat:
-            keys /= self.squares
-            return _Ranks(keys, keys)
+        keys = np.abs(sums)
+        keys *= sums
         with np.errstate(divide="ignore", invalid="ignore"):
-            keys /= self.squares
-        # Not more than this is left of the squares, or there are none.
-        flat = ~(np.abs(keys) < self.rows * (1.0 - _FLAT))
-        if not flat.any():
-            return _Ranks(keys, keys)
-        return _Ranks(np.where(flat, 0.0, keys), np.where(flat, -np.inf, keys))
+            keys /= squares
+        if may_be_flat:
+            # No more than this is left of the squares, or there are none.
+            flat = ~(np.abs(keys) < rows * (1.0 - _FLAT))
+            if flat.any():
+                still = np.where(flat, 0.0, keys)
+                return cls(sums, squares, still, np.where(flat, -np.inf, keys), rows)
+        return cls(sums, squares, keys, keys, rows)
 
-    def ratios(self, lane: IntArray, ranks: FloatArray) -> FloatArray:
+    def ratios(self, lane: IntArray) -> FloatArray:
         """Compute the Sharpe ratio of one lane of each half, 0 where it is constant."""
         row = np.arange(len(lane))
         sums, squares = self.sums[row, lane], self.squares[row, lane]
-        flat = ranks[row, lane] == 0.0
+        flat = self.keys[row, lane] == 0.0
         spread = np.where(flat, 1.0, squares - sums * sums / self.rows)
         ratios: FloatArray = sums / np.sqrt(spread * self.rows * self.rows / (self.rows - 1.0))
         return np.where(flat, 0.0, ratios)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Ranks:
-    """What orders lanes in halves as their ratios do, shape (halves, N), 0 where the ratio is.
-
-    Where a lane is constant it is 0, and -infinity where it competes.
-    """
-
-    keys: FloatArray
-    competing: FloatArray
-
-
-def _look_up(
-    found: _Winners,
-    place: IntArray,
-    inside: _Half,
-    inside_ranks: _Ranks,
-    outside: _Half,
-    outside_ranks: _Ranks,
-) -> None:
-    lane = inside_ranks.competing.argmax(axis=1)
+def _look_up(found: _Winners, place: IntArray, inside: _Half, outside: _Half) -> None:
+    lane = inside.competing.argmax(axis=1)
     rows = np.arange(len(lane))
-    keys = outside_ranks.keys
-    reached = keys[rows, lane][:, None]
-    won = np.isfinite(inside_ranks.competing[rows, lane])
+    won = np.isfinite(inside.competing[rows, lane])
     found.lane[place] = lane
-    found.inside[place] = np.where(won, inside.ratios(lane, inside_ranks.keys), -np.inf)
-    found.outside[place] = outside.ratios(lane, keys)
-    found.below[place] = _true_in_rows(keys < reached)
-    equal = keys == reached
+    found.inside[place] = np.where(won, inside.ratios(lane), -np.inf)
+    found.outside[place] = outside.ratios(lane)
+    reached = outside.keys[rows, lane][:, None]
+    found.below[place] = _true_in_rows(outside.keys < reached)
+    equal = outside.keys == reached
     if np.count_nonzero(equal) > len(rows):
         found.below[place] += _true_in_rows(equal & (np.arange(equal.shape[1]) < lane[:, None]))
 
