@@ -81,6 +81,7 @@ class Findings:
         validation: None where nothing is held back, or nothing was chosen.
         walk: Summary of walking forward; None where it was not asked for.
         seconds: It took, pauses not counted.
+        spent: Of these, by part: prepare, search, worlds, judge, later.
     """
 
     trials: int
@@ -104,6 +105,7 @@ class Findings:
     validation: Validation | None = None
     walk: Mapping[str, Any] | None = None
     seconds: float = 0.0
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

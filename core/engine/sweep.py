@@ -76,12 +76,15 @@ class Progress:
         total: All of them.
         seconds: Since it began.
         lane_seconds: Time a lane took, measured over the lanes of this call; 0 before the first.
+        so_far: Gives the result with rows of NaN for lanes that are not finished; its arrays go on
+            changing. None where lanes are finished elsewhere.
     """
 
     lanes: int
     total: int
     seconds: float
     lane_seconds: float
+    so_far: Callable[[], SweepResult] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +318,17 @@ def sweep(
         errors.update({int(lanes[place]): text for place, text in chunk.errors.items()})
         finished.add(chunk.number)
 
+    def result() -> SweepResult:
+        return SweepResult(
+            plan=plan.hash,
+            params=plan.params,
+            lane_of=plan.lane_of,
+            rows=rows,
+            errors=dict(sorted(errors.items())),
+            sessions=bars.session[track.calendar.ends],
+            years=track.calendar.years,
+        )
+
     for chunk in done:
         _accept(chunk, plan, len(track.calendar.ends))
         take(chunk)
@@ -333,16 +347,8 @@ def sweep(
             if on_progress is not None:
                 spent = time.perf_counter() - begun
                 pace = spent / (lanes_done - before)
-                on_progress(Progress(lanes_done, len(plan.params), spent, pace))
-    return SweepResult(
-        plan=plan.hash,
-        params=plan.params,
-        lane_of=plan.lane_of,
-        rows=rows,
-        errors=dict(sorted(errors.items())),
-        sessions=bars.session[track.calendar.ends],
-        years=track.calendar.years,
-    )
+                on_progress(Progress(lanes_done, len(plan.params), spent, pace, result))
+    return result()
 
 
 def _check(threads: int | None, memory: int, share: tuple[int, int]) -> None:

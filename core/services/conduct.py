@@ -38,6 +38,7 @@ from core.engine.sweep import Chunk, Progress, SweepResult, sweep
 from core.errors import Conflict, DataProblem, StrategyFailed
 from core.registry.blame import blamed
 from core.search.lanes import evaluations_of
+from core.search.leader import Leader, better, leader_of, words_of
 from core.search.search import Evaluations, SearchResult, search
 from core.search.space import Params, Space
 from core.search.split import Split, day, embargo_needed, split, warm_up_of
@@ -58,6 +59,8 @@ from core.trust.worlds import NullWorlds, compare_with_worlds
 VALIDATED = 200
 """Best trials whose validation is shown beside their training."""
 LISTED_HALVES = 2_000
+BEST_SECONDS = 0.5
+"""The best so far is looked for at most so often."""
 KEPT_SECONDS = 0.1
 """Finished chunks wait so long at most, if others finish, before they are written down."""
 EPOCH = date(1970, 1, 1)
@@ -177,16 +180,21 @@ class _Study:
         windows: tuple[Window, ...] = ()
         if spec.walk_forward is not None:
             windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
+        marks = {"prepare": perf_counter()}
         trials = self._search(train, Part(len(train)), "search")
         level = self._level(trials)
+        marks["search"] = perf_counter()
         others = self._worlds(train)
+        marks["worlds"] = perf_counter()
         self._say("judging the best trial")
         with ThreadPoolExecutor(1, "effects") as beside:
             asked = beside.submit(sensitivity, trials.axes, trials.scores, seed=spec.seed)
             judged = _judge(trials, level, others, spec.seed)
             effects = asked.result()
+        marks["judge"] = perf_counter()
         self._say("looking at the sessions held back")
         later = self._later(cut, trials, level, windows)
+        marks["later"] = perf_counter()
         light = verdict(_evidence(judged, level, later.walk, trials))
         findings = Findings(
             trials=len(trials.found.trials),
@@ -210,6 +218,7 @@ class _Study:
             validation=later.validation,
             walk=None if later.walk is None else _summary(later.walk),
             seconds=perf_counter() - began,
+            spent=_spans(began, marks),
         )
         frames = {
             "trials": trials.frame(level, later.beside),
@@ -228,18 +237,23 @@ class _Study:
     def _search(self, bars: Bars, part: Part, name: str) -> _Trials:
         """Search on these bars, that part of all; every finished chunk is kept under that name."""
         results: list[SweepResult] = []
+        lead = _Lead(self._spec)
 
         def evaluate(sets: Sequence[Params]) -> Evaluations:
             done = sum(len(each) for each in results)
 
             def say(progress: Progress) -> None:
                 at = self._before + done + progress.lanes
-                self._tell(at, self._whole, f"{name}: trial {done + progress.lanes:,}")
+                # What is best in a world without edge means nothing.
+                best = lead.so_far(sets, progress) if part.world is None else ""
+                self._tell(at, self._whole, f"{name}: trial {done + progress.lanes:,}{best}")
 
             given = [{**self._spec.run.params, **each} for each in sets]
             folder = self._kept / name / f"batch-{len(results)}"
             results.append(self._swept(bars, part, given, folder, say))
-            return evaluations_of(results[-1], self._spec.metrics)
+            answers = evaluations_of(results[-1], self._spec.metrics)
+            lead.take(sets, answers)
+            return answers
 
         found = search(self._spec, self._space, evaluate)
         if not any(trial.is_eligible for trial in found.trials) and found.trials:
@@ -359,6 +373,34 @@ class _Study:
         needed = embargo_needed(held, len(self._bars) / len(np.unique(self._bars.session)))
         found = _validation(cut, train[place], test[place], calendar, needed)
         return _Later(walk, found, beside)
+
+
+class _Lead:
+    """The best trial so far, in words; looked for now and then."""
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._before: Leader | None = None
+        self._words = ""
+        self._at = 0.0
+
+    def take(self, sets: Sequence[Params], answers: Evaluations) -> None:
+        """Remember the best of a finished batch."""
+        self._before = better(self._before, leader_of(self._spec, sets, answers))
+
+    def so_far(self, sets: Sequence[Params], progress: Progress) -> str:
+        """Say which is best of the batches before and of what is finished of this one."""
+        now = perf_counter()
+        if now < self._at + BEST_SECONDS:
+            return self._words
+        self._at = now
+        best = self._before
+        if progress.so_far is not None:
+            answers = evaluations_of(progress.so_far(), self._spec.metrics)
+            best = better(best, leader_of(self._spec, sets, answers))
+        if best is not None:
+            self._words = f" \u00b7 best so far {words_of(self._spec.objectives[0], best)}"
+        return self._words
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,6 +536,14 @@ class Keep:
         """Forget all of them."""
         self._waiting = []
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _spans(began: float, marks: Mapping[str, float]) -> dict[str, float]:
+    """Give the seconds until each mark from the one before."""
+    begins = (began, *marks.values())
+    return {
+        name: end - begin for (name, end), begin in zip(marks.items(), begins[:-1], strict=True)
+    }
 
 
 def _until(bars: Bars, last: date) -> Bars:

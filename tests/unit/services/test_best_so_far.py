@@ -1,0 +1,78 @@
+"""What is said of the best trial while a study runs is measured, and ends at the best there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.domain.study import StudySpec
+from core.services import conduct as conducting
+from strategies.sma_crossover import SMACrossoverStrategy
+from tests.factories import make_bars
+
+SAID = re.compile(r"^search: trial ([\d,]+) · best so far Sharpe (-?[\d.]+) at (.+)$")
+
+
+def steps_of(tmp_path: Path, monkeypatch, **given) -> tuple[list[str], conducting.StudyResult]:
+    monkeypatch.setattr(conducting, "BEST_SECONDS", 0.0)
+    moves = np.random.default_rng(4).normal(0.0003, 0.01, 400)
+    closes = 100 * np.exp(np.cumsum(moves))
+    spec = StudySpec.model_validate(
+        {
+            "run": {"strategy": "sma_crossover", "symbols": ["AAA"]},
+            "space": {"fast": {"min": 2, "max": 12}, "slow": {"min": 20, "max": 60, "step": 4}},
+            "objectives": ["sharpe"],
+            "requirements": ["trades >= 4"],
+            "validation": {"share": 0.0},
+            **given,
+        }
+    )
+    said: list[str] = []
+    result = conducting.conduct(
+        spec,
+        make_bars(np.r_[100.0, closes[:-1]], close=closes),
+        SMACrossoverStrategy,
+        code=Path("strategies"),
+        code_hash="1",
+        kept=tmp_path / "kept",
+        tell=lambda _done, _whole, step: said.append(step),
+        threads=1,
+    )
+    return said, result
+
+
+@pytest.mark.parametrize("method", ["grid", "bayesian"])
+def test_each_best_so_far_is_a_trial_and_the_last_one_the_best(tmp_path, monkeypatch, method):
+    given = {} if method == "grid" else {"max_trials": 64}
+    said, result = steps_of(tmp_path, monkeypatch, method=method, **given)
+    told = [found.groups() for step in said if (found := SAID.match(step))]
+    values = [float(value) for _, value, _ in told]
+    trials = result.frames["trials"]
+    eligible = trials.filter(trials["reason"].is_null())
+    rows = eligible.select("param_fast", "param_slow", "value_0").rows()
+    known = {f"fast {fast}, slow {slow}": f"{value:.2f}" for fast, slow, value in rows}
+
+    assert len(set(told)) > 3
+    assert values == sorted(values)
+    assert all(known[params] == value for _, value, params in told)
+    assert values[-1] == pytest.approx(eligible["value_0"].max(), abs=0.005)
+
+
+def test_of_worlds_without_edge_and_of_several_objectives_there_is_none(tmp_path, monkeypatch):
+    said, _ = steps_of(tmp_path / "1", monkeypatch, null_worlds=2)
+    worlds = [step for step in said if step.startswith("world ")]
+    assert worlds
+    assert not any("best so far" in step for step in worlds)
+
+    said, _ = steps_of(tmp_path / "2", monkeypatch, objectives=["sharpe", "total_return"])
+    assert any(step.startswith("search: trial") for step in said)
+    assert not any("best so far" in step for step in said)
+
+
+def test_before_anybody_may_win_nothing_is_said(tmp_path, monkeypatch):
+    said, _ = steps_of(tmp_path, monkeypatch, requirements=["trades >= 10000"])
+
+    assert not any("best so far" in step for step in said)
