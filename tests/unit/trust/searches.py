@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from math import log
+from math import exp, log, sqrt
 from statistics import fmean, stdev
 
 import numpy as np
@@ -44,3 +44,13 @@ def slow_cscv(returns: np.ndarray, blocks: int) -> list[tuple[int, float, float,
         share = rank / (len(lanes) + 1)
         found.append((best, traded[best], second[best], log(share / (1 - share))))
     return found
+
+
+def chance_of_uniform(values):
+    """Probability that so many uniform numbers stray as far from their line (Kolmogorov 1933)."""
+    ordered = np.sort(values)
+    steps = np.arange(len(ordered) + 1) / len(ordered)
+    furthest = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())
+    scaled = (sqrt(len(ordered)) + 0.12 + 0.11 / sqrt(len(ordered))) * furthest
+    total = 2 * sum((-1) ** (n - 1) * exp(-2 * (n * scaled) ** 2) for n in range(1, 101))
+    return min(1.0, total) if scaled > 0.2 else 1.0

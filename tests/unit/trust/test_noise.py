@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import exp, sqrt
-
 import numpy as np
 
 from core.domain.bars import Bars
@@ -12,21 +10,11 @@ from core.trust.overfitting import overfitting
 from core.trust.snooping import superior_ability
 from core.trust.worlds import NullWorlds, compare_with_worlds
 from tests.factories import make_bars
-from tests.unit.trust.searches import search
+from tests.unit.trust.searches import chance_of_uniform, search
 
 SEARCHES = 200
 SESSIONS, LANES = 252, 60
 WORLDS = 19
-
-
-def chance_of_uniform(values):
-    """Probability that so many uniform numbers stray as far from their line (Kolmogorov 1933)."""
-    ordered = np.sort(values)
-    steps = np.arange(len(ordered) + 1) / len(ordered)
-    furthest = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())
-    scaled = (sqrt(len(ordered)) + 0.12 + 0.11 / sqrt(len(ordered))) * furthest
-    total = 2 * sum((-1) ** (n - 1) * exp(-2 * (n * scaled) ** 2) for n in range(1, 101))
-    return min(1.0, total) if scaled > 0.2 else 1.0
 
 
 def test_the_judge_of_uniform_numbers_can_judge():
