@@ -28,7 +28,7 @@ log = logging.getLogger("workbench.worker")
 
 LEASE_SECONDS = 10.0
 BEAT_SECONDS = 1.0
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.1
 CLEAN_SECONDS = 60.0
 _FOLDER = "job-"
 

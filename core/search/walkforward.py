@@ -6,7 +6,7 @@ test is known when its training chooses: scores and eligibility are of training 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import expm1, fsum, inf, isfinite, log1p
@@ -29,6 +29,8 @@ from core.search.window_sums import WindowSums
 GRACE = 4
 """Days that the last test may reach beyond the last session: a long weekend is no gap."""
 MOST_WINDOWS = 1_000
+ASKED_AT_FIRST = 16
+"""Best lanes of a training that are asked first whether they may win; then four times as many."""
 
 
 class Window(NamedTuple):
@@ -221,6 +223,7 @@ def walk_forward(
     dimensions: Mapping[str, Dimension] | None = None,
     eligible: Mask | None = None,
     train_scores: FloatArray | None = None,
+    may_win: Callable[[int, IntArray], Mask] | None = None,
     drift_alert: float | None = 0.30,
     least_ratio: float = 0.7,
     warn_ratio: float = 0.8,
@@ -242,6 +245,8 @@ def walk_forward(
             more than the training did.
         train_scores: What competes in each training, more is better, shape (windows, N), NaN where
             undefined; of other metrics, from sweeps of each training.
+        may_win: Asked with the number of a window and some lanes which of them may be chosen in
+            its training, where finding out takes time: from the best down, until one may.
         drift_alert: Relative change of a parameter above which it is told; None for never.
         least_ratio: Of test over training, below which a window fails.
         warn_ratio: Below which it is doubtful.
@@ -264,7 +269,7 @@ def walk_forward(
             if train_scores is None
             else train_scores[number]
         )
-        lane = _best(np.where(allowed[number], scores, np.nan))
+        lane = _choice(np.where(allowed[number], scores, np.nan), number, may_win)
         chosen = None if lane is None else params[lane]
         drift = None
         if chosen is not None:
@@ -446,8 +451,21 @@ def _spans(
     return spans
 
 
-def _best(scores: FloatArray) -> int | None:
-    return int(np.nanargmax(scores)) if np.isfinite(scores).any() else None
+def _choice(
+    scores: FloatArray, number: int, may_win: Callable[[int, IntArray], Mask] | None
+) -> int | None:
+    """Choose the best lane that may win, the first of equal ones."""
+    if may_win is None:
+        return int(np.nanargmax(scores)) if np.isfinite(scores).any() else None
+    order = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]
+    begin, count = 0, ASKED_AT_FIRST
+    while begin < len(order):
+        lanes = order[begin : begin + count]
+        able = may_win(number, lanes)
+        if able.any():
+            return int(lanes[able.argmax()])
+        begin, count = begin + count, count * 4
+    return None
 
 
 def _finite(value: Any) -> float | None:

@@ -30,6 +30,7 @@ from core.domain.bars import Bars, FloatArray
 from core.domain.dimension import Dimension
 from core.domain.findings import Chosen, Findings, Validation
 from core.domain.metrics import METRICS
+from core.domain.objective import metrics_of
 from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
 from core.engine import measures
@@ -63,6 +64,8 @@ BEST_SECONDS = 0.5
 """The best so far is looked for at most so often."""
 KEPT_SECONDS = 0.1
 """Finished chunks wait so long at most, if others finish, before they are written down."""
+COUNTED = frozenset({"trades", "sessions"})
+"""Metrics that grow with the length of a period."""
 EPOCH = date(1970, 1, 1)
 
 Tell = Callable[[int, int, str], object]
@@ -271,15 +274,17 @@ class _Study:
     def _swept(
         self,
         bars: Bars,
-        part: Part,
+        part: Part | None,
         sets: Sequence[Params],
         folder: Path,
         say: Callable[[Progress], object] | None = None,
     ) -> SweepResult:
+        """Sweep these bars; those that are not a part anybody else could make, here alone."""
         run = partial(self._sweep, bars=bars, parameter_sets=sets, on_progress=say)
         keep = Keep(folder)
         try:
-            self._fetch(part, sets, keep, say)
+            if part is not None:
+                self._fetch(part, sets, keep, say)
             result = run(on_chunk=keep.put, done=keep.all())
         except Conflict:  # of other code or prices: as good as nothing
             keep.clear()
@@ -358,6 +363,7 @@ class _Study:
                 session_rate=calendar.session_rate,
                 dimensions=self._spec.space,
                 eligible=np.asarray(np.isfinite(daily).all(axis=1)),
+                may_win=self._may_win(windows, sets, len(trials.sessions)),
                 drift_alert=self._spec.walk_forward.drift_alert,
             )
         if cut is None:
@@ -373,6 +379,37 @@ class _Study:
         needed = embargo_needed(held, len(self._bars) / len(np.unique(self._bars.session)))
         found = _validation(cut, train[place], test[place], calendar, needed)
         return _Later(walk, found, beside)
+
+    def _may_win(
+        self, windows: Sequence[Window], sets: Sequence[Params], searched: int
+    ) -> Callable[[int, npt.NDArray[np.int64]], npt.NDArray[np.bool_]] | None:
+        """Give who says which lanes meet the requirements in a training, run in it alone.
+
+        What is counted is asked in proportion: 30 trades of 900 sessions are 3.5 of 105.
+        """
+        needs = self._spec.requirements
+        if not needs:
+            return None
+        metrics = metrics_of((), needs)
+
+        def ask(number: int, lanes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+            fold = windows[number].train
+            bars = self._bars.between((fold.first - EPOCH).days, (fold.last - EPOCH).days)
+            folder = self._kept / f"training {number + 1}" / str(int(lanes[0]))
+            result = self._swept(bars, None, [sets[lane] for lane in lanes.tolist()], folder)
+            answers = evaluations_of(result, metrics)
+            share = searched / len(fold)
+            columns = {
+                name: column * share if name in COUNTED else column
+                for name, column in answers.columns.items()
+            }
+            able = np.ones(len(lanes), dtype=np.bool_)
+            for need in needs:
+                able &= need.holds(columns)
+            able[list(answers.errors)] = False
+            return able
+
+        return ask
 
 
 class _Lead:

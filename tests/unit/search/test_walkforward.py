@@ -372,3 +372,24 @@ def test_what_is_left_in_the_test_is_judged(train, test, maximize, ratio, verdic
     assert found.ratio == (None if ratio is None else pytest.approx(ratio))
     assert found.verdict == verdict
     assert (found.reason is None) == (ratio is not None)
+
+
+@pytest.mark.parametrize("lanes", [3, 16, 17, 200])
+def test_who_may_win_is_asked_from_the_best_down_until_one_may(lanes):
+    windows = four_windows()
+    daily = noise(lanes, 120, 4)
+    params = [{"fast": lane} for lane in range(lanes)]
+    able = np.random.default_rng(lanes).random((4, lanes)) < 0.05
+    asked = [[] for _ in windows]
+
+    def may_win(number, some):
+        asked[number] += some.tolist()
+        return able[number][some]
+
+    result = walk_forward(daily, params, windows, SHARPE, per_year=252.0, may_win=may_win)
+    known = walk_forward(daily, params, windows, SHARPE, per_year=252.0, eligible=able)
+
+    assert [row.lane for row in result.windows] == [row.lane for row in known.windows]
+    for row, lanes_asked in zip(result.windows, asked, strict=True):
+        assert len(set(lanes_asked)) == len(lanes_asked)
+        assert row.lane in lanes_asked if row.lane is not None else len(lanes_asked) == lanes
