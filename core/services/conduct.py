@@ -53,7 +53,7 @@ from core.trust.matrix import ReturnMatrix
 from core.trust.overfitting import overfitting
 from core.trust.sensitivity import sensitivity
 from core.trust.snooping import superior_ability
-from core.trust.stability import Stability, stability
+from core.trust.stability import Stability, edges_of, stability
 from core.trust.verdict import Evidence, verdict
 from core.trust.worlds import NullWorlds, compare_with_worlds
 
@@ -314,11 +314,14 @@ class _Study:
 
     def _level(self, trials: _Trials) -> Stability:
         """Choose a trial by its neighbourhood, or between several objectives by their front."""
-        level = stability(trials.axes, trials.scores, grid=self._spec.method == "grid")
+        grid = self._spec.method == "grid"
+        level = stability(trials.axes, trials.scores, grid=grid)
         if len(self._spec.objectives) == 1:
             return level
+        best = trials.found.best
+        edges = () if best is None else edges_of(trials.axes, best, grid=grid)
         reason = "several objectives have no one level"
-        return replace(level, chosen=trials.found.best, ratio=None, edges=(), reason=reason)
+        return replace(level, chosen=best, ratio=None, edges=edges, reason=reason)
 
     def _worlds(self, train: Bars) -> list[float | None]:
         """Search in worlds without edge; give the objective of each winner."""

@@ -116,7 +116,7 @@ def stability(axes: Sequence[Axis], objective: FloatArray, *, grid: bool) -> Sta
         chosen=chosen,
         ratio=ratio,
         peak_ratio=_ratio(objective, smoothed, neighbours, peak)[0],
-        edges=_edges(used, chosen, grid=grid),
+        edges=edges_of(used, chosen, grid=grid),
         reason=reason,
     )
 
@@ -209,7 +209,17 @@ def _ratio(
     return float(smoothed[trial] / objective[trial]), None
 
 
-def _edges(axes: tuple[Axis, ...], chosen: int, *, grid: bool) -> tuple[Edge, ...]:
+def edges_of(axes: Sequence[Axis], chosen: int, *, grid: bool) -> tuple[Edge, ...]:
+    """Say of which parameters a trial lies at an end of the range.
+
+    Args:
+        axes: One per parameter.
+        chosen: Number of the trial.
+        grid: Whether the trials are those of a grid; of scattered ones, near the end is at it.
+
+    Returns:
+        In the order of the axes; none of choices and of parameters of fewer than three values.
+    """
     found: list[Edge] = []
     for axis in axes:
         if axis.categorical or len(np.unique(axis.values)) < _FEWEST_STEPS:

@@ -183,19 +183,36 @@ def _figures(evidence: Evidence) -> str:
     if deflated is None:
         parts.append(f"no Deflated Sharpe ({_why(evidence, 'deflated')})")
     else:
-        upper = evidence.deflated_upper
-        differs = upper is not None and f"{upper:.2f}" != f"{deflated:.2f}"
-        parts.append(f"Deflated Sharpe {deflated:.2f}" + (f" to {upper:.2f}" if differs else ""))
+        least = _probability(deflated)
+        most = least if evidence.deflated_upper is None else _probability(evidence.deflated_upper)
+        parts.append(f"Deflated Sharpe {least}" + ("" if most == least else f" to {most}"))
     if pbo is None:
         parts.append(f"no PBO ({_why(evidence, 'pbo')})")
     else:
         error = evidence.pbo_error
-        parts.append(f"PBO {pbo:.0%}" + ("" if error is None else f" ± {error:.0%}"))
+        parts.append(f"PBO {_share(pbo)}" + ("" if error is None else f" ± {100 * error:.0f} %"))
     if plateau is None:
         parts.append(f"no plateau ({_why(evidence, 'plateau')})")
+    elif plateau < 0.0:
+        # How far below says only how small the objective of the choice is.
+        parts.append("plateau below 0 (the objective of trials around it is below 0)")
     else:
         parts.append(f"plateau {plateau:.2f}")
-    return ", ".join(parts).replace("%", " %")
+    return ", ".join(parts)
+
+
+def _probability(value: float) -> str:
+    """Write a probability; one that is not certain does not look certain."""
+    if value < 1.0 and f"{value:.2f}" == "1.00":
+        return "> 0.99"
+    return "< 0.01" if value > 0.0 and f"{value:.2f}" == "0.00" else f"{value:.2f}"
+
+
+def _share(value: float) -> str:
+    """The same in percent."""
+    if value < 1.0 and f"{100 * value:.0f}" == "100":
+        return "> 99 %"
+    return "< 1 %" if value > 0.0 and f"{100 * value:.0f}" == "0" else f"{100 * value:.0f} %"
 
 
 def _why(evidence: Evidence, name: str) -> str:

@@ -72,6 +72,24 @@ def test_of_worlds_without_edge_and_of_several_objectives_there_is_none(tmp_path
     assert not any("best so far" in step for step in said)
 
 
+def test_the_edges_of_the_trial_at_the_bend_of_a_front_are_told(tmp_path, monkeypatch):
+    space = {"fast": {"min": 2, "max": 8}, "slow": {"min": 20, "max": 28, "step": 4}}
+    aims = ["total_return", "minimize volatility"]
+    _, result = steps_of(tmp_path, monkeypatch, objectives=aims, space=space)
+    found = result.findings
+    ends = {"fast": (2, 8), "slow": (20, 28)}
+    expected = {
+        (name, side)
+        for name, both in ends.items()
+        for side, end in zip(("low", "high"), both, strict=True)
+        if found.chosen.params[name] == end
+    }
+
+    assert len(found.front) > 1
+    assert {(edge["name"], edge["side"]) for edge in found.edges} == expected
+    assert expected
+
+
 def test_before_anybody_may_win_nothing_is_said(tmp_path, monkeypatch):
     said, _ = steps_of(tmp_path, monkeypatch, requirements=["trades >= 10000"])
 

@@ -101,3 +101,24 @@ def test_gates_say_their_rule_and_are_in_the_order_of_reading():
 
     assert [gate.name for gate in gates] == [edge[0] for edge in EDGES]
     assert all("green" in gate.rule for gate in gates)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"deflated": 0.9961, "deflated_upper": 0.9999}, "Deflated Sharpe > 0.99, "),
+        ({"deflated": 0.97, "deflated_upper": 0.9951}, "Deflated Sharpe 0.97 to > 0.99, "),
+        ({"deflated": 1.0, "deflated_upper": 1.0}, "Deflated Sharpe 1.00, "),
+        ({"deflated": 0.004, "deflated_upper": 0.21}, "Deflated Sharpe < 0.01 to 0.21, "),
+        ({"deflated": 0.0, "deflated_upper": 0.0}, "Deflated Sharpe 0.00, "),
+        ({"deflated": 0.994, "deflated_upper": 0.9949}, "Deflated Sharpe 0.99, "),
+        ({"pbo": 0.996}, "PBO > 99 % ± 11 %, "),
+        ({"pbo": 0.004}, "PBO < 1 % ± 11 %, "),
+        ({"pbo": 0.0}, "PBO 0 % ± 11 %, "),
+        ({"pbo": 1.0, "pbo_error": None}, "PBO 100 %, "),
+        ({"plateau": -1.79}, "plateau below 0 (the objective of trials around it is below 0)."),
+        ({"plateau": 0.0}, "plateau 0.00."),
+    ],
+)
+def test_a_probability_that_is_not_certain_does_not_look_certain(given, said):
+    assert said in verdict(replace(GOOD, **given)).sentence
