@@ -278,7 +278,51 @@ class BacktestBody(Body):
         return self.engine_options.notes() if self.engine_options else []
 
 
-class RunBody(Body):
+class PricesBody(Body):
+    """A request that names its prices by symbols or as a data set, and on what terms to trade."""
+
+    symbols: Symbols | None = None
+    dataset: Name | None = None
+    dataset_id: DatasetId | None = None
+    dataset_path: Name | None = None
+    timeframe: TimeframeIn | None = Field(
+        None, description="As the data set is stored unless given; `1d` with `symbols`."
+    )
+    start_date: Day | None = Field(None, description="First session, inclusive.")
+    end_date: Day | None = Field(None, description="Last session, inclusive.")
+    costs: CostsIn | None = None
+    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
+    benchmark: Benchmark | None = None
+    engine_options: EngineOptionsBody | None = None
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The data set named, if prices are not named by symbols."""
+        given = (self.dataset, self.dataset_id, self.dataset_path)
+        return next((str(name) for name in given if name is not None), None)
+
+    def run_of(
+        self, strategy: str, params: dict[str, Any], symbols: list[str], timeframe: Timeframe
+    ) -> RunSpec:
+        """The run that is asked for, once the data set is known; its length where none is said."""
+        return run_spec(
+            strategy=strategy,
+            params=params,
+            symbols=symbols,
+            timeframe=self.timeframe or timeframe,
+            start=self.start_date,
+            end=self.end_date,
+            options=self.engine_options.given() if self.engine_options else {},
+            costs=chosen_costs(self.costs or self.cost_config, self.engine_options),
+            benchmark=self.benchmark,
+        )
+
+    def notes(self) -> list[str]:
+        """What was assumed because the request left it open."""
+        return self.engine_options.notes() if self.engine_options else []
+
+
+class RunBody(PricesBody):
     """A backtest that is answered with its result.
 
     Name the prices in one of four ways: `symbols`, or a data set by `dataset` or `dataset_id` (a
@@ -301,59 +345,26 @@ class RunBody(Body):
 
     strategy: StrategyName
     strategy_params: Params = Field(default_factory=dict)
-    symbols: Symbols | None = None
-    dataset: Name | None = None
-    dataset_id: DatasetId | None = None
-    dataset_path: Name | None = None
-    timeframe: TimeframeIn | None = Field(
-        None, description="As the data set is stored unless given; `1d` with `symbols`."
-    )
-    start_date: Day | None = None
-    end_date: Day | None = None
-    costs: CostsIn | None = None
-    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
-    benchmark: Benchmark | None = None
-    engine_options: EngineOptionsBody | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
-        named = [name for name in _SOURCES if getattr(self, name) is not None]
+        named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) != 1:
             raise PydanticCustomError(
                 "contradiction" if named else "missing",
                 "prices are named in {count} ways",
-                {"count": len(named), "expected": f"exactly one of {', '.join(_SOURCES)}"},
+                {"count": len(named), "expected": f"exactly one of {', '.join(SOURCES)}"},
             )
         check_days(self.start_date, self.end_date)
         check_costs(self.costs, self.cost_config, self.engine_options)
         return self
 
-    @property
-    def dataset_name(self) -> str | None:
-        """The data set named, if prices are not named by symbols."""
-        given = (self.dataset, self.dataset_id, self.dataset_path)
-        return next((str(name) for name in given if name is not None), None)
-
     def spec(self, symbols: list[str], timeframe: Timeframe) -> RunSpec:
         """What is asked, once the data set is known."""
-        return run_spec(
-            strategy=self.strategy,
-            params=_without_debug(self.strategy_params),
-            symbols=symbols,
-            timeframe=self.timeframe or timeframe,
-            start=self.start_date,
-            end=self.end_date,
-            options=self.engine_options.given() if self.engine_options else {},
-            costs=chosen_costs(self.costs or self.cost_config, self.engine_options),
-            benchmark=self.benchmark,
-        )
-
-    def notes(self) -> list[str]:
-        """What was assumed because the request left it open."""
-        return self.engine_options.notes() if self.engine_options else []
+        return self.run_of(self.strategy, _without_debug(self.strategy_params), symbols, timeframe)
 
 
-_SOURCES = ("symbols", "dataset", "dataset_id", "dataset_path")
+SOURCES = ("symbols", "dataset", "dataset_id", "dataset_path")
 
 
 class RecordBody(Body):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from api import metrics as units
+from api.bodies import PricesBody
 from api.schemas.jobs import JobDetail, JobList, JobRow
 from api.schemas.runs import RunResultV1, detail_parts, record_parts
 from api.schemas.studies import PREFIX as STUDIES
@@ -163,6 +164,18 @@ def find_dataset(services: Services, name: str) -> Series:
         hint="send the file to POST /api/v1/backtests/upload, or name symbols",
         field="dataset",
     )
+
+
+def prices_of(services: Services, body: PricesBody) -> tuple[list[str], Timeframe]:
+    """Find what a body names: its symbols, and the length of bars where it says none.
+
+    Raises:
+        NotFound: there is no such data set.
+    """
+    if body.symbols is not None:
+        return body.symbols, Timeframe.D1
+    series = find_dataset(services, body.dataset_name or "")
+    return [series.symbol], series.timeframe
 
 
 def _file_name(text: str) -> str:

@@ -7,28 +7,14 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.bodies import (
-    Body,
-    EngineOptionsBody,
-    Name,
-    check_costs,
-    check_days,
-    chosen_costs,
-    run_spec,
-)
+from api.bodies import SOURCES, Body, PricesBody, check_costs, check_days
 from api.faults import as_request
 from api.words import (
-    Benchmark,
-    CostsIn,
-    DatasetId,
-    Day,
     ObjectiveIn,
     Params,
     RequirementIn,
     SpaceIn,
     StrategyName,
-    Symbols,
-    TimeframeIn,
     WalkForwardIn,
 )
 from core.domain.study import BATCHES, Method, StudySpec
@@ -36,7 +22,6 @@ from core.domain.study_presets import walkforward_config
 from core.domain.timeframe import Timeframe
 
 SPACES = ("space", "parameter_space", "param_ranges", "parameters")
-SOURCES = ("symbols", "dataset", "dataset_id", "dataset_path")
 OBJECTIVES = ("objectives", "objective_metric", "optimization_metric")
 MOST_WORKERS = 8
 EXAMPLE: dict[str, Any] = {
@@ -49,7 +34,7 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-class StudyBody(Body):
+class StudyBody(PricesBody):
     """A search for the parameters of one strategy on one symbol.
 
     Name the strategy by `strategy` or `strategy_path`; the prices by `symbols` (one) or a data set;
@@ -74,15 +59,6 @@ class StudyBody(Body):
 
     strategy: StrategyName | None = None
     strategy_path: StrategyName | None = None
-    symbols: Symbols | None = None
-    dataset: Name | None = None
-    dataset_id: DatasetId | None = None
-    dataset_path: Name | None = None
-    timeframe: TimeframeIn | None = Field(
-        None, description="As the data set is stored unless given; `1d` with `symbols`."
-    )
-    start_date: Day | None = Field(None, description="First session, inclusive.")
-    end_date: Day | None = Field(None, description="Last session, inclusive.")
     space: SpaceIn | None = Field(None, description="What is varied, by name of the parameter.")
     parameter_space: SpaceIn | None = Field(None, description="Another word for `space`.")
     param_ranges: SpaceIn | None = Field(None, description="Another word for `space`.")
@@ -125,10 +101,6 @@ class StudyBody(Body):
         None, ge=1, le=MOST_WORKERS, description="Read and not needed: see `notes`."
     )
     priority: int = Field(0, ge=-1_000, le=1_000, description="Higher ones are taken first.")
-    costs: CostsIn | None = None
-    cost_config: CostsIn | None = Field(None, description="Another word for `costs`.")
-    benchmark: Benchmark | None = None
-    engine_options: EngineOptionsBody | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -148,25 +120,9 @@ class StudyBody(Body):
         """The strategy, however it is named."""
         return self.strategy or self.strategy_path or ""
 
-    @property
-    def dataset_name(self) -> str | None:
-        """The data set named, if prices are not named by symbols."""
-        given = (self.dataset, self.dataset_id, self.dataset_path)
-        return next((str(name) for name in given if name is not None), None)
-
     def spec(self, symbols: list[str], timeframe: Timeframe) -> StudySpec:
         """What is asked, in the words of the core."""
-        run = run_spec(
-            strategy=self.strategy_name,
-            params=self.strategy_params,
-            symbols=symbols,
-            timeframe=self.timeframe or timeframe,
-            start=self.start_date,
-            end=self.end_date,
-            options=self.engine_options.given() if self.engine_options else {},
-            costs=chosen_costs(self.costs or self.cost_config, self.engine_options),
-            benchmark=self.benchmark,
-        )
+        run = self.run_of(self.strategy_name, self.strategy_params, symbols, timeframe)
         said = {
             "method": self._method(),
             "objectives": self._objectives(),
@@ -191,7 +147,7 @@ class StudyBody(Body):
 
     def notes(self) -> list[str]:
         """What was assumed because the request left it open, and what does nothing."""
-        found = self.engine_options.notes() if self.engine_options else []
+        found = super().notes()
         if self.max_workers is not None:
             found.append("max_workers does nothing: a sweep uses what processors its worker has.")
         return found

@@ -20,7 +20,7 @@ from api.deps import ServicesDep
 from api.errors import problems
 from api.faults import as_request
 from api.reading import (
-    find_dataset,
+    prices_of,
     raise_failure,
     read_record,
     read_result,
@@ -263,10 +263,7 @@ def spec_of(services: Services, body: RunBody) -> RunSpec:
     Raises:
         NotFound: there is no such data set.
     """
-    if body.symbols is not None:
-        return body.spec(body.symbols, Timeframe.D1)
-    series = find_dataset(services, body.dataset_name or "")
-    return body.spec([series.symbol], series.timeframe)
+    return body.spec(*prices_of(services, body))
 
 
 def answer(

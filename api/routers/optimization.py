@@ -15,8 +15,8 @@ from api.asking import cancel_study, in_words_of, plan_study, promote, submit_st
 from api.deps import ServicesDep
 from api.errors import problems
 from api.reading import (
-    find_dataset,
     find_study,
+    prices_of,
     raise_study_failure,
     read_job,
     read_study_counts,
@@ -58,7 +58,6 @@ from api.words import Day, IdempotencyKey, StrategyPart, StudyRef, SymbolExact
 from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
 from core.domain.study import StudySpec
-from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 from core.services import Services
 
@@ -296,11 +295,8 @@ def spec_of(services: Services, body: StudyBody) -> StudySpec:
     Raises:
         NotFound: there is no such data set.
     """
-    if body.symbols is not None:
-        return body.spec(body.symbols, Timeframe.D1)
     with in_words_of(body):
-        series = find_dataset(services, body.dataset_name or "")
-    return body.spec([series.symbol], series.timeframe)
+        return body.spec(*prices_of(services, body))
 
 
 def _ask(

@@ -88,9 +88,7 @@ def job_parts(job: Job, seconds_left: float | None) -> dict[str, Any]:
         "completed_at": job.completed_at,
         "estimated_completion": ends,
         "error_message": None if error is None else error.message,
-        "error": None
-        if error is None
-        else Failure(code=error.code, message=error.message, hint=error.hint),
+        "error": failure(job),
         "links": JobLinks.of(job),
     }
 

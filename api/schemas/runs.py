@@ -15,6 +15,7 @@ from api.schemas.base import Answer
 from api.schemas.metrics import Badge, Headline, MetricValues, Reasons, SymbolMetrics, badges
 from api.schemas.mlflow import MirrorAnswer
 from core.domain.costs import CostModel
+from core.domain.job import Job
 from core.domain.metrics import Metrics
 from core.domain.options import EngineOptions
 from core.domain.parameters import ParamValue
@@ -129,9 +130,9 @@ def headline(run: Run) -> Headline | None:
     return None if run.metrics is None else Headline(units.headline(run.metrics))
 
 
-def failure(run: Run) -> Failure | None:
-    """Why a run failed, if it did."""
-    error = run.error
+def failure(failed: Run | Job) -> Failure | None:
+    """Why a run or a job failed, if it did."""
+    error = failed.error
     if error is None:
         return None
     return Failure(code=error.code, message=error.message, hint=error.hint)

@@ -14,7 +14,7 @@ from api.faults import Fault
 from api.schemas.base import Answer
 from api.schemas.metrics import Headline, MetricValues
 from api.schemas.mlflow import MirrorAnswer
-from api.schemas.runs import EquityPoint, Failure
+from api.schemas.runs import EquityPoint, Failure, failure
 from core.domain.findings import Chosen, Findings, Study, Validation
 from core.domain.job import JobState
 from core.domain.metrics import METRICS, Metrics
@@ -102,7 +102,6 @@ def row_parts(study: Study) -> dict[str, Any]:
     """The fields every view of a study has."""
     run, job, found = study.spec.run, study.job, study.findings
     chosen = None if found is None else found.chosen
-    error = job.error
     return {
         "id": study.id,
         "uuid": study.uuid,
@@ -130,9 +129,7 @@ def row_parts(study: Study) -> dict[str, Any]:
         "light": None if found is None else found.light,
         "sentence": None if found is None else found.sentence,
         "source": study.source,
-        "error": None
-        if error is None
-        else Failure(code=error.code, message=error.message, hint=error.hint),
+        "error": failure(job),
         "created_at": study.created_at,
         "started_at": job.started_at,
         "completed_at": job.completed_at,

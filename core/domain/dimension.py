@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from core.domain.parameters import ParamSpec, ParamValue
+from core.domain.parameters import ParamSpec, ParamValue, unknown
 from core.errors import InvalidInput
 
 Number = int | float
@@ -276,15 +276,7 @@ def bound_dimensions(
             has each where there are several.
     """
     known = {spec.name: spec for spec in specs}
-    problems = [
-        InvalidInput(
-            f"parameter {name!r} is not known",
-            expected="one of " + ", ".join(known) if known else "no parameters at all",
-            field=f"space.{name}",
-        )
-        for name in space
-        if name not in known
-    ]
+    problems = unknown(space, known, "space")
     made: dict[str, Dimension] = {}
     for name, spec in known.items():
         if name in space:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -130,6 +130,19 @@ class ParamSpec:
         )
 
 
+def unknown(given: Iterable[str], known: Collection[str], place: str) -> list[InvalidInput]:
+    """Complain of each name that a strategy does not have; `place` is where they were given."""
+    return [
+        InvalidInput(
+            f"parameter {name!r} is not known",
+            expected="one of " + ", ".join(known) if known else "no parameters at all",
+            field=f"{place}.{name}",
+        )
+        for name in given
+        if name not in known
+    ]
+
+
 def clean_params(
     specs: Sequence[ParamSpec], constraints: Sequence[str], given: Mapping[str, Any]
 ) -> dict[str, ParamValue]:
@@ -140,15 +153,7 @@ def clean_params(
             set breaks a constraint; `problems` lists each.
     """
     known = {spec.name: spec for spec in specs}
-    problems = [
-        InvalidInput(
-            f"parameter {name!r} is not known",
-            expected="one of " + ", ".join(known) if known else "no parameters at all",
-            field=f"params.{name}",
-        )
-        for name in given
-        if name not in known
-    ]
+    problems = unknown(given, known, "params")
     values: dict[str, ParamValue] = {}
     for name, spec in known.items():
         try:

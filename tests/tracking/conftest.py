@@ -10,7 +10,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -20,7 +19,6 @@ from pathlib import Path
 import pytest
 
 from core.bootstrap.mlflow_server import server_of
-from core.bootstrap.worker import work
 from core.settings import Settings
 from core.tracking.connection import environment
 from tests.laboratory import lay_prices, settings_in, wave, write_strategy
@@ -61,19 +59,6 @@ def make_settings(empty_mlflow) -> Callable[..., Settings]:
         return settings
 
     return make
-
-
-@contextmanager
-def a_worker(settings: Settings) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=work, args=(stop,), kwargs={"settings": settings})
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 def until(is_so: Callable[[], object], what: str) -> None:

@@ -35,10 +35,10 @@ from core.settings import Settings
 from core.store import open_store
 from core.tracking.connection import environment
 from core.tracking.entry import Entry, tracked
+from tests.laboratory import a_worker
 from tests.tracking.conftest import (
     MlflowServer,
     a_silent_port,
-    a_worker,
     by_uuid,
     free_port,
     seen,
