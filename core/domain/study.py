@@ -156,6 +156,10 @@ class StudySpec(BaseModel):
             raise ValueError(
                 f"{', '.join(both)} is both varied and given; expected it in space or in run.params"
             )
+        said = [each.sentence() for each in self.objectives]
+        twice = next((each for each in said if said.count(each) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the objective {twice!r} stands there twice; expected each once")
         cap = CAPS[self.method]
         if self.max_trials is not None and self.max_trials > cap:
             raise ValueError(

@@ -114,9 +114,17 @@ def explained(uri: str) -> Iterator[None]:
         code = getattr(error, "error_code", "")
         words = _first_line(error)
         if code in _MISSING:
-            raise NotFound(f"MLflow has none of that name: {words}") from error
+            raise NotFound(
+                f"MLflow has none of that name: {words}",
+                hint="List the experiments and their runs to see what there is",
+            ) from error
         if code in _MALFORMED:
-            raise InvalidInput(f"MLflow cannot read the request: {words}") from error
+            raise InvalidInput(
+                f"MLflow cannot read the request: {words}",
+                expected="an order such as `metrics.sharpe DESC`, a filter such as "
+                "`metrics.sharpe > 1 and params.fast = '5'`, an id as MLflow gives it",
+                hint="Experiments and runs are listed with their ids, metrics and parameters",
+            ) from error
         raise Unavailable(
             f"MLflow at {shown(uri)} cannot be used: {words}",
             hint="Look whether it runs; nothing else depends on it",

@@ -229,6 +229,12 @@ def test_a_key_makes_one_study_of_one_wish(apart_client: TestClient, apart: Serv
         ({"optimization_metric": "luck"}, 422, "invalid_input", "optimization_metric"),
         ({"optimization_metric": "minimize max_drawdown"}, 422, "invalid_input", None),
         ({"objectives": ["sharpe"]}, 422, "contradiction", "body"),
+        (
+            {"optimization_metric": None, "objectives": ["sharpe", "maximize sharpe_ratio"]},
+            422,
+            "invalid_input",
+            "body",
+        ),
         ({"requirements": ["trades"]}, 422, "invalid_input", "requirements.0"),
         ({"validation_split": 0.6}, 422, "out_of_range", "validation_split"),
         ({"validation_split": 0.05}, 422, "out_of_range", "validation_split"),
