@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -185,6 +185,25 @@ def walkforward_config() -> WalkForwardConfig:
         InvalidInput: the file is missing or broken.
     """
     return read_config(FOLDER / "walkforward.yaml", WalkForwardConfig)
+
+
+class OverfittingLimits(NamedTuple):
+    """Test over training: below `least` it fails, below `warn` it is doubtful; None: not judged."""
+
+    least: float | None
+    warn: float | None
+
+
+def overfitting_limits() -> OverfittingLimits:
+    """Say when a test is too much worse than its training: as `config/optimization.yaml` does.
+
+    Raises:
+        InvalidInput: the file is missing or broken.
+    """
+    said = optimization_config().optimization.overfitting
+    if not said.enabled:
+        return OverfittingLimits(None, None)
+    return OverfittingLimits(said.min_test_performance_ratio, said.warn_if_below)
 
 
 def read_config(file: Path, shape: type[_Config]) -> _Config:

@@ -225,8 +225,8 @@ def walk_forward(
     train_scores: FloatArray | None = None,
     may_win: Callable[[int, IntArray], Mask] | None = None,
     drift_alert: float | None = 0.30,
-    least_ratio: float = 0.7,
-    warn_ratio: float = 0.8,
+    least_ratio: float | None = 0.7,
+    warn_ratio: float | None = 0.8,
 ) -> WalkForwardResult:
     """Choose in every training, and stitch the tests together.
 
@@ -248,8 +248,8 @@ def walk_forward(
         may_win: Asked with the number of a window and some lanes which of them may be chosen in
             its training, where finding out takes time: from the best down, until one may.
         drift_alert: Relative change of a parameter above which it is told; None for never.
-        least_ratio: Of test over training, below which a window fails.
-        warn_ratio: Below which it is doubtful.
+        least_ratio: Of test over training, below which a window fails; None for no verdict.
+        warn_ratio: Below which it is doubtful; None for no verdict.
 
     Raises:
         InvalidInput: no windows, shapes that do not fit, an objective that returns cannot tell.
@@ -286,8 +286,8 @@ def overfit(
     test: float | None,
     *,
     maximize: bool = True,
-    least: float = 0.7,
-    warn: float = 0.8,
+    least: float | None = 0.7,
+    warn: float | None = 0.8,
 ) -> Overfit:
     """Judge what is left in the test of a result in training.
 
@@ -295,8 +295,8 @@ def overfit(
         train: The objective in training; None if undefined.
         test: The objective in the test; None if undefined.
         maximize: Whether more is better.
-        least: Ratio below which it fails.
-        warn: Ratio below which it is doubtful.
+        least: Ratio below which it fails; None for no verdict.
+        warn: Ratio below which it is doubtful; None for no verdict.
     """
     if train is None or test is None:
         where = "training" if train is None else "test"
@@ -309,6 +309,8 @@ def overfit(
         return Overfit(None, None, "the result in training is not above 0")
     else:
         ratio = test / train
+    if least is None or warn is None:
+        return Overfit(ratio, None)
     return Overfit(ratio, "fail" if ratio < least else "warn" if ratio < warn else "ok")
 
 
@@ -319,8 +321,8 @@ class _Desk(NamedTuple):
     params: Sequence[Mapping[str, ParamValue]]
     objective: Objective
     tells: bool
-    least: float
-    warn: float
+    least: float | None
+    warn: float | None
 
     def row(
         self,

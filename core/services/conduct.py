@@ -33,6 +33,7 @@ from core.domain.metrics import METRICS
 from core.domain.objective import metrics_of
 from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
+from core.domain.study_presets import overfitting_limits
 from core.engine import measures
 from core.engine.measures import Calendar, calendar_of
 from core.engine.sweep import Chunk, Progress, SweepResult, sweep
@@ -88,6 +89,7 @@ def study_key(spec: StudySpec, bars: Bars, code_hash: str, benchmark: Bars | Non
         "data": data_hashes_of([bars], benchmark),
         "engine": engine_version(),
         "study": json.loads(spec.canonical()),
+        "overfitting": overfitting_limits(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -368,6 +370,8 @@ class _Study:
                 eligible=np.asarray(np.isfinite(daily).all(axis=1)),
                 may_win=self._may_win(windows, sets, len(trials.sessions)),
                 drift_alert=self._spec.walk_forward.drift_alert,
+                least_ratio=overfitting_limits().least,
+                warn_ratio=overfitting_limits().warn,
             )
         if cut is None:
             return _Later(walk=walk)
@@ -654,7 +658,7 @@ def _validation(
     cut: Split, train: FloatArray, test: FloatArray, calendar: Calendar, needed: int
 ) -> Validation:
     before, after = _sharpe(train, calendar), _sharpe(test, calendar)
-    left = overfit(before, after)
+    left = overfit(before, after, **overfitting_limits()._asdict())
     equity = np.concatenate(([1.0], np.cumprod(1.0 + test)))
     return Validation(
         first=cut.test.first,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from core.domain import study_presets
 from core.domain.study import BATCHES, CAPS, StudySpec, Trial
 from core.domain.study_presets import (
     FOLDER,
     OptimizationConfig,
     WalkForwardConfig,
     optimization_config,
+    overfitting_limits,
     read_config,
     walkforward_config,
 )
 from core.errors import InvalidInput
+from core.search.walkforward import overfit
 from tests.unit.search.toys import study
 
 
@@ -176,3 +179,22 @@ def test_a_broken_file_says_what_is_wrong(tmp_path):
         read_config(file, WalkForwardConfig)
     with pytest.raises(InvalidInput, match="cannot be used"):
         read_config(tmp_path / "absent.yaml", WalkForwardConfig)
+
+
+def test_what_overfits_is_said_by_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "optimization.yaml"
+    monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
+    found = []
+    for enabled in ("true", "false"):
+        file.write_text(
+            f"optimization:\n  overfitting: {{enabled: {enabled}, "
+            "min_test_performance_ratio: 0.4, warn_if_below: 0.6}\n"
+        )
+        optimization_config.cache_clear()
+        limits = overfitting_limits()._asdict()
+        found.append([overfit(1.0, test, **limits).verdict for test in (0.3, 0.5, 0.7)])
+    optimization_config.cache_clear()
+
+    assert found == [["fail", "warn", "ok"], [None, None, None]]
+    monkeypatch.undo()
+    assert tuple(overfitting_limits()) == (0.7, 0.8)
