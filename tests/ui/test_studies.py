@@ -6,8 +6,10 @@ import ast
 import json
 import re
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from core.domain.dimension import Dimension
@@ -573,6 +575,30 @@ class TestStudy:
         assert shown["total_return"][0] == pytest.approx(100 * first["total_return"].item())
         only = trials_table.table(studies.done, trials, ["trades"], only=True)
         assert len(only) == studies.done.findings.eligible
+
+    def test_a_metric_that_is_an_objective_is_shown_once_in_its_unit(self, studies, services):
+        trials = services.studies.table(studies.done, "trials").with_columns(
+            value_0=pl.col("sharpe"), value_1=pl.col("max_drawdown")
+        )
+        aims = spec_of(method="genetic", objectives=["sharpe", "max_drawdown"])
+
+        shown = trials_table.table(
+            replace(studies.done, spec=aims), trials, ["sharpe", "max_drawdown"], only=False
+        )
+
+        assert {"sharpe", "max_drawdown"}.isdisjoint(shown.columns)
+        first = trials.filter(trials["number"] == shown["number"][0])
+        assert shown["value_0"][0] == first["sharpe"].item()
+        assert shown["value_1"][0] == pytest.approx(100 * first["max_drawdown"].item())
+
+    @pytest.mark.parametrize(
+        ("found", "said"), [(0.001, "&lt; 0.01"), (0.999, "&gt; 0.99"), (0.5, "0.50")]
+    )
+    def test_no_probability_is_certain_anywhere(self, found, said):
+        gate = {"name": "deflated", "label": "Deflated Sharpe", "value": found, "light": "red",
+                "reason": None, "rule": "green from 0.95"}  # fmt: skip
+
+        assert f"<td>{said}</td>" in verdict._gate(gate)
 
     def test_a_failed_study_shows_its_cause_and_what_to_do(self, open_page, studies):
         page = open_page("study", id=str(studies.failed.id))

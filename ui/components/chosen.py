@@ -56,9 +56,10 @@ def _embargo(found: Findings) -> str:
     later = found.validation
     if later is None or later.embargo_needed <= later.embargo:
         return ""
+    noun = "session" if later.embargo_needed == 1 else "sessions"
     return (
         f'<p class="wb-muted wb-small wb-notes">Positions of this trial reach over as many as '
-        f"{later.embargo_needed:,} sessions, and {later.embargo:,} were left out before what was "
+        f"{later.embargo_needed:,} {noun}, and {later.embargo:,} were left out before what was "
         "held back: some of it was known when they were opened. An embargo as long would tell "
         "both apart.</p>"
     )

@@ -17,6 +17,7 @@ from ui.components import search_form
 ROW_HEIGHT = 30
 MOST_ROWS = 15
 USUAL: Final = ("sharpe", "total_return", "max_drawdown", "trades", "profit_factor")
+FORMATS: Final = {"fraction": "%.2f%%", "count": "%,d", "money": "%,.0f", "sessions": "%,d"}
 LATER: Final = {
     "train_sharpe": "Sharpe, searched",
     "test_sharpe": "Sharpe, held back",
@@ -84,16 +85,18 @@ def table(
     if only:
         trials = trials.filter(pl.col("score").is_not_null())
     names = [f"param_{name}" for name in study.spec.space]
-    values = [f"value_{place}" for place in range(len(study.spec.objectives))]
-    asked = {study.spec.objectives[0].metric, *LATER}
+    aims = {f"value_{place}": each.metric for place, each in enumerate(study.spec.objectives)}
+    asked = {*aims.values(), *LATER}
     later = [name for name in LATER if trials[name].count()]
     wanted = [name for name in metrics if name not in asked]
     percent = [
-        name for name in (*wanted, *later) if name == "test_return" or _unit(name) == "fraction"
+        name
+        for name in (*aims, *wanted, *later)
+        if name == "test_return" or _unit(aims.get(name, name)) == "fraction"
     ]
     ranked = trials.sort("score", "number", descending=[True, False], nulls_last=True)
     reason = ["reason"] if ranked["reason"].count() else []
-    columns = ("number", *names, *values, "smoothed", *later, *wanted, *reason)
+    columns = ("number", *names, *aims, "smoothed", *later, *wanted, *reason)
     return ranked.select(columns).with_columns(pl.col(name) * 100 for name in percent)
 
 
@@ -122,16 +125,17 @@ def _columns(study: Study, metrics: Sequence[str]) -> dict[str, Any]:
         columns[f"param_{name}"] = column.Column(name.replace("_", " ").capitalize())
     for place, each in enumerate(study.spec.objectives):
         label = search_form.objective_label(each.metric)
-        columns[f"value_{place}"] = column.NumberColumn(label, format="%.3f")
+        columns[f"value_{place}"] = column.NumberColumn(
+            label, format=FORMATS["fraction"] if _unit(each.metric) == "fraction" else "%.3f"
+        )
     for name, label in LATER.items():
         columns[name] = column.NumberColumn(
             label, format="%.2f%%" if name == "test_return" else "%.2f"
         )
-    written = {"fraction": "%.2f%%", "count": "%,d", "money": "%,.0f", "sessions": "%,d"}
     for name in metrics:
         columns[name] = column.NumberColumn(
             METRICS[name].label,
-            format=written.get(METRICS[name].unit, "%.2f"),
+            format=FORMATS.get(METRICS[name].unit, "%.2f"),
             help=METRICS[name].help,
         )
     return columns

@@ -61,7 +61,7 @@ def _gate(gate: Mapping[str, Any]) -> str:
         rule = f"Not known: {markup.text(gate['reason'])}"
     return (
         f'<tr data-gate="{markup.text(gate["name"])}"><th scope="row">'
-        f"{markup.text(gate['label'])}</th><td>{shown}</td>"
+        f"{markup.text(gate['label'])}</th><td>{markup.text(shown)}</td>"
         f'<td class="wb-left">{light(str(gate["light"]))}</td>'
         f'<td class="wb-rule">{rule}</td></tr>'
     )
@@ -70,6 +70,8 @@ def _gate(gate: Mapping[str, Any]) -> str:
 def _found(name: str, value: float) -> str:
     if name == "pbo":
         return formats.percent(value, 0)
+    if name == "deflated":
+        return probability(value)
     if name == "breakeven":
         return f"{formats.number(value, 1)} times"
     return formats.number(value, 3 if name == "snooping" else 2)
