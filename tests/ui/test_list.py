@@ -202,10 +202,11 @@ def empty(tmp_path):
         yield built
 
 
-def test_without_prices_the_one_command_is_named(open_page, empty, monkeypatch):
+@pytest.mark.parametrize("path", ["", "optimizations"])
+def test_without_prices_the_one_command_is_named(open_page, empty, monkeypatch, path):
     monkeypatch.setattr(wiring, "services", lambda: empty)
 
-    page = open_page()
+    page = open_page(path)
 
     assert "<code>workbench demo</code>" in words(page)
     assert "there are no prices yet" in words(page)

@@ -24,21 +24,28 @@ def show_no_runs(*, has_data: bool) -> None:
             "<p>Choose a strategy and symbols on the left and run the first one.</p></div>"
         )
         return
+    _show_no_prices("backtests")
+
+
+def show_no_studies(*, has_data: bool) -> None:
+    """Stand in for the list before the first study."""
+    if has_data:
+        markup.write(
+            '<div class="wb-empty"><h2>No studies yet</h2><p>A study tries many sets of '
+            "parameters and says what finding the best one is worth.</p>"
+            "<p>Choose on the left what to vary and start the first one.</p></div>"
+        )
+        return
+    _show_no_prices("studies")
+
+
+def _show_no_prices(nouns: str) -> None:
     markup.write(
-        '<div class="wb-empty"><h2>No prices and no backtests yet</h2>'
+        f'<div class="wb-empty"><h2>No prices and no {nouns} yet</h2>'
         f"<p>Load daily prices of AAPL, MSFT, GOOG and IBM and a few example runs with</p>"
         f"<p><code>{DEMO}</code></p>"
         "<p>or import a file of your own with <code>workbench import FILE --symbol NAME</code>.</p>"
         "</div>"
-    )
-
-
-def show_no_studies() -> None:
-    """Stand in for the list before the first study."""
-    markup.write(
-        '<div class="wb-empty"><h2>No studies yet</h2>'
-        "<p>A study tries many sets of parameters and says what finding the best one is worth.</p>"
-        "<p>Choose on the left what to vary and start the first one.</p></div>"
     )
 
 

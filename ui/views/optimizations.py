@@ -58,7 +58,7 @@ def _studies(services: Services, chosen: filters.StudyFilters) -> None:
         st.session_state[state.PAGE] = pages
         page = wiring.study_page(services, _query(chosen))
     if not page.total:
-        _nothing(chosen)
+        _nothing(services, chosen)
         return
     noun = "study" if page.total == 1 else "studies"
     markup.write(f'<span class="wb-muted" data-testid="study-total">{page.total:,} {noun}</span>')
@@ -108,9 +108,9 @@ def _sort(query: StudyQuery, field: str) -> None:
     filters.sort(field, best=STUDY_SORTS[field], now=now, keys=keys)
 
 
-def _nothing(chosen: filters.StudyFilters) -> None:
+def _nothing(services: Services, chosen: filters.StudyFilters) -> None:
     if chosen.active:
         empty.show_no_match("study")
         st.button("Clear filters", on_click=filters.clear, key="filters_clear")
     else:
-        empty.show_no_studies()
+        empty.show_no_studies(has_data=bool(services.market.symbols()))
