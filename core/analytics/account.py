@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -135,6 +136,14 @@ class Account:
         return gross if abs(gross) > NOISE * terms else 0.0
 
 
+class Pace(NamedTuple):
+    """How time goes by for an account; see `Account`."""
+
+    years: float
+    per_year: float
+    session_rate: float
+
+
 def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float = 0.0) -> Account:
     """Gather what metrics need.
 
@@ -157,9 +166,8 @@ def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float =
     falls = drawdown.drawdowns(closes, start)
     worst = _max_drawdown(simulations, curve)
     has_fallen = worst < -NOISE
-    filled = [bars for bars in symbols if len(bars)]
-    years = _years(filled)
-    per_year = _periods_per_year(filled, len(ends), years)
+    pace = pace_of([bars for bars in symbols if len(bars)], len(ends), risk_free)
+    years, per_year = pace.years, pace.per_year
     bars_per_year = per_year * total / len(ends)
     fills = [simulation.fills for simulation in simulations]
     return Account(
@@ -169,7 +177,7 @@ def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float =
         per_year=per_year,
         bars_per_year=bars_per_year,
         risk_free=risk_free,
-        session_rate=returns.risk_free_return(risk_free, per_year),
+        session_rate=pace.session_rate,
         bar_rate=returns.risk_free_return(risk_free, bars_per_year),
         closes=closes,
         returns=session_returns,
@@ -210,18 +218,23 @@ def account_of(traded: Traded, benchmark: Bars | None = None, risk_free: float =
     )
 
 
-def _years(filled: Sequence[Bars]) -> float:
-    first = min(int(bars.ts[0]) for bars in filled)
-    return returns.years_between(first, max(returns.end_of(bars) for bars in filled))
+def pace_of(bars: Sequence[Bars], sessions: int, risk_free: float = 0.0) -> Pace:
+    """Say by what figures of an account are annualised.
 
-
-def _periods_per_year(filled: Sequence[Bars], periods: int, years: float) -> float:
-    return returns.periods_per_year(
-        filled[0].timeframe,
-        periods=periods,
+    Args:
+        bars: Of its symbols, at least one and none empty.
+        sessions: How many it has.
+        risk_free: Effective rate a year, a fraction.
+    """
+    first = min(int(each.ts[0]) for each in bars)
+    years = returns.years_between(first, max(returns.end_of(each) for each in bars))
+    per_year = returns.periods_per_year(
+        bars[0].timeframe,
+        periods=sessions,
         years=years,
-        nominal=max(bars.market.sessions_per_year for bars in filled),
+        nominal=max(each.market.sessions_per_year for each in bars),
     )
+    return Pace(years, per_year, returns.risk_free_return(risk_free, per_year))
 
 
 def _max_drawdown(simulations: Sequence[_One], curve: combine.Curve) -> float:

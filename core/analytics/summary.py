@@ -49,14 +49,11 @@ def summarise(
         with np.errstate(all="ignore"):
             account = account_of(traded, benchmark, options.risk_free)
             is_stale = has_stale_marks(traded)
-            values, reasons = _evaluate(account)
+            values, reasons = evaluate(account)
     return Metrics(
         values=values,
         reasons=reasons,
-        counters={
-            name: sum(getattr(simulation.counters, name) for simulation in simulations)
-            for name in COUNTER_NAMES
-        },
+        counters=counters_of(traded),
         badges=badges(
             values,
             is_short=account is not None and account.years < 1.0,
@@ -70,7 +67,20 @@ def summarise(
     )
 
 
-def _evaluate(account: Account) -> tuple[dict[str, float | None], dict[str, str]]:
+def counters_of(traded: Traded) -> dict[str, int]:
+    """Add up what became of the intents of all sleeves, or give those of the account."""
+    simulations = [traded] if isinstance(traded, PortfolioSimulation) else traded
+    return {
+        name: sum(getattr(simulation.counters, name) for simulation in simulations)
+        for name in COUNTER_NAMES
+    }
+
+
+def evaluate(account: Account) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Compute every metric of an account: None where it is undefined, and the reasons of these.
+
+    Numpy may warn of numbers beyond the range of floats, which become None.
+    """
     values: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     for name, measure in CATALOG.items():

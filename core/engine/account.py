@@ -81,6 +81,7 @@ def simulate_account(
     costs: CostModel,
     *,
     compiled: bool = True,
+    timeline: Timeline | None = None,
 ) -> PortfolioSimulation:
     """Trade several symbols on one account by the rules of docs/engine_rules.md.
 
@@ -91,6 +92,7 @@ def simulate_account(
         options: Account and fill rules.
         costs: Fees and price concession.
         compiled: False runs the plain-Python twin, which gives the same bits slowly.
+        timeline: What `timeline_of` makes of these bars, where it is known already.
 
     Raises:
         DataProblem: a symbol has no bars, no volume where a rule needs it, no finer bars that fit
@@ -101,7 +103,7 @@ def simulate_account(
         StrategyFailed: signals or weights have the wrong shape or impossible values.
     """
     _check(bars, options, costs)
-    timeline = timeline_of(bars)
+    timeline = timeline or timeline_of(bars)
     rows = _rows(bars, timeline, options, costs)
     book = _book(bars, options)
     asked, guards = _asked(wanted, bars, timeline, book)

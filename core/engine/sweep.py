@@ -1,4 +1,4 @@
-"""One strategy, many parameter sets, one market: a row of metrics for each.
+"""One strategy, many parameter sets, the same prices: a row of metrics for each.
 
 A sweep is a plan of chunks, and a chunk is a run of lanes. The plan is a function of what is asked
 alone, never of threads, so a chunk that was finished elsewhere or yesterday is the same chunk.
@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,14 +27,16 @@ from core.domain.parameters import ParamValue, clean_params
 from core.domain.signals import Signals
 from core.domain.strategy import MarketView, Strategy
 from core.engine import measures
+from core.engine.account_lanes import AccountLanes
 from core.engine.dice import Watch, alone_with_dice, same_dice
 from core.engine.exits import decide_exits
+from core.engine.guests import builder_of, sentence
 from core.engine.indicators import Indicators
 from core.engine.indicators.library import shared_memo
 from core.engine.lanes import Batch, LaneRows, Scratch, Track, run_alone, scratch_for, track_of
 from core.engine.simulate import ENGINE_VERSION
 from core.engine.version import code_digest
-from core.errors import Cancelled, Conflict, InvalidInput, StrategyFailed, WorkbenchError
+from core.errors import Cancelled, Conflict, InvalidInput, StrategyFailed
 
 MEMORY = 256 * 1024 * 1024
 CHUNK_BYTES = 1_000_000  # codes of a chunk, one byte a bar: a chunk is some milliseconds of work
@@ -42,7 +44,6 @@ LONGEST_CHUNK = 256
 # Few lanes are cut finer, so that every thread has work and progress can be seen.
 FEWEST_CHUNKS = 32
 PATIENCE = 0.05  # seconds between two looks whether the sweep was cancelled
-LONGEST_MESSAGE = 400
 # Annual growth over less than a year is shown, with its badge, and never ranked.
 _ANNUAL_GROWTH = frozenset({"cagr", "calmar", "upi"})
 _NO_LOSSES = measures.REASON_CODES.index(LOSSLESS)
@@ -240,7 +241,7 @@ class _Plan:
 
 def sweep(
     strategy: type[Strategy],
-    bars: Bars,
+    bars: Bars | Sequence[Bars],
     parameter_sets: Iterable[Mapping[str, Any]],
     options: EngineOptions,
     costs: CostModel,
@@ -259,17 +260,18 @@ def sweep(
 ) -> SweepResult:
     """Run a strategy with every set of parameters.
 
-    Each lane has the bits of `simulate` and `measure_run` of its parameters alone, whatever the
+    Each lane has the bits of a run of its parameters alone: of one symbol those of `simulate` and
+    `measure_run`; of several, or of a strategy that weighs them, those of `trade`; whatever the
     threads, the memory and the order in which chunks end. The random generators of the process
     are seeded while it runs, and put back.
 
     Args:
         strategy: Its class; asked for signals in several threads at once.
-        bars: Of one symbol.
+        bars: Of one symbol; or of several, in the order of the request.
         parameter_sets: Absent parameters have their defaults; equal sets are run once.
         options: Account and fill rules.
         costs: Fees and price concession.
-        benchmark: What lanes are measured against; None for holding the symbol itself.
+        benchmark: What lanes are measured against; None for holding the symbols themselves.
         threads: How many; None for one per processor.
         memory: Bytes of indicators to remember for other lanes.
         code_hash: Of the strategy's code; chunks of other code are not accepted. Needed where
@@ -303,19 +305,24 @@ def sweep(
             hint="without it nobody can tell whether the strategy is still the same",
             field="code_hash",
         )
-    track = track_of(bars, options, costs, benchmark)
-    finer = "" if bars.detail is None else bars.detail.data_hash
-    data_hash = bars.data_hash + finer + (benchmark.data_hash if benchmark is not None else "")
-    plan = _plan_of(strategy, track, parameter_sets, data_hash, code_hash)
-    rows = LaneRows.empty(len(plan.params), len(track.calendar.ends))
+    several = [bars] if isinstance(bars, Bars) else [*bars]
+    lanes: Lanes
+    if len(several) == 1 and not strategy.universe:
+        track = track_of(several[0], options, costs, benchmark)
+        lanes = SymbolLanes(strategy, track, memory, guard)
+    else:
+        lanes = AccountLanes(strategy, several, options, costs, benchmark, memory, guard)
+    data_hash = "".join(map(_hash_of, several if benchmark is None else [*several, benchmark]))
+    plan = _plan_of(strategy, lanes, parameter_sets, data_hash, code_hash)
+    rows = LaneRows.empty(len(plan.params), len(lanes.sessions))
     errors = dict(plan.errors)
     finished: set[int] = set()
 
     def take(chunk: Chunk) -> None:
-        lanes = plan.lanes(chunk.number)
+        those = plan.lanes(chunk.number)
         for column in fields(LaneRows):
-            getattr(rows, column.name)[lanes] = getattr(chunk.rows, column.name)
-        errors.update({int(lanes[place]): text for place, text in chunk.errors.items()})
+            getattr(rows, column.name)[those] = getattr(chunk.rows, column.name)
+        errors.update({int(those[place]): text for place, text in chunk.errors.items()})
         finished.add(chunk.number)
 
     def result() -> SweepResult:
@@ -325,19 +332,19 @@ def sweep(
             lane_of=plan.lane_of,
             rows=rows,
             errors=dict(sorted(errors.items())),
-            sessions=bars.session[track.calendar.ends],
-            years=track.calendar.years,
+            sessions=lanes.sessions,
+            years=lanes.years,
         )
 
     for chunk in done:
-        _accept(chunk, plan, len(track.calendar.ends))
+        _accept(chunk, plan, len(lanes.sessions))
         take(chunk)
     begun = time.perf_counter()
     before = sum(len(plan.lanes(number)) for number in finished) + len(plan.errors)
     lanes_done = before
     mine = range(share[0], plan.chunks, share[1])
     to_do = [number for number in mine if number not in finished and number not in skip]
-    crew = _Crew(strategy, track, plan, memory, guard)
+    crew = _Crew(lanes, plan)
     with same_dice():
         for chunk in crew.run(to_do, threads or _processors(), cancelled or (lambda: False)):
             take(chunk)
@@ -363,6 +370,15 @@ def _check(threads: int | None, memory: int, share: tuple[int, int]) -> None:
         )
 
 
+def _hash_of(bars: Bars) -> str:
+    """Name all prices a lane sees of a symbol: its bars, finer ones, rates of its currency."""
+    finer = "" if bars.detail is None else bars.detail.data_hash
+    rates = ""
+    if bars.fx is not None and len(bars):
+        rates = bars.fx.between(int(bars.ts[0]), int(bars.over[-1])).data_hash
+    return bars.data_hash + finer + rates
+
+
 def _slot(metric: str) -> int:
     if metric not in METRICS:
         raise InvalidInput(
@@ -381,7 +397,7 @@ def _processors() -> int:
 
 def _plan_of(
     strategy: type[Strategy],
-    track: Track,
+    lanes_on: Lanes,
     parameter_sets: Iterable[Any],
     data_hash: str,
     code_hash: str,
@@ -409,7 +425,7 @@ def _plan_of(
     keys = {lane: key for key, lane in lanes.items() if lane not in errors}
     order = sorted(keys, key=lambda lane: tuple(_sortable(value) for value in keys[lane]))
     finest = -(-len(order) // FEWEST_CHUNKS)
-    size = max(1, min(LONGEST_CHUNK, CHUNK_BYTES // len(track.bars), finest))
+    size = max(1, min(LONGEST_CHUNK, CHUNK_BYTES // lanes_on.length, finest))
     digest = hashlib.sha256()
     for part in (
         ENGINE_VERSION,
@@ -417,8 +433,7 @@ def _plan_of(
         f"{strategy.__module__}.{strategy.__qualname__}",
         code_hash,
         data_hash,
-        track.options.model_dump_json(),
-        track.costs.model_dump_json(),
+        *lanes_on.rules,
         size,
         *(keys[lane] for lane in order),
     ):
@@ -463,22 +478,42 @@ def _accept(chunk: Chunk, plan: _Plan, sessions: int) -> None:
         )
 
 
-class _Crew:
-    """Threads that run chunks, each with memory of its own, all with the same indicators."""
+class Lanes(Protocol):
+    """What the sets of a sweep are run on: prices, rules and a strategy.
 
-    def __init__(
-        self,
-        strategy: type[Strategy],
-        track: Track,
-        plan: _Plan,
-        memory: int,
-        guard: Callable[[], AbstractContextManager[object]],
-    ) -> None:
-        self._track, self._plan, self._guard = track, plan, guard
-        self._build = _builder(strategy)
-        bars = track.bars
-        self._view = MarketView(bars=bars, ind=Indicators(bars, shared_memo(memory)))
-        self._idle: SimpleQueue[Scratch] = SimpleQueue()
+    Attributes:
+        sessions: Dates of the columns of `daily`, shape (D,).
+        years: Calendar years of the data.
+        length: How long a lane takes, as bars of one symbol: how many make a chunk goes by it.
+        rules: What decides rows beside parameters, code and prices.
+    """
+
+    sessions: Int32Array
+    years: float
+    length: int
+    rules: tuple[object, ...]
+
+    def run(
+        self, sets: Sequence[Parameters], *, together: int, alone: bool, stop: threading.Event
+    ) -> tuple[LaneRows, dict[int, str]] | None:
+        """Run a lane for each set, in any thread.
+
+        Args:
+            sets: Checked, at most `together`.
+            together: Lanes of a chunk.
+            alone: Whether no other thread rolls the dice of the process meanwhile.
+            stop: Set when nobody waits for them any more.
+
+        Returns:
+            Their rows, and why some have none; None when stopped, or if they must be run alone.
+        """
+
+
+class _Crew:
+    """Threads that run chunks of one plan."""
+
+    def __init__(self, lanes: Lanes, plan: _Plan) -> None:
+        self._lanes, self._plan = lanes, plan
         self._stop, self._rolled = threading.Event(), threading.Event()
 
     def run(
@@ -523,19 +558,51 @@ class _Crew:
         """Run a chunk; None when it was stopped, whatever of it was done."""
         if self._stop.is_set():
             return None
+        sets = [self._plan.params[lane] for lane in self._plan.lanes(number).tolist()]
+        together = self._plan.size
+        done = self._lanes.run(sets, together=together, alone=alone, stop=self._stop)
+        return None if done is None else Chunk(self._plan.hash, number, *done)
+
+
+class SymbolLanes:
+    """Lanes of one symbol: memory for each thread, and the same indicators for all."""
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        track: Track,
+        memory: int,
+        guard: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._track, self._guard = track, guard
+        self._build = builder_of(strategy)
+        bars = track.bars
+        self._view = MarketView(bars=bars, ind=Indicators(bars, shared_memo(memory)))
+        self._idle: SimpleQueue[Scratch] = SimpleQueue()
+        self.sessions: Int32Array = bars.session[track.calendar.ends]
+        self.years = track.calendar.years
+        self.length = len(bars)
+        self.rules: tuple[object, ...] = (
+            track.options.model_dump_json(),
+            track.costs.model_dump_json(),
+        )
+
+    def run(
+        self, sets: Sequence[Parameters], *, together: int, alone: bool, stop: threading.Event
+    ) -> tuple[LaneRows, dict[int, str]] | None:
+        """Run lanes; None when stopped. See `Lanes`."""
         try:
             scratch = self._idle.get_nowait()
         except Empty:
-            scratch = scratch_for(self._track, self._plan.size)
-        lanes = self._plan.lanes(number)
-        rows = LaneRows.empty(len(lanes), len(self._track.calendar.ends))
+            scratch = scratch_for(self._track, together)
+        rows = LaneRows.empty(len(sets), len(self._track.calendar.ends))
         errors: dict[int, str] = {}
         batch = Batch(self._track, scratch, rows)
-        for place, lane in enumerate(lanes.tolist()):
-            if self._stop.is_set():
+        for place, params in enumerate(sets):
+            if stop.is_set():
                 return None
             try:
-                signals = self._signals(self._plan.params[lane], alone=alone)
+                signals = self._signals(params, alone=alone)
                 if signals.exits is not None:
                     track = self._track
                     with self._dice(alone=alone), self._guard():
@@ -543,14 +610,14 @@ class _Crew:
                 if not batch.take(signals, place):
                     run_alone(self._track, signals, scratch, rows, place)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a lane may do anything
-                errors[place] = _sentence(error)
+                errors[place] = sentence(error)
         for place, signals in batch.run():
             try:
                 run_alone(self._track, signals, scratch, rows, place)
             except StrategyFailed as error:
-                errors[place] = _sentence(error)
+                errors[place] = sentence(error)
         self._idle.put(scratch)
-        return Chunk(self._plan.hash, number, rows, errors)
+        return rows, errors
 
     def _signals(self, params: Parameters, *, alone: bool) -> Signals:
         # What a strategy does to numpy's error handling must not outlive its call.
@@ -566,20 +633,3 @@ class _Crew:
     @staticmethod
     def _dice(*, alone: bool) -> AbstractContextManager[None]:
         return alone_with_dice() if alone else nullcontext()
-
-
-def _builder(strategy: type[Strategy]) -> Callable[[Parameters], Strategy]:
-    """Find the quickest way to make the strategy: parameters of a plan are checked already."""
-    found = strategy.__pydantic_decorators__
-    own = {name for each in fields(found) for name in getattr(found, each.name)} - {"_check"}
-    if own or strategy.__init__ is not Strategy.__init__:
-        return lambda params: strategy.build(dict(params))
-    construct: Callable[..., Strategy] = strategy.model_construct
-    return lambda params: construct(**params)
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, WorkbenchError):
-        return error.sentence()
-    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"

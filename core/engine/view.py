@@ -12,6 +12,7 @@ from core.domain.view import MarketView
 from core.engine.account import spread, timeline_of
 from core.engine.indicators import Indicators
 from core.engine.indicators.universe import UniverseIndicators
+from core.engine.memo import Memo
 
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -21,8 +22,13 @@ def view_of(bars: Bars) -> MarketView:
     return MarketView(bars=bars, ind=Indicators(bars))
 
 
-def universe_view_of(bars: Sequence[Bars]) -> UniverseView:
-    """Show these symbols, at least one and none without a bar, to a strategy that weighs them."""
+def universe_view_of(bars: Sequence[Bars], memo: Memo | None = None) -> UniverseView:
+    """Show these symbols, at least one and none without a bar, to a strategy that weighs them.
+
+    Args:
+        bars: Of each.
+        memo: Where indicators are remembered; None: each symbol's by themselves, all of them.
+    """
     timeline = timeline_of(bars)
     rows = [timeline.row_of[: len(each), place] for place, each in enumerate(bars)]
     columns = {
@@ -35,5 +41,5 @@ def universe_view_of(bars: Sequence[Bars]) -> UniverseView:
         ts=timeline.ts,
         session=timeline.day,
         **columns,
-        ind=UniverseIndicators(bars, rows, timeline.day),
+        ind=UniverseIndicators(bars, rows, timeline.day, memo),
     )

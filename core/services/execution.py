@@ -24,14 +24,13 @@ from core.domain.signals import Signals, Weights
 from core.domain.simulation import PortfolioSimulation, Traded
 from core.domain.strategy import Strategy
 from core.domain.timeframe import Timeframe
-from core.engine.account import simulate_account
 from core.engine.dice import same_dice
 from core.engine.measures import summarise_run
 from core.engine.simulate import ENGINE_VERSION, needs_general_driver
-from core.engine.sleeves import simulate_sleeves
+from core.engine.trading import trade
 from core.engine.version import code_digest
 from core.engine.view import universe_view_of, view_of
-from core.errors import DataProblem, InvalidInput, StrategyFailed
+from core.errors import DataProblem, StrategyFailed
 from core.registry.blame import blamed
 from core.services import currencies, frames
 from core.services.currencies import converted
@@ -277,45 +276,6 @@ def needs_accounts(
         or any(needs_general_driver(each, options, costs) for each in bars)
         for options in rules
     )
-
-
-def trade(
-    bars: Sequence[Bars],
-    wanted: Sequence[Signals] | Weights,
-    options: EngineOptions,
-    costs: CostModel,
-) -> Traded:
-    """Trade several symbols on one account, or each in its sleeve.
-
-    Raises:
-        InvalidInput: an exit rule of the strategy's own cannot share an account; or a sale could
-            fill at no more than 0.
-    """
-    for each in bars:
-        _check_concession(each, costs)
-    if isinstance(wanted, Weights):
-        return simulate_account(bars, wanted, options, costs)
-    if options.account == "shared" and len(bars) > 1:
-        if any(own.exits is not None for own in wanted):
-            raise InvalidInput(
-                "a strategy with an exit rule of its own cannot share an account",
-                expected="sleeves",
-                field="options.account",
-            )
-        return simulate_account(bars, wanted, options, costs)
-    return simulate_sleeves(bars, wanted, options, costs)
-
-
-def _check_concession(bars: Bars, costs: CostModel) -> None:
-    if not costs.slippage_points and costs.sale_at(1.0) > 0.0:
-        return
-    low = float(bars.low.min())
-    if costs.sale_at(low) <= 0.0:
-        raise InvalidInput(
-            f"slippage takes the whole price of {bars.symbol}, which was as low as {low:g}",
-            expected="slippage_bps and slippage_points that leave a sale some price",
-            field="costs.slippage_points" if costs.slippage_points else "costs.slippage_bps",
-        )
 
 
 def _each_symbol(traded: Traded) -> Sequence[Traded]:

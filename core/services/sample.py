@@ -20,7 +20,8 @@ from core.domain.signals import Signals, Weights
 from core.domain.simulation import PortfolioSimulation
 from core.domain.strategy import Code, Strategy
 from core.domain.timeframe import Timeframe
-from core.services.execution import signals_of, trade, weights_of
+from core.engine.trading import trade
+from core.services.execution import signals_of, weights_of
 
 SESSIONS = 4
 SEED = 20_240_101

@@ -11,6 +11,7 @@ import numpy as np
 from core.domain.bars import Bars, FloatArray, Int32Array
 from core.engine.indicators.library import Indicators, Seed
 from core.engine.indicators.series import Indicator
+from core.engine.memo import Memo
 from core.errors import StrategyFailed
 
 Column = Literal["open", "high", "low", "close", "volume"]
@@ -32,10 +33,14 @@ class UniverseIndicators:
     """
 
     def __init__(
-        self, bars: Sequence[Bars], rows: Sequence[Int32Array], session: Int32Array
+        self,
+        bars: Sequence[Bars],
+        rows: Sequence[Int32Array],
+        session: Int32Array,
+        memo: Memo | None = None,
     ) -> None:
         """Remember the bars and the row of each; nothing is computed yet."""
-        self._each = [Indicators(each) for each in bars]
+        self._each = [Indicators(each, memo) for each in bars]
         self._rows = rows
         self._session = session
         self._shape = (len(session), len(bars))
