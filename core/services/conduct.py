@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import date
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from core.analytics.account import Pace, pace_of
 from core.analytics.ratios import sharpe
 from core.analytics.undefined import Undefined
 from core.domain.bars import Bars, FloatArray
@@ -35,7 +35,6 @@ from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
 from core.domain.study_presets import overfitting_limits
 from core.engine import measures
-from core.engine.measures import Calendar, calendar_of
 from core.engine.sweep import Chunk, Progress, SweepResult, sweep
 from core.errors import Conflict, DataProblem, StrategyFailed
 from core.registry.blame import blamed
@@ -47,16 +46,18 @@ from core.search.split import Split, day, embargo_needed, split, warm_up_of
 from core.search.walkforward import WalkForwardResult, Window, overfit, walk_forward, windows_of
 from core.services.chunks import decode, encode
 from core.services.execution import data_hashes_of, engine_version
-from core.services.shards import Elsewhere, Part
+from core.services.shards import Elsewhere
+from core.services.study_bars import Part, StudyBars
 from core.trust.axes import Axis
 from core.trust.deflated import deflated_sharpe
+from core.trust.joint_worlds import JointWorlds
 from core.trust.matrix import ReturnMatrix
 from core.trust.overfitting import overfitting
 from core.trust.sensitivity import sensitivity
 from core.trust.snooping import superior_ability
 from core.trust.stability import Stability, edges_of, stability
 from core.trust.verdict import Evidence, verdict
-from core.trust.worlds import NullWorlds, compare_with_worlds
+from core.trust.worlds import compare_with_worlds
 
 VALIDATED = 200
 """Best trials whose validation is shown beside their training."""
@@ -67,7 +68,6 @@ KEPT_SECONDS = 0.1
 """Finished chunks wait so long at most, if others finish, before they are written down."""
 COUNTED = frozenset({"trades", "sessions"})
 """Metrics that grow with the length of a period."""
-EPOCH = date(1970, 1, 1)
 
 Tell = Callable[[int, int, str], object]
 """Told steps done, of how many, and what is being done."""
@@ -82,11 +82,11 @@ class StudyResult:
     frames: Mapping[str, pl.DataFrame]
 
 
-def study_key(spec: StudySpec, bars: Bars, code_hash: str, benchmark: Bars | None) -> str:
+def study_key(spec: StudySpec, bars: Sequence[Bars], code_hash: str, benchmark: Bars | None) -> str:
     """Give the address under which the result of this work is, or will be, kept."""
     parts = {
         "code": code_hash,
-        "data": data_hashes_of([bars], benchmark),
+        "data": data_hashes_of(bars, benchmark),
         "engine": engine_version(),
         "study": json.loads(spec.canonical()),
         "overfitting": overfitting_limits(),
@@ -96,7 +96,7 @@ def study_key(spec: StudySpec, bars: Bars, code_hash: str, benchmark: Bars | Non
 
 def conduct(
     spec: StudySpec,
-    bars: Bars,
+    bars: Bars | Sequence[Bars],
     strategy: type[Strategy],
     *,
     code: Path,
@@ -111,7 +111,7 @@ def conduct(
 
     Args:
         spec: The completed request.
-        bars: Of its symbol.
+        bars: Of its symbol, or of each in the order of the request.
         strategy: Its class.
         code: Folder the class was loaded from.
         code_hash: Of that code.
@@ -128,7 +128,7 @@ def conduct(
     """
     return _Study(
         spec,
-        bars,
+        StudyBars([bars] if isinstance(bars, Bars) else bars),
         strategy,
         code=code,
         code_hash=code_hash,
@@ -144,7 +144,7 @@ class _Study:
     def __init__(
         self,
         spec: StudySpec,
-        bars: Bars,
+        bars: StudyBars,
         strategy: type[Strategy],
         *,
         code: Path,
@@ -177,19 +177,20 @@ class _Study:
         """Do everything that was asked for."""
         began = perf_counter()
         spec, bars = self._spec, self._bars
-        sessions = np.unique(bars.session)
+        sessions = bars.sessions
         specs = self._strategy.param_specs()
-        warm_up = warm_up_of(spec.space, spec.run.params, specs, len(bars) / len(sessions))
+        warm_up = warm_up_of(spec.space, spec.run.params, specs, bars.bars_per_session)
         cut = split(sessions, spec.validation, warm_up=warm_up)
-        train = bars if cut is None else _until(bars, cut.train.last)
+        train = bars.whole if cut is None else bars.until(cut.train.last)
         windows: tuple[Window, ...] = ()
         if spec.walk_forward is not None:
             windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
         marks = {"prepare": perf_counter()}
-        trials = self._search(train, Part(len(train)), "search")
+        searched = train.of(bars.bars)
+        trials = self._search(searched, train, "search")
         level = self._level(trials)
         marks["search"] = perf_counter()
-        others = self._worlds(train)
+        others = self._worlds(searched, train)
         marks["worlds"] = perf_counter()
         self._say("judging the best trial")
         with ThreadPoolExecutor(1, "effects") as beside:
@@ -208,8 +209,8 @@ class _Study:
             repeats=trials.found.repeats,
             stopped=trials.found.stopped,
             refused_share=trials.found.refused_share,
-            first=day(int(train.session[0])),
-            last=day(int(train.session[-1])),
+            first=day(int(trials.sessions[0])),
+            last=day(int(trials.sessions[-1])),
             sessions=len(trials.sessions),
             chosen=trials.chosen(level.chosen),
             peak=trials.chosen(level.peak),
@@ -230,7 +231,7 @@ class _Study:
             "returns": trials.returns(),
             **_pictures(judged, later.walk, sessions, others),
         }
-        key = study_key(spec, bars, self._code_hash, self._benchmark)
+        key = study_key(spec, bars.bars, self._code_hash, self._benchmark)
         return StudyResult(key, findings, frames)
 
     def _trials_ahead(self) -> int:
@@ -239,7 +240,7 @@ class _Study:
         sets = self._space.count().sets
         return self._spec.trials if sets is None else min(self._spec.trials, sets)
 
-    def _search(self, bars: Bars, part: Part, name: str) -> _Trials:
+    def _search(self, bars: Sequence[Bars], part: Part, name: str) -> _Trials:
         """Search on these bars, that part of all; every finished chunk is kept under that name."""
         results: list[SweepResult] = []
         lead = _Lead(self._spec)
@@ -275,7 +276,7 @@ class _Study:
 
     def _swept(
         self,
-        bars: Bars,
+        bars: Sequence[Bars],
         part: Part | None,
         sets: Sequence[Params],
         folder: Path,
@@ -325,14 +326,14 @@ class _Study:
         reason = "several objectives have no one level"
         return replace(level, chosen=best, ratio=None, edges=edges, reason=reason)
 
-    def _worlds(self, train: Bars) -> list[float | None]:
+    def _worlds(self, bars: Sequence[Bars], train: Part) -> list[float | None]:
         """Search in worlds without edge; give the objective of each winner."""
         if not self._spec.null_worlds:
             return []
-        worlds = NullWorlds.of(train, seed=self._spec.seed)
+        worlds = JointWorlds.of(bars, seed=self._spec.seed)
         winners: list[float | None] = []
         for number in range(self._spec.null_worlds):
-            part = Part(len(train), number, self._spec.seed)
+            part = Part(train.rows, number, self._spec.seed)
             trials = self._search(worlds.world(number), part, f"world {number + 1}")
             peak = self._level(trials).peak
             winners.append(None if peak is None else float(trials.scores[peak]))
@@ -354,9 +355,11 @@ class _Study:
         if level.chosen not in wanted:
             wanted.append(level.chosen)
         sets = [{**self._spec.run.params, **trials.found.trials[each].params} for each in wanted]
-        whole = self._swept(self._bars, Part(len(self._bars)), sets, self._kept / "whole")
+        part = self._bars.whole
+        whole = self._swept(self._bars.bars, part, sets, self._kept / "whole")
         daily = whole.rows.daily[whole.lane_of].astype(np.float64)
-        calendar = calendar_of(self._bars, risk_free=self._spec.run.options.risk_free)
+        risk_free = self._spec.run.options.risk_free
+        calendar = pace_of(self._bars.bars, len(self._bars.sessions), risk_free)
         walk = None
         if windows and self._spec.walk_forward is not None:
             walk = walk_forward(
@@ -383,7 +386,7 @@ class _Study:
         }
         place = wanted.index(level.chosen)
         held = trials.metrics[[level.chosen], measures.SLOTS["bars_max"]]
-        needed = embargo_needed(held, len(self._bars) / len(np.unique(self._bars.session)))
+        needed = embargo_needed(held, self._bars.bars_per_session)
         found = _validation(cut, train[place], test[place], calendar, needed)
         return _Later(walk, found, beside)
 
@@ -401,7 +404,7 @@ class _Study:
 
         def ask(number: int, lanes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
             fold = windows[number].train
-            bars = self._bars.between((fold.first - EPOCH).days, (fold.last - EPOCH).days)
+            bars = self._bars.within(fold.first, fold.last)
             folder = self._kept / f"training {number + 1}" / str(int(lanes[0]))
             result = self._swept(bars, None, [sets[lane] for lane in lanes.tolist()], folder)
             answers = evaluations_of(result, metrics)
@@ -590,10 +593,6 @@ def _spans(began: float, marks: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def _until(bars: Bars, last: date) -> Bars:
-    return bars.head(int((bars.session <= (last - EPOCH).days).sum()))
-
-
 def _raise_if_all_failed(results: Sequence[SweepResult]) -> None:
     """A study in which every lane failed has no result to look at, but a cause."""
     errors = [text for each in results for text in each.errors.values()]
@@ -655,7 +654,7 @@ def _cost_multiple(metrics: Mapping[str, float | None]) -> float | None:
 
 
 def _validation(
-    cut: Split, train: FloatArray, test: FloatArray, calendar: Calendar, needed: int
+    cut: Split, train: FloatArray, test: FloatArray, calendar: Pace, needed: int
 ) -> Validation:
     before, after = _sharpe(train, calendar), _sharpe(test, calendar)
     left = overfit(before, after, **overfitting_limits()._asdict())
@@ -676,7 +675,7 @@ def _validation(
     )
 
 
-def _sharpe(returns: FloatArray, calendar: Calendar) -> float | None:
+def _sharpe(returns: FloatArray, calendar: Pace) -> float | None:
     try:
         return sharpe(returns, calendar.per_year, risk_free=calendar.session_rate)
     except Undefined:

@@ -36,8 +36,9 @@ class Forecast(NamedTuple):
 def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> Forecast:
     """Count the trials of a study and estimate its time.
 
-    The estimate is the seconds of a trial and day in earlier studies, all that belongs to them
-    included, times the trials of this one and its worlds and the days it searches.
+    The estimate is the seconds of a trial, symbol and day in earlier studies, all that belongs to
+    them included, times the trials of this one and its worlds, its symbols and the days it
+    searches. Several symbols take another way than one alone, so only those of the same way count.
 
     Args:
         spec: As it is asked for, completed or not.
@@ -48,7 +49,7 @@ def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> F
     Raises:
         InvalidInput: it cannot be searched; `problems` has each reason where there are several.
     """
-    problems: list[WorkbenchError] = [*obstacles(spec, info)]
+    problems: list[WorkbenchError] = []
     space = None
     try:
         space = Space.of_study(spec, info.params, info.constraints)
@@ -58,7 +59,12 @@ def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> F
         raise together(problems)
     count = space.count()
     trials = spec.trials if count.sets is None else min(spec.trials, count.sets)
-    known = [(each, each.findings) for each in earlier if each.findings is not None]
+    several = len(spec.run.symbols) > 1
+    known = [
+        (each, each.findings)
+        for each in earlier
+        if each.findings is not None and (len(each.spec.run.symbols) > 1) == several
+    ]
     seconds = sum(found.seconds for _, found in known)
     work = sum(_work(each.spec, found.trials, _days(each.spec, found)) for each, found in known)
     estimate = None
@@ -66,24 +72,6 @@ def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> F
         days = _days(spec, known[0][1])
         estimate = seconds / work * _work(spec, trials, days)
     return Forecast(count.sets, count.exact, count.share, trials, estimate, len(known))
-
-
-def obstacles(spec: StudySpec, info: StrategyInfo) -> Iterable[InvalidInput]:
-    """Say what cannot be searched, whatever the space."""
-    if len(spec.run.symbols) > 1:
-        yield InvalidInput(
-            f"a study of {len(spec.run.symbols)} symbols was asked for",
-            expected="one symbol",
-            hint="Search one symbol after the other",
-            field="run.symbols",
-        )
-    if info.universe:
-        yield InvalidInput(
-            f"{info.id} weighs several symbols on one account",
-            expected="a strategy of one symbol",
-            hint="Such strategies cannot be searched yet",
-            field="run.strategy",
-        )
 
 
 def together(problems: Sequence[WorkbenchError]) -> InvalidInput:
@@ -94,7 +82,7 @@ def together(problems: Sequence[WorkbenchError]) -> InvalidInput:
 
 
 def _work(spec: StudySpec, trials: int, days: float) -> float:
-    return trials * (1 + spec.null_worlds) * days
+    return trials * (1 + spec.null_worlds) * len(spec.run.symbols) * days
 
 
 def _days(spec: StudySpec, found: Findings) -> float:

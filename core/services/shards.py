@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,29 +22,7 @@ from core.jobs.wire import Ask
 from core.registry.blame import blamed
 from core.services.chunks import decode, encode
 from core.services.execution import engine_version
-from core.trust.worlds import NullWorlds
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Which bars of a study a sweep runs on.
-
-    Attributes:
-        rows: So many, from the first.
-        world: Number of the null world made of them; None for the real one.
-        seed: Of the worlds.
-    """
-
-    rows: int
-    world: int | None = None
-    seed: int = 0
-
-    def of(self, bars: Bars) -> Bars:
-        """Cut the bars of a study, or make the world."""
-        cut = bars.head(self.rows)
-        if self.world is None:
-            return cut
-        return NullWorlds.of(cut, seed=self.seed).world(self.world)
+from core.services.study_bars import Part
 
 
 class Elsewhere(Protocol):
@@ -69,7 +47,7 @@ def ask_for(spec: RunSpec, strategy_id: str, code: Path, code_hash: str) -> dict
 
 def compute(
     asked: Mapping[str, Any],
-    bars: Bars,
+    bars: Sequence[Bars],
     strategy: type[Strategy],
     *,
     code: Path,
@@ -81,7 +59,7 @@ def compute(
 
     Args:
         asked: What `ask_for` gives, with `part`, `sets`, chunks to `skip` and the `share` it is.
-        bars: Of the run's symbol.
+        bars: Of the run's symbols, in their order.
         strategy: Its class.
         code: Folder the class was loaded from.
         tell: Told after each chunk how many lanes are done.
@@ -101,11 +79,7 @@ def compute(
             expected=asked["engine"],
             hint="Install the same version of the workbench on all machines",
         )
-    part = Part(**asked["part"])
-    if part.rows > len(bars):
-        raise DataProblem(
-            f"this machine has {len(bars)} bars of {bars.symbol}", expected=f"{part.rows}"
-        )
+    part = Part(**{**asked["part"], "rows": tuple(asked["part"]["rows"])})
     spec = RunSpec.model_validate_json(asked["run"])
     finished: list[Chunk] = []
     sweep(

@@ -22,7 +22,7 @@ from core.search.space import Space
 from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
 from core.services.dispatch import Dispatch, Hands
-from core.services.forecast import Forecast, forecast, obstacles, together
+from core.services.forecast import Forecast, forecast, together
 from core.services.room import shortages
 from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
@@ -108,8 +108,6 @@ class Studies:
             InvalidInput, NotFound, StrategyFailed: the request cannot be searched.
         """
         info = self._registry.pin(spec.run.strategy).info
-        for obstacle in obstacles(spec, info):
-            raise obstacle
         space = Space.of_study(spec, info.params, info.constraints)
         some = space.some()
         if some is None:

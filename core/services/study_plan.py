@@ -11,7 +11,7 @@ from core.domain.strategy import StrategyInfo
 from core.domain.study import StudySpec
 from core.errors import InvalidInput, WorkbenchError
 from core.search.space import Space
-from core.services.forecast import Forecast, obstacles
+from core.services.forecast import Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _problems(
         lambda: require_room(spec, complete_run(spec.run.model_copy(update={"params": {}}))),
     )
     seen = set()
-    for each in (*_faults(checks), *obstacles(spec, info)):
+    for each in _faults(checks):
         if each.message not in seen:
             seen.add(each.message)
             yield each

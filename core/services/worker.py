@@ -244,7 +244,7 @@ class _Worker:
             self._compile(ask, strategy, bars, [spec.run.options], spec.run)
             result = conduct(
                 spec,
-                bars[0],
+                bars,
                 strategy,
                 code=code,
                 code_hash=request["code_hash"],
@@ -268,7 +268,7 @@ class _Worker:
         with strategy_class(code, request["id"]) as strategy:
             self._compile(ask, strategy, bars, [spec.options], spec)
             content = shards.compute(
-                request, bars[0], strategy, code=code, tell=told, benchmark=benchmark
+                request, bars, strategy, code=code, tell=told, benchmark=benchmark
             )
         file.write_bytes(content)
         return {"file": str(file)}

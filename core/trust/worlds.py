@@ -22,6 +22,7 @@ from core.errors import InvalidInput
 from core.trust.snooping import block_length, stationary_rows
 
 _FEWEST_BARS = 2
+COIN = 0.5
 _Rows = npt.NDArray[np.bool_]
 
 
@@ -160,14 +161,25 @@ class NullWorlds:
         if number < 0:
             raise InvalidInput(f"number is {number}", expected="0 or more", field="number")
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
+        sessions = stationary_rows(len(self._shapes.starts) - 1, 1, self.block, rng)[0]
+        coins = rng.random((2, len(self.bars))) < COIN if self.mirrored else None
+        return self.of_sessions(sessions, coins)
+
+    def of_sessions(self, sessions: IntArray, coins: _Rows | None) -> Bars:
+        """Make the world that has been drawn.
+
+        Args:
+            sessions: Place of the session each session's bars come from, shape (D,).
+            coins: Whether gap and body of each row are turned upside down, shape (2, T); None
+                where none is.
+        """
         shapes = self._shapes
-        sessions = stationary_rows(len(shapes.starts) - 1, 1, self.block, rng)[0]
         rows = shapes.rows(sessions)
         gap, body = shapes.gap[rows], shapes.body[rows]
         high, low = shapes.high[rows], shapes.low[rows]
         fell = np.zeros(len(rows), dtype=np.bool_)
-        if self.mirrored:
-            turned, fell = rng.random((2, len(rows))) < 0.5  # noqa: PLR2004 - a coin
+        if coins is not None:
+            turned, fell = coins
             gap = np.where(turned, -gap, gap)
             body = np.where(fell, -body, body)
             high, low = np.where(fell, -low, high), np.where(fell, -high, low)
