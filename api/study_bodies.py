@@ -35,9 +35,9 @@ EXAMPLE: dict[str, Any] = {
 
 
 class StudyBody(PricesBody):
-    """A search for the parameters of one strategy on one symbol.
+    """A search for the parameters of one strategy on one or several symbols.
 
-    Name the strategy by `strategy` or `strategy_path`; the prices by `symbols` (one) or a data set;
+    Name the strategy by `strategy` or `strategy_path`; the prices by `symbols` or a data set;
     what is varied by one of `space`, `parameter_space`, `param_ranges` and `parameters`; what is
     looked for by one of `objectives`, `objective_metric` and `optimization_metric`. Words of one
     row mean the same.

@@ -222,8 +222,8 @@ def _show(
     trials: Sequence[Mapping[str, Any]],
     windows: Sequence[Mapping[str, Any]],
 ) -> None:
-    symbol = study.spec.run.symbols[0]
-    line(out, f"Study {study.id}, {study.title} on {symbol}: {study.job.state}")
+    symbols = ", ".join(study.spec.run.symbols)
+    line(out, f"Study {study.id}, {study.title} on {symbols}: {study.job.state}")
     if study.job.error is not None:
         said = (study.job.error.message, study.job.error.hint)
         fact(out, "Error", ". ".join(filter(None, said)))
@@ -253,6 +253,7 @@ def _summary(study: Study) -> dict[str, Any]:
         "status": study.job.state.value,
         "strategy": study.spec.run.strategy,
         "symbol": study.spec.run.symbols[0],
+        "symbols": list(study.spec.run.symbols),
         "timeframe": study.spec.run.timeframe.value,
         "method": study.spec.method,
         "objectives": [each.sentence() for each in study.spec.objectives],
@@ -266,7 +267,7 @@ def _summary(study: Study) -> dict[str, Any]:
 def _row(study: Study) -> list[str]:
     found = study.findings
     row = [str(study.id), study.job.state.value, study.spec.run.strategy]
-    row += [study.spec.run.symbols[0], study.spec.method]
+    row += [", ".join(study.spec.run.symbols), study.spec.method]
     if found is None:
         return [*row, "", "", "", "", ""]
     judged = found.judged

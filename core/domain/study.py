@@ -109,7 +109,7 @@ class StudySpec(BaseModel):
     """A search as it is asked for. Equal specs on equal data and code make equal trials.
 
     Attributes:
-        run: Symbol, period, costs, options, and the parameters that stay as they are.
+        run: Symbols, period, costs, options, and the parameters that stay as they are.
         space: What is varied, by name of the parameter.
         method: How trials are chosen.
         objectives: One; or up to three, between which no weight decides.

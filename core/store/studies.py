@@ -257,7 +257,7 @@ def _conditions(query: StudyQuery) -> list[ColumnElement[bool]]:
         wanted = query.strategy_part.encode().lower().decode()
         found.append(func.lower(StudyRow.strategy).contains(wanted, autoescape=True))
     if query.symbol is not None:
-        found.append(StudyRow.symbol == query.symbol)
+        found.append(or_(StudyRow.symbol == query.symbol, _among(query.symbol)))
     if query.state is not None:
         found.append(JobRow.state == query.state)
     if query.start is not None:
@@ -274,6 +274,16 @@ def _conditions(query: StudyQuery) -> list[ColumnElement[bool]]:
 def _order(query: StudyQuery) -> tuple[UnaryExpression[Any], UnaryExpression[Any]]:
     key, newest = _SORTS[query.sort], StudyRow.id.desc()
     return (key.asc() if query.order == "asc" else key.desc()).nulls_last(), newest
+
+
+def _among(symbol: str) -> ColumnElement[bool]:
+    """Whether a study searched this symbol among others, as a canonical spec lists them.
+
+    What begins the list and what follows it stand there once: inside of a text their quotes would
+    be escaped.
+    """
+    text = json.dumps(symbol).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return StudyRow.spec.like(f'%"symbols":[%{text}%],"timeframe":%', escape="\\")
 
 
 def _named(ref: int | str) -> ColumnElement[bool] | None:

@@ -224,7 +224,7 @@ def test_a_key_makes_one_study_of_one_wish(apart_client: TestClient, apart: Serv
         ({"dataset_id": "NOSUCH"}, 404, "not_found", "dataset_id"),
         ({"dataset_id": None, "dataset": "NOSUCH"}, 404, "not_found", "dataset"),
         ({"dataset_id": None, "symbols": ["NOSUCH"]}, 404, "not_found", "symbols"),
-        ({"dataset_id": None, "symbols": ["AAPL", "MSFT"]}, 400, "invalid_input", "symbols"),
+        ({"dataset_id": None, "symbols": ["AAPL", "NOSUCH"]}, 404, "not_found", "symbols"),
         ({"space": {"fast": [5]}}, 422, "contradiction", "body"),
         ({"optimization_metric": "luck"}, 422, "invalid_input", "optimization_metric"),
         ({"optimization_metric": "minimize max_drawdown"}, 422, "invalid_input", None),

@@ -37,7 +37,6 @@ def show(
     series: Sequence[Series],
     *,
     keys: state.DataKeys = state.RUN_DATA,
-    several: bool = True,
 ) -> DataChoice:
     """Draw the choices.
 
@@ -45,10 +44,9 @@ def show(
         market: Knows which bar lengths can be served for a symbol.
         series: What the lake holds, at least one.
         keys: Of the widgets.
-        several: Whether more than one symbol may be chosen.
     """
     known = sorted({one.symbol for one in series})
-    symbols = _symbols(known, keys.symbols) if several else [_symbol(known, keys.symbols)]
+    symbols = _symbols(known, keys.symbols)
     mine = [one for one in series if one.symbol in symbols] or list(series)
     timeframe = _timeframe(market, symbols, keys.timeframe)
     start, end = _range(mine, keys)
@@ -56,9 +54,9 @@ def show(
     return DataChoice(tuple(symbols), timeframe, start, end, benchmark)
 
 
-def fill(spec: RunSpec, *, keys: state.DataKeys, several: bool = True) -> None:
+def fill(spec: RunSpec, *, keys: state.DataKeys) -> None:
     """Set the widgets to what a run read; arguments as of `show`."""
-    st.session_state[keys.symbols] = list(spec.symbols) if several else spec.symbols[0]
+    st.session_state[keys.symbols] = list(spec.symbols)
     st.session_state[keys.timeframe] = spec.timeframe
     st.session_state[keys.start] = spec.start
     st.session_state[keys.end] = spec.end
@@ -78,12 +76,6 @@ def _symbols(known: Sequence[str], key: str) -> list[str]:
         help="Several symbols trade in equal sleeves or on one account; strategies that weigh a "
         "universe need several.",
     )
-    return chosen
-
-
-def _symbol(known: Sequence[str], key: str) -> str:
-    state.keep_valid(key, known)
-    chosen: str = st.selectbox("Symbol", known, key=key, persist_state="session")
     return chosen
 
 

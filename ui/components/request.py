@@ -68,7 +68,9 @@ def _asked(spec: StudySpec) -> dict[str, str]:
         "Strategy": run.strategy,
         **{f"{name}, varied": each.describe() for name, each in spec.space.items()},
         "Fixed": formats.params(dict(run.params)) or formats.NONE,
-        "Symbol": f"{run.symbols[0]}, {run.timeframe}",
+        "Symbol"
+        if len(run.symbols) == 1
+        else "Symbols": f"{', '.join(run.symbols)}, {run.timeframe}",
         "Period": formats.span(run.start, run.end),
         "Method": search_form.METHODS[spec.method],
         "Objective": "; ".join(each.sentence() for each in spec.objectives),

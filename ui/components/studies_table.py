@@ -84,7 +84,10 @@ def _row(study: Study, left: float | None) -> dict[str, Any]:
         "id": f"#{study.id}",
         "when": study.created_at.isoformat(),
         "strategy": {"text": study.title, "beside": ", ".join(study.spec.space)},
-        "symbol": {"text": f"{run.symbols[0]}, {run.timeframe}"},
+        "symbol": {
+            "text": f"{formats.names(run.symbols, most=2)}, {run.timeframe}",
+            "title": ", ".join(run.symbols),
+        },
         "method": {"text": search_form.METHODS[study.spec.method]},
         "status": _status(study),
     }

@@ -48,7 +48,7 @@ def show(
     info = strategy_picker.show(strategies, on_change=lambda: rules_form.expect(strategies))
     space = space_form.show(info)
     said = st.empty()
-    data = data_picker.show(services.market, series, keys=state.STUDY_DATA, several=False)
+    data = data_picker.show(services.market, series, keys=state.STUDY_DATA)
     markup.write(markup.section("Search"))
     search = search_form.show()
     markup.write(markup.section("Account and costs"))
@@ -98,7 +98,7 @@ def fill(spec: StudySpec, info: StrategyInfo | None) -> None:
         info: Its strategy as it is now; None where it is gone.
     """
     rules_form.fill(spec.run)
-    data_picker.fill(spec.run, keys=state.STUDY_DATA, several=False)
+    data_picker.fill(spec.run, keys=state.STUDY_DATA)
     search_form.fill(spec)
     if info is not None:
         space_form.fill(info, spec.space)

@@ -69,7 +69,7 @@ def _facts(study: Study, reader: ZoneInfo, now: datetime) -> str:
     return "".join(
         (
             f'<span class="wb-muted">Study #{study.id}</span>',
-            f"<b>{markup.text(run.symbols[0])}</b>",
+            f"<b>{markup.text(formats.names(run.symbols))}</b>",
             f"<span>{markup.text(run.timeframe)}, {formats.span(run.start, run.end)}</span>",
             f'<span title="{when}">Submitted {submitted}</span>',
             took,

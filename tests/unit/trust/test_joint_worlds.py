@@ -1,0 +1,186 @@
+"""Worlds of several symbols: they go on moving together, and nothing foretells any of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.domain.bars import Bars
+from core.domain.timeframe import Timeframe
+from core.errors import InvalidInput
+from core.trust.joint_worlds import JointWorlds
+from core.trust.worlds import NullWorlds
+from tests.factories import make_bars
+
+COLUMNS = ("ts", "open", "high", "low", "close")
+
+
+def prices(moves: np.ndarray, symbol: str = "ONE", first: int = 18_000) -> Bars:
+    """Daily bars that close higher by these, shape (T,), and open where they closed."""
+    close = 100 * np.exp(np.cumsum(moves))
+    opened = np.concatenate((close[:1], close[:-1]))
+    return make_bars(
+        opened,
+        np.maximum(opened, close) * 1.002,
+        np.minimum(opened, close) * 0.998,
+        close,
+        volume=np.arange(1.0, len(moves) + 1),
+        session=first + np.arange(len(moves), dtype=np.int32),
+        minute=np.zeros(len(moves), dtype=np.int32),
+        timeframe=Timeframe.D1,
+        symbol=symbol,
+    )
+
+
+def moves_of(bars: Bars) -> np.ndarray:
+    return np.diff(np.log(bars.close))
+
+
+def pair(count: int = 1500, seed: int = 1, together: float = 0.8) -> list[Bars]:
+    """Two symbols that share most of what moves them."""
+    rng = np.random.default_rng(seed)
+    common, own = rng.normal(0.0005, 0.01, count), rng.normal(0, 0.01, (2, count))
+    rest = np.sqrt(1 - together**2)
+    return [
+        prices(together * common + rest * own[n], name) for n, name in enumerate(("ONE", "TWO"))
+    ]
+
+
+def correlation(bars: list[Bars]) -> float:
+    return float(np.corrcoef(moves_of(bars[0]), moves_of(bars[1]))[0, 1])
+
+
+def test_of_one_symbol_they_are_its_worlds():
+    rng = np.random.default_rng(3)
+    hours = make_bars(
+        100 * np.exp(np.cumsum(rng.normal(0, 0.01, 240))),
+        session=18_000 + np.repeat(np.arange(40), 6).astype(np.int32),
+        minute=570 + 60 * np.tile(np.arange(6), 40).astype(np.int32),
+        timeframe=Timeframe.H1,
+    )
+    for number in (0, 3):
+        joint = JointWorlds.of([hours], seed=7).world(number)[0]
+        alone = NullWorlds.of(hours, seed=7).world(number)
+        assert joint.data_hash == alone.data_hash
+
+
+def test_symbols_of_one_calendar_come_from_the_same_days_with_the_same_coins():
+    bars = pair(400)
+    alone = [NullWorlds.of(each, seed=2, block=5.0).world(1) for each in bars]
+
+    joint = JointWorlds.of(bars, seed=2, block=5.0).world(1)
+
+    assert joint[0].volume.tolist() == joint[1].volume.tolist()  # the number of the day
+    assert [each.data_hash for each in joint] == [each.data_hash for each in alone]
+
+
+def test_how_much_they_share_stays():
+    bars = pair()
+    worlds = JointWorlds.of(bars, seed=1)
+
+    found = [correlation(worlds.world(number)) for number in range(8)]
+
+    assert correlation(bars) == pytest.approx(0.64, abs=0.04)
+    assert np.mean(found) == pytest.approx(correlation(bars), abs=0.03)
+    apart = [NullWorlds.of(each, seed=seed).world(0) for seed, each in enumerate(bars)]
+    assert abs(correlation(apart)) < 0.1
+
+
+def test_other_calendars_share_what_days_they_both_have():
+    """One symbol begins halfway; another rests on one day in ten."""
+    whole = pair()
+    there = np.arange(1500) % 10 != 4
+    for cut, share in ((np.arange(1500) >= 750, 0.5), (there, 0.9)):
+        late = whole[1].where(cut)
+        worlds = JointWorlds.of([whole[0], late], seed=1)
+        found = []
+        for number in range(12):
+            one, two = worlds.world(number)
+            assert two.ts.tolist() == late.ts.tolist()
+            days = np.isin(one.session, two.session)
+            body = np.log(one.close / one.open)[days], np.log(two.close / two.open)
+            found.append(float(np.corrcoef(*body)[0, 1]))
+        real = correlation(whole)
+        # Where the day drawn is none of its own, it goes its own way.
+        assert np.mean(found) == pytest.approx(real * share, abs=0.04)
+
+
+def test_each_day_of_a_symbol_is_as_likely_as_any_other():
+    """So that the drift that is taken out is that of what was drawn, whatever the others have."""
+    whole = pair(60)
+    late = whole[1].where(np.arange(60) >= 40)
+    worlds = JointWorlds.of([whole[0], late], seed=4, block=1.0)
+
+    drawn = np.concatenate([worlds.world(number)[1].volume for number in range(600)])
+
+    _, counts = np.unique(drawn, return_counts=True)
+    assert len(counts) == 20
+    assert np.abs(counts - 600).max() < 5 * np.sqrt(600)
+
+
+def test_neither_holding_gains_nor_does_one_symbol_foretell_the_other():
+    """The second follows the first by a day, and their difference reverts: both edges go."""
+    rng = np.random.default_rng(5)
+    lead = rng.normal(0.001, 0.01, 2000)
+    follows = 0.7 * np.concatenate(([0.0], lead[:-1])) + rng.normal(0.001, 0.005, 2000)
+    bars = [prices(lead), prices(follows, "TWO")]
+    worlds = JointWorlds.of(bars, seed=6, block=10.0)
+
+    def foretells(given: list[Bars]) -> float:
+        return float(np.corrcoef(moves_of(given[0])[:-1], moves_of(given[1])[1:])[0, 1])
+
+    made = [worlds.world(number) for number in range(20)]
+
+    assert foretells(bars) > 0.7
+    assert abs(np.mean([foretells(each) for each in made])) < 0.02
+    for place in (0, 1):
+        gains = np.concatenate([np.expm1(moves_of(each[place])) for each in made])
+        assert abs(gains.mean()) < 4 * gains.std() / np.sqrt(len(gains))
+
+
+def test_a_spread_that_reverts_does_so_no_more():
+    """Pairs: what two symbols are apart is a walk in the worlds."""
+    rng = np.random.default_rng(8)
+    apart = np.zeros(2000)
+    for t in range(1, 2000):
+        apart[t] = 0.8 * apart[t - 1] + rng.normal(0, 0.01)
+    common = rng.normal(0, 0.01, 2000)
+    bars = [prices(common), prices(common + np.diff(apart, prepend=0.0), "TWO")]
+    worlds = JointWorlds.of(bars, seed=6)
+
+    def reverts(given: list[Bars]) -> float:
+        spread = np.log(given[1].close / given[0].close)
+        return float(np.corrcoef(spread[:-1], np.diff(spread))[0, 1])
+
+    assert reverts(bars) < -0.25
+    # A walk seems to revert a little from where it ends up.
+    assert np.mean([reverts(worlds.world(number)) for number in range(10)]) > -0.08
+
+
+def test_hours_of_one_market_are_turned_together_and_those_of_others_by_time():
+    session = 18_000 + np.repeat(np.arange(30), 4).astype(np.int32)
+    minute = 570 + 60 * np.tile(np.arange(4), 30).astype(np.int32)
+    moves = np.random.default_rng(1).normal(0, 0.01, 120)
+    one = make_bars(
+        100 * np.exp(np.cumsum(moves)), session=session, minute=minute, timeframe=Timeframe.H1
+    )
+    two = replace(one, symbol="TWO")
+    half = replace(one.where(minute != 570 + 60), symbol="HALF")
+
+    first, second, third = JointWorlds.of([one, two, half], seed=3).world(0)
+
+    for name in COLUMNS:
+        assert getattr(first, name).tolist() == getattr(second, name).tolist()
+    opens = minute == 570
+    own = third.minute == 570
+    body = np.sign(np.log(first.close / first.open)[opens])
+    assert (np.sign(np.log(third.close / third.open)[own]) == body).mean() > 0.95
+
+
+def test_what_makes_no_sense_is_refused():
+    with pytest.raises(InvalidInput, match="no symbol"):
+        JointWorlds.of([], seed=1)
+    with pytest.raises(InvalidInput, match="number is -1"):
+        JointWorlds.of(pair(30), seed=1).world(-1)
