@@ -191,7 +191,7 @@ def queued(
 ) -> Iterator[Services]:
     """A workbench of its own whose queue a real worker empties."""
     folder = tmp_path_factory.mktemp("guests")
-    for name in ("buy_and_hold", "ema_crossover", "sma_crossover"):
+    for name in ("buy_and_hold", "ema_crossover", "momentum_rank", "sma_crossover"):
         shutil.copy(PACKAGED_STRATEGIES / f"{name}.py", folder)
     (folder / "slow.py").write_text(SLOW)
     (folder / "failing.py").write_text(FAILING)

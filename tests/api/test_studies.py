@@ -943,3 +943,53 @@ def test_nothing_eligible_is_said_without_numbers(queue_client: TestClient) -> N
         assert "expected trades >= 100000" in row["reason"]
     refused = queue_client.post(f"{V1}/{taken['id']}/promote", json={})
     assert refused.status_code == 409
+
+
+# --- several symbols: the last, because lists above are counted ---------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "path", "ranges", "options"),
+    [
+        ("momentum_rank", f"{V1}/grid-search", {"window": [60, 126], "top": [1, 2]}, {}),
+        ("ema_crossover", V1, {"fast": [5, 10], "slow": [30, 50]}, {"account": "shared"}),
+    ],
+)
+def test_several_symbols_are_searched_on_one_account(
+    *,
+    queue_client: TestClient,
+    queued: Services,
+    strategy: str,
+    path: str,
+    ranges: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    symbols = ["AAPL", "MSFT"]
+    asked = {
+        "strategy": strategy,
+        "symbols": symbols,
+        "engine_options": options,
+        "param_ranges": ranges,
+        "requirements": ["trades >= 1"],
+        "validation_split": 0.2,
+        "null_worlds": 1,
+        "walk_forward": {"train": 24, "test": 12, "step": 12},
+    }
+    tried = queue_client.post(f"{V1}/validate", json=asked)
+    answer = queue_client.post(path, json=asked)
+
+    assert tried.json().get("is_valid") is True, tried.text
+    assert answer.status_code == 202, answer.text
+    taken = answer.json()
+    assert over(queue_client, taken["id"]) == "completed"
+    detail = queue_client.get(f"{V1}/{taken['id']}").json()
+    assert (detail["symbols"], detail["symbol"]) == (symbols, "AAPL")
+    listed = queue_client.get(V1, params={"symbol": "msft", "strategy": strategy}).json()
+    assert [row["id"] for row in listed["optimizations"]] == [taken["id"]]
+    assert queue_client.get(f"{V1}/{taken['id']}/walkforward").json()["windows"]
+    best = results(queue_client, taken["id"])["best_parameters"]
+    promoted = queue_client.post(f"{V1}/{taken['id']}/promote", json={})
+    assert promoted.status_code == 202, promoted.text
+    run = queued.backtests.get(promoted.json()["id"])
+    assert {name: run.spec.params[name] for name in best} == best
+    assert (list(run.spec.symbols), run.spec.options.account) == (symbols, "shared")

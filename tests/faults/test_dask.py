@@ -27,6 +27,7 @@ from core.catalog import Catalog
 from core.domain.dimension import Dimension
 from core.domain.findings import Study
 from core.domain.job import JobState
+from core.domain.run import RunSpec
 from core.domain.study import StudySpec
 from core.errors import Unavailable
 from core.jobs.cluster import Cluster
@@ -123,8 +124,8 @@ class Hands:
             process.wait()
 
 
-def closes(count: int) -> list[float]:
-    moves = np.random.default_rng(1).normal(0.0004, 0.012, count)
+def closes(count: int, seed: int = 1) -> list[float]:
+    moves = np.random.default_rng(seed).normal(0.0004, 0.012, count)
     return (100 * np.exp(np.cumsum(moves))).tolist()
 
 
@@ -132,6 +133,7 @@ def closes(count: int) -> list[float]:
 def settings(tmp_path_factory) -> Settings:
     found = settings_in(tmp_path_factory.mktemp("dask"))
     lay_prices(found.lake_dir, "AAA", closes(900))
+    lay_prices(found.lake_dir, "BBB", closes(870, seed=2))
     write_strategy(found.strategies_dir, "slowly", SLOWLY)
     write_strategy(found.strategies_dir, "sleepy", SLOWLY.replace("0.01", "2"))
     return found
@@ -215,7 +217,7 @@ def conducted(
     services.jobs.cancel(study.job.id)
     spec = study.spec
     code = Path(services.jobs.get(study.job.id).payload["code"])
-    bars = load_bars(spec.run, Catalog(settings.lake_dir))[0]
+    bars = load_bars(spec.run, Catalog(settings.lake_dir))
     elsewhere = None
     if connect:
         dispatch = Dispatch(connect, kept / "arrived", "this study")
@@ -274,6 +276,20 @@ def test_every_chunk_of_a_study_may_come_from_elsewhere(services, settings, hand
     assert (found.key, hashes(found)) == (alone.key, hashes(alone))
     assert found.findings.trials == 150
     assert list((tmp_path / "arrived").iterdir()) == []
+
+
+def test_so_may_those_of_several_symbols(services, settings, hands, tmp_path):
+    given = {"symbols": ["AAA", "BBB"], "options": {"account": "shared"}}
+    run = {**SMALL.run.model_dump(), **given}
+    two = SMALL.model_copy(update={"run": RunSpec.model_validate(run), "null_worlds": 1})
+    alone = conducted(services, settings, tmp_path / "alone", spec=two)
+
+    found = conducted(
+        services, settings, tmp_path / "there", lambda: Cluster(hands.address, ENTRY), spec=two
+    )
+
+    assert (found.key, hashes(found)) == (alone.key, hashes(alone))
+    assert found.frames["worlds"].height == 1
 
 
 def test_a_machine_with_another_engine_is_not_listened_to(services, settings, hands, small, caplog):
