@@ -985,7 +985,7 @@ def test_several_symbols_are_searched_on_one_account(
     detail = queue_client.get(f"{V1}/{taken['id']}").json()
     assert (detail["symbols"], detail["symbol"]) == (symbols, "AAPL")
     listed = queue_client.get(V1, params={"symbol": "msft", "strategy": strategy}).json()
-    assert [row["id"] for row in listed["optimizations"]] == [taken["id"]]
+    assert listed["optimizations"][0]["id"] == taken["id"]
     assert queue_client.get(f"{V1}/{taken['id']}/walkforward").json()["windows"]
     best = results(queue_client, taken["id"])["best_parameters"]
     promoted = queue_client.post(f"{V1}/{taken['id']}/promote", json={})

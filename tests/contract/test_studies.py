@@ -55,8 +55,8 @@ FRAMES = {
 }
 
 
-def a_spec(strategy: str = "ema_crossover", symbol: str = "AAPL", **given) -> StudySpec:
-    run = {"strategy": strategy, "symbols": [symbol], "params": {"mode": "both"}}
+def a_spec(strategy: str = "ema_crossover", *symbols: str, **given) -> StudySpec:
+    run = {"strategy": strategy, "symbols": symbols or ["AAPL"], "params": {"mode": "both"}}
     return StudySpec.model_validate({"run": run, "space": {"fast": [3, 5]}, **given})
 
 
@@ -101,6 +101,22 @@ def test_nothing_is_recorded_of_a_submission_that_breaks(store):
         break_off(store)
     assert store.studies.list(StudyQuery()).total == 0
     assert store.jobs.stats().counts[JobState.PENDING] == 0
+
+
+def test_a_study_of_several_symbols_is_found_by_each(store):
+    """And by nothing else in it: not by a part of a name, a benchmark, or a character that fits."""
+    several = submit(store, a_spec("rank", "A_B", "M%T", 'Q"\\'))
+    other = a_spec("rank", "XYB", "MIT").run.model_copy(update={"benchmark": "SPY"})
+    alone = submit(store, a_spec("rank").model_copy(update={"run": other}))
+
+    def found(symbol: str) -> list[int]:
+        return [each.job.id for each in store.studies.list(StudyQuery(symbol=symbol)).studies]
+
+    for symbol in ("A_B", "M%T", 'Q"\\'):
+        assert found(symbol) == [several]
+    assert found("XYB") == found("MIT") == [alone]
+    for symbol in ("B", "SPY", "A_", "%", "1d"):
+        assert found(symbol) == []
 
 
 def test_what_was_found_comes_back_as_it_was(store):
