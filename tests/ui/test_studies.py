@@ -374,6 +374,22 @@ class TestForm:
         assert (study.spec.walk_forward.train, study.spec.walk_forward.test) == (12, 6)
         assert study.spec.validation.share == 0.3
 
+    def test_several_symbols_are_searched_on_one_account(self, form, services):
+        form = form.multiselect(state.STUDY_DATA.symbols).set_value(["AAPL", "MSFT"]).run()
+        form = form.segmented_control(state.option("account")).set_value("shared").run()
+        form.button("form_run").click().run()
+
+        study = services.studies.list(StudyQuery(limit=1)).studies[0]
+        services.jobs.cancel(study.job.id)
+        assert study.spec.run.symbols == ("AAPL", "MSFT")
+        assert study.spec.run.options.account == "shared"
+
+    def test_without_a_symbol_there_is_nothing_to_search(self, form):
+        form = form.multiselect(state.STUDY_DATA.symbols).set_value([]).run()
+
+        assert "No symbol is chosen" in words(form)
+        assert form.button("form_run").disabled
+
     def test_the_form_names_its_wish_until_it_is_granted_or_changes(self, monkeypatch):
         kept = {}
         monkeypatch.setattr(study_form.st, "session_state", kept)

@@ -72,6 +72,8 @@ def request(
     Raises:
         InvalidInput: they do not fit together; `problems` has each where there are several.
     """
+    if not data.symbols:
+        raise InvalidInput("no symbol is chosen", expected="at least one", field="symbols")
     account_form.require_chosen(data.symbols)
     try:
         return RunSpec(
