@@ -38,7 +38,7 @@ from core.engine.view import universe_view_of
 from core.errors import DataProblem, StrategyFailed
 
 COST = 8
-"""Bars of one symbol alone that take as long as one bar here, about: chunks are so much shorter."""
+"""How many times as long as alone a bar takes here, about: chunks are so much shorter."""
 
 _CODES = {reason: code for code, reason in enumerate(measures.REASON_CODES)}
 
@@ -89,7 +89,6 @@ class AccountLanes:
         self.rules: tuple[object, ...] = (
             options.model_dump_json(),
             costs.model_dump_json(),
-            tuple(each.symbol for each in bars),
         )
 
     def run(

@@ -179,6 +179,17 @@ def test_hours_of_one_market_are_turned_together_and_those_of_others_by_time():
     assert (np.sign(np.log(third.close / third.open)[own]) == body).mean() > 0.95
 
 
+def test_days_of_markets_that_open_at_other_times_are_turned_together():
+    one, two = pair(300)
+    late = replace(two, ts=two.ts + 6 * 3_600_000_000, minute=two.minute + 360)
+
+    there = JointWorlds.of([one, late], seed=3).world(0)
+    here = JointWorlds.of([one, two], seed=3).world(0)
+
+    for made, expected in zip(there, here, strict=True):
+        assert made.close.tolist() == expected.close.tolist()
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(InvalidInput, match="no symbol"):
         JointWorlds.of([], seed=1)
