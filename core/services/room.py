@@ -30,7 +30,9 @@ def shortages(
         One problem for what is held back and one for the windows, at most.
     """
     sessions = np.unique(np.concatenate(bars))
-    per_session = max(len(each) / len(np.unique(each)) for each in bars)
+    per_session = min(
+        len(each) / int(((sessions >= each[0]) & (sessions <= each[-1])).sum()) for each in bars
+    )
     given = {each.name: each.default for each in info.params} | dict(spec.run.params)
     warm_up = warm_up_of(spec.space, given, info.params, per_session)
     checks: list[tuple[str, Callable[[], object]]] = [

@@ -55,3 +55,16 @@ def test_strategies_say_whether_they_weigh_a_universe(call: Call, lake: tuple[st
     assert told.code == 0
     assert "weighs all symbols of a run together" in told.out
     assert "made-up bars" in told.out
+
+
+def test_a_universe_is_searched_and_its_trial_promoted(call: Call, lake: tuple[str, str]) -> None:
+    asked = ("optimize", "--strategy", "inverse_volatility", "--space", "window=10,20,40")
+    found = call(*asked, "--require", "trades >= 1", "--worlds", 1, *TOGETHER).json
+
+    assert (found["status"], found["symbols"]) == ("completed", ["ACME", "BOLT"])
+    assert found["trials"] == 3
+    run = call("promote", found["id"], "--trial", 2, "--json").json
+    assert run["params"]["window"] == 40
+    assert run["options"]["account"] == "shared"
+    listed = call("studies", "--symbol", "BOLT", "--json").json
+    assert [each["id"] for each in listed["studies"]] == [found["id"]]

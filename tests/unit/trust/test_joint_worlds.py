@@ -11,8 +11,9 @@ from core.domain.bars import Bars
 from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 from core.trust.joint_worlds import JointWorlds
-from core.trust.worlds import NullWorlds
+from core.trust.worlds import NullWorlds, compare_with_worlds
 from tests.factories import make_bars
+from tests.unit.trust.test_noise import chance_of_uniform
 
 COLUMNS = ("ts", "open", "high", "low", "close")
 
@@ -157,6 +158,51 @@ def test_a_spread_that_reverts_does_so_no_more():
     assert reverts(bars) < -0.25
     # A walk seems to revert a little from where it ends up.
     assert np.mean([reverts(worlds.world(number)) for number in range(10)]) > -0.08
+
+
+def best_of_a_search(bars: list[Bars]) -> float:
+    """Greatest Sharpe ratio of 24 ways to decide by one symbol, or by both, what to hold next."""
+    one, two = (moves_of(each) for each in bars)
+    one, two = one[-min(len(one), len(two)) :], two[-min(len(one), len(two)) :]
+    lanes = []
+    for length in (1, 2, 3, 5, 8, 13):
+        sums = np.convolve(one, np.ones(length))[: len(one)]
+        apart = np.convolve(one - two, np.ones(length))[: len(one)]
+        for decides, earns in ((sums, two), (-sums, two), (apart, two - one), (-apart, two - one)):
+            lanes.append(np.sign(decides)[:-1] * earns[1:])
+    returns = np.array(lanes)
+    return float((returns.mean(axis=1) / returns.std(axis=1)).max())
+
+
+def chances_of(markets: list[list[Bars]], worlds: int) -> list[float]:
+    found = []
+    for seed, bars in enumerate(markets):
+        made = JointWorlds.of(bars, seed=seed)
+        others = [best_of_a_search(made.world(number)) for number in range(worlds)]
+        found.append(compare_with_worlds(best_of_a_search(bars), others).p)
+    return found
+
+
+def test_p_is_uniform_where_neither_foretells_the_other():
+    """Searches across two symbols that share much; one of them rests now and then."""
+    markets = []
+    for seed in range(150):
+        one, two = pair(180, seed=900 + seed)
+        rests = np.random.default_rng(seed).random(180) < 0.05
+        markets.append([one, two if seed % 2 else two.where(~rests)])
+
+    found = np.array(chances_of(markets, worlds=19))
+
+    steps = np.random.default_rng(1).random(len(found)) / 20
+    assert chance_of_uniform(found - steps) > 0.001
+
+
+def test_p_finds_that_one_follows_the_other():
+    rng = np.random.default_rng(5)
+    lead = rng.normal(0, 0.01, 250)
+    follows = 0.5 * np.concatenate(([0.0], lead[:-1])) + rng.normal(0, 0.01, 250)
+
+    assert chances_of([[prices(lead), prices(follows, "TWO")]], worlds=49) == [1 / 50]
 
 
 def test_hours_of_one_market_are_turned_together_and_those_of_others_by_time():
