@@ -15,6 +15,7 @@ PRODUCT = ("ui", "api", "core", "strategies")
 # that serves many, and at the outermost doors. Everywhere else errors are caught by name.
 MAY_CATCH_ALL = {
     "api/errors.py",
+    "core/engine/account_lanes.py",
     "core/engine/sweep.py",
     "core/jobs/child.py",
     "core/jobs/cluster.py",
