@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.concurrency import run_in_threadpool
@@ -55,7 +55,7 @@ from api.study_bodies import (
     WalkForwardBody,
 )
 from api.words import Day, IdempotencyKey, StrategyPart, StudyRef, SymbolExact
-from core.domain.findings import Study, StudyQuery
+from core.domain.findings import STUDY_SORTS, Study, StudyQuery
 from core.domain.job import JobState
 from core.domain.study import StudySpec
 from core.errors import InvalidInput
@@ -73,12 +73,23 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 
 
+if TYPE_CHECKING:
+    StudySort = str
+else:  # the core decides
+    StudySort = Literal[tuple(STUDY_SORTS)]
+
+
 def _filter(
+    *,
     status: JobState | None = None,
     strategy: Annotated[StrategyPart | None, Query(description="Part of the id.")] = None,
     symbol: SymbolExact | None = None,
     start_date: Annotated[Day | None, Query(description="Submitted on or after (UTC).")] = None,
     end_date: Annotated[Day | None, Query(description="Submitted on or before (UTC).")] = None,
+    sort_by: Annotated[
+        StudySort, Query(description="`id` is when; studies without the value come last.")
+    ] = "id",
+    sort_order: Literal["asc", "desc"] = "desc",
 ) -> StudyQuery:
     return StudyQuery(
         strategy_part=strategy,
@@ -87,6 +98,8 @@ def _filter(
         state=status,
         start=start_date,
         end=end_date,
+        sort=sort_by,
+        order=sort_order,
     )
 
 
@@ -178,14 +191,14 @@ def list_optimization_metrics() -> MetricCatalogue:
 def list_optimizations(
     wanted: StudyFilterDep, services: ServicesDep, limit: Limit = 50, offset: Offset = 0
 ) -> StudyList:
-    """List searches, newest first."""
+    """List searches, newest first unless said otherwise."""
     return _listed(services, replace(wanted, limit=limit, offset=offset))
 
 
 def list_walk_forwards(
     wanted: StudyFilterDep, services: ServicesDep, limit: Limit = 50, offset: Offset = 0
 ) -> StudyList:
-    """List searches that walk forward, newest first."""
+    """List searches that walk forward, newest first unless said otherwise."""
     return _listed(services, replace(wanted, walks=True, limit=limit, offset=offset))
 
 

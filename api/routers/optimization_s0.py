@@ -39,7 +39,7 @@ def list_runs(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> StudyPageAnswer:
-    """List searches page by page, newest first."""
+    """List searches page by page, newest first unless said otherwise."""
     cut = replace(wanted, limit=page_size, offset=(page - 1) * page_size)
     found = services.studies.list(cut)
     return StudyPageAnswer(

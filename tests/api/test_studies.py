@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from core.domain.findings import StudyQuery
+from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
 from core.domain.study import StudySpec
@@ -868,6 +868,17 @@ def test_lists_are_filtered_and_cut(
     old = listed("/api/optimization", page=2, page_size=1)
     assert [row["id"] for row in old["optimizations"]] == [newest[1]]
     assert (old["total"], old["total_pages"]) == (total, total)
+    for path in (V1, "/api/optimization", "/api/v1/optimize"):
+        rows = listed(path, sort_by="id", sort_order="asc")["optimizations"]
+        assert [row["id"] for row in rows] == sorted(newest)
+        for sort in STUDY_SORTS:
+            by = listed(path, sort_by=sort)["optimizations"]
+            query = StudyQuery(sort=sort)
+            assert [row["id"] for row in by] == [
+                study.id for study in queued.studies.list(query).studies
+            ]
+    refused = queue_client.get(V1, params={"sort_by": "luck"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "sort_by")
     stats = queue_client.get(f"{V1}/stats").json()["stats"]
     assert stats["total"] == total
     assert stats["completed"] == queued.studies.list(StudyQuery(state="completed")).total
