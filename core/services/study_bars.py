@@ -90,7 +90,7 @@ class StudyBars:
         return Part(tuple(rows))
 
     def within(self, first: date, last: date) -> list[Bars]:
-        """Give the bars of the sessions between two, both inclusive; symbols without any are not."""
+        """Give the bars of these sessions, both inclusive, of the symbols that have any."""
         days = ((first - EPOCH).days, (last - EPOCH).days)
         return [cut for each in self.bars if len(cut := each.between(*days))]
 
