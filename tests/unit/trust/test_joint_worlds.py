@@ -13,7 +13,7 @@ from core.errors import InvalidInput
 from core.trust.joint_worlds import JointWorlds
 from core.trust.worlds import NullWorlds, compare_with_worlds
 from tests.factories import make_bars
-from tests.unit.trust.test_noise import chance_of_uniform
+from tests.unit.trust.searches import chance_of_uniform
 
 COLUMNS = ("ts", "open", "high", "low", "close")
 
