@@ -27,6 +27,7 @@ Aim = Literal["maximize", "minimize"]
 
 DERIVED: Final[dict[str, str]] = {"sharpe_lcb": "sharpe - sharpe_se"}
 """Names that stand for a formula: the Sharpe ratio less its standard error, say."""
+DERIVED_LABELS: Final[dict[str, str]] = {"sharpe_lcb": "Sharpe less its error"}
 SYNONYMS: Final[dict[str, str]] = {
     "sharpe_ratio": "sharpe",
     "sortino_ratio": "sortino",

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.domain.metrics import METRICS
-from core.domain.objective import Objective
+from core.domain.objective import DERIVED_LABELS, Objective
 from core.domain.parameters import ParamValue
 from core.domain.study import StudySpec
 from core.search.search import Evaluations
 
-LABELS = {"sharpe_lcb": "Sharpe less its error"}
 _MOST_PARAMS = 6
 
 
@@ -74,11 +73,11 @@ def words_of(objective: Objective, leader: Leader) -> str:
     if len(said) > _MOST_PARAMS:
         said = [*said[:_MOST_PARAMS], "..."]
     metric = METRICS.get(objective.metric)
-    name = metric.label if metric else LABELS.get(objective.metric, objective.metric)
+    name = metric.label if metric else DERIVED_LABELS.get(objective.metric, objective.metric)
     value = f"{leader.value:,.2f}"
     if metric is not None and metric.unit == "fraction":
         value = f"{100 * leader.value:.1f} %"
-    elif metric is None and objective.metric not in LABELS:
+    elif metric is None and objective.metric not in DERIVED_LABELS:
         value = f"{leader.value:.4g}"
     return f"{name} {value} at {', '.join(said)}"
 

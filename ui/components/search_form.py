@@ -7,7 +7,7 @@ from typing import Any, Final
 import streamlit as st
 
 from core.domain.metrics import METRICS
-from core.domain.objective import DERIVED
+from core.domain.objective import DERIVED, DERIVED_LABELS
 from core.domain.study import CAPS, USUAL_TRIALS, StudySpec
 from ui import state
 
@@ -19,7 +19,6 @@ METHODS: Final = {
     "cmaes": "CMA-ES",
     "genetic": "Genetic (NSGA-II)",
 }
-DERIVED_LABELS: Final = {"sharpe_lcb": "Sharpe less its error"}
 OBJECTIVES: Final = (
     *DERIVED,
     *(name for name, metric in METRICS.items() if metric.direction != "none"),
