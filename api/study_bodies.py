@@ -13,6 +13,7 @@ from api.words import (
     ObjectiveIn,
     Params,
     RequirementIn,
+    Share,
     SpaceIn,
     StrategyName,
     WalkForwardIn,
@@ -81,8 +82,12 @@ class StudyBody(PricesBody):
         None, ge=1, le=10_000, description="Left out: the whole grid, or 500."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Of every random choice.")
-    validation_split: float = Field(
-        0.3, ge=0.1, le=0.5, description="Share of the sessions, the last ones, that no trial sees."
+    validation_split: Share = Field(
+        0.3,
+        ge=0,
+        le=0.5,
+        description="Share of the sessions, the last ones, that no trial sees: at least 0.1, or 0 "
+        "for none.",
     )
     embargo: int = Field(0, ge=0, le=10_000, description="Sessions left out before them.")
     walk_forward: WalkForwardIn | None = Field(

@@ -20,7 +20,7 @@ from pydantic import (
     Tag,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from api.metrics import ANSWERED
 from core.domain.cost_presets import preset_names
@@ -37,6 +37,8 @@ from core.domain.timeframe import Timeframe
 from core.errors import InvalidInput
 
 LONGEST_TEXT = 200
+LEAST_SHARE = 0.1
+"""Of the sessions, where some are held back at all: less would tell nothing."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _CLOCK = re.compile(r"\d{2}:\d{2}(:\d{2})?")
@@ -89,6 +91,12 @@ def _data_set_id(value: Any) -> Any:
     raise PydanticCustomError(
         "wrong_type", "not the id of a data set", {"expected": "a text or a whole number"}
     )
+
+
+def _share(value: float) -> float:
+    if 0 < value < LEAST_SHARE:
+        raise PydanticKnownError("greater_than_equal", {"ge": LEAST_SHARE})
+    return value
 
 
 def _distinct(symbols: list[str]) -> list[str]:
@@ -170,6 +178,7 @@ Benchmark = Annotated[
         "null: the run's own symbols, held in equal parts."
     ),
 ]
+Share = Annotated[float, AfterValidator(_share)]
 Symbols = Annotated[list[Symbol], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
 StrategyName = Annotated[
     str,

@@ -89,7 +89,7 @@ def measure(*, quick: bool) -> Iterator[Row]:
 
 
 def _rest(settings: Settings, rounds: int, size: str) -> Iterator[Row]:
-    with _server(settings) as address:
+    with server(settings) as address:
         pairs = [(fast, slow) for slow in range(30, 230, 2) for fast in (8, 13)]
         bodies = [
             {
@@ -103,9 +103,9 @@ def _rest(settings: Settings, rounds: int, size: str) -> Iterator[Row]:
         answered, times = [], []
         for body in bodies[1:]:
             begun = time.perf_counter()
-            taken = _call(f"{address}/api/backtests/run", body)
+            taken = call(f"{address}/api/backtests/run", body)
             answered.append(time.perf_counter() - begun)
-            detail = _call(address + taken["links"]["self"])
+            detail = call(address + taken["links"]["self"])
             times.append(time.perf_counter() - begun)
             assert taken["metrics"]["sharpe_ratio"] == detail["metrics"]["sharpe_ratio"]
         with build(settings) as services:
@@ -131,11 +131,12 @@ def _rest(settings: Settings, rounds: int, size: str) -> Iterator[Row]:
 
 
 def _ask(address: str, body: dict[str, Any]) -> dict[str, Any]:
-    taken = _call(f"{address}/api/backtests/run", body)
-    return _call(address + taken["links"]["self"])
+    taken = call(f"{address}/api/backtests/run", body)
+    return call(address + taken["links"]["self"])
 
 
-def _call(address: str, body: dict[str, Any] | None = None) -> Any:
+def call(address: str, body: dict[str, Any] | None = None) -> Any:
+    """Ask the API, by POST where there is a body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - our own server
         address, data, {"content-type": "application/json"}
@@ -144,13 +145,20 @@ def _call(address: str, body: dict[str, Any] | None = None) -> Any:
         return json.load(answer)
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Say where a process finds the data folder, and whether it tracks."""
+    uri = settings.mlflow_tracking_uri
+    return {f"{PREFIX}DATA_DIR": str(settings.data_dir), f"{PREFIX}MLFLOW_TRACKING_URI": uri}
+
+
 @contextmanager
-def _server(settings: Settings) -> Iterator[str]:
+def server(settings: Settings) -> Iterator[str]:
+    """Start the API over a data folder; gives its address once it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {f"{PREFIX}DATA_DIR": str(settings.data_dir), f"{PREFIX}API_PORT": str(port)}
-    server = subprocess.Popen(
+    environment = environment_of(settings) | {f"{PREFIX}API_PORT": str(port)}
+    process = subprocess.Popen(
         [sys.executable, "-m", "api"],
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
@@ -159,16 +167,16 @@ def _server(settings: Settings) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         while True:
-            assert server.poll() is None, "the API ended"
+            assert process.poll() is None, "the API ended"
             try:
-                _call(f"{address}/api/v1/health/ready")
+                call(f"{address}/api/v1/health/ready")
                 break
             except OSError:
                 time.sleep(0.2)
         yield address
     finally:
-        server.terminate()
-        server.wait(30)
+        process.terminate()
+        process.wait(30)
 
 
 def _help(rounds: int) -> Iterator[Row]:

@@ -1,52 +1,84 @@
-"""A study in the queue beside the bare sweep of the same parameter sets."""
+"""A study over REST beside the bare sweep of the same parameter sets."""
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from benchmarks.doors import call, environment_of, server
 from benchmarks.engine import minutes
 from benchmarks.timing import Row, row
 from core.bootstrap import build
-from core.bootstrap.wiring import utc_now
-from core.bootstrap.worker import work
 from core.catalog import Catalog
 from core.domain.bars import Bars
-from core.domain.job import JobState
-from core.domain.study import StudySpec
+from core.domain.costs import CostModel
+from core.domain.options import EngineOptions
+from core.domain.timeframe import Timeframe
 from core.engine.sweep import sweep
-from core.services import Services
 from core.settings import Settings
 from strategies.ema_crossover import EMACrossoverStrategy
 
 PATIENCE = 600.0
+LOOK_SECONDS = 0.01
+DOOR = "/api/v1/optimization"
+TRACKING = {"MLflow off": "off", "MLflow on": ""}
 
 
 def measure(*, quick: bool) -> Iterator[Row]:
-    """Time a grid from its submission to its ranked result.
+    """Time a grid from its submission over REST until its ranked result is read.
 
     The study asks for all that is judged without being asked for: Deflated Sharpe, PBO, SPA,
-    plateau and sensitivity; nothing is held back, and there are no worlds without edge.
+    plateau and sensitivity; nothing is held back, and there are no worlds without edge. API and
+    worker are processes as `make run` starts them, once with tracking and once without; a study is
+    mirrored whole before the next one begins.
     """
-    bars, steps = (20_000, 10) if quick else (100_000, 50)
-    space = {
-        "fast": {"min": 3, "max": 3 + steps - 1, "step": 1},
-        "slow": {"min": 60, "max": 60 + 3 * (steps - 1), "step": 3},
+    count, steps = (20_000, 10) if quick else (100_000, 50)
+    fast = {"min": 3, "max": 3 + steps - 1, "step": 1}
+    slow = {"min": 60, "max": 60 + 3 * (steps - 1), "step": 3}
+    body = {
+        "strategy": "ema_crossover",
+        "symbols": ["MINUTE"],
+        "timeframe": "1m",
+        "space": {"fast": fast, "slow": slow},
+        "validation_split": 0.0,
     }
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings.load(data_dir=Path(folder), worker_slots=1)
-        spec = StudySpec.model_validate(
-            {
-                "run": {"strategy": "ema_crossover", "symbols": ["MINUTE"], "timeframe": "1m"},
-                "space": space,
-                "validation": {"share": 0.0},
-            }
-        )
-        yield from _beside(settings, spec, bars, rounds=2 if quick else 5)
+    sets = [
+        {"fast": one, "slow": other}
+        for one in range(fast["min"], fast["max"] + 1)
+        for other in range(slow["min"], slow["max"] + 1, slow["step"])
+    ]
+    size = f"{len(sets):,} x {count:,}"
+    bare: list[float] = []
+    whole: dict[str, list[dict[str, float]]] = {name: [] for name in TRACKING}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        doors = {
+            name: running.enter_context(_workbench(Path(folder) / str(place), uri, count))
+            for place, (name, uri) in enumerate(TRACKING.items())
+        }
+        bars = Catalog(Path(folder) / "0" / "lake").bars("MINUTE", Timeframe.M1)
+        for number in range(2 if quick else 5):
+            began = time.perf_counter()
+            sweep(EMACrossoverStrategy, bars, sets, EngineOptions(), CostModel())
+            bare.append(time.perf_counter() - began)
+            for name, address in doors.items():
+                whole[name].append(_study(address, {**body, "seed": number}, len(sets)))
+    yield row("study: the bare sweep", size, bare)
+    for name, spans in whole.items():
+        took = [sum(each.values()) for each in spans]
+        ratios = [one / alone for one, alone in zip(took, bare, strict=True)]
+        note = f"{statistics.median(ratios):.2f} x the bare sweep"
+        yield row(f"study: POST to ranked result read, {name}", size, took, note)
+    for part in whole["MLflow off"][0]:
+        yield row(f"study: of it {part}", size, [each[part] for each in whole["MLflow off"]])
 
 
 def as_csv(bars: Bars) -> bytes:
@@ -58,63 +90,55 @@ def as_csv(bars: Bars) -> bytes:
     return "\n".join(["timestamp,open,high,low,close,volume", *lines]).encode()
 
 
-def _beside(settings: Settings, spec: StudySpec, count: int, rounds: int) -> Iterator[Row]:
+@contextmanager
+def _workbench(folder: Path, tracking: str, count: int) -> Iterator[str]:
+    """Start API and worker over a folder with one symbol of minutes; gives the address."""
+    settings = Settings.load(data_dir=folder, mlflow_tracking_uri=tracking)
     with build(settings) as services:
         services.market.import_csv(as_csv(minutes(count)), name="minute.csv", symbol="MINUTE")
-    bars = Catalog(settings.lake_dir).bars("MINUTE", spec.run.timeframe)
-    sets = [
-        {"fast": fast, "slow": slow}
-        for fast in spec.space["fast"].values()
-        for slow in spec.space["slow"].values()
-    ]
-    stop = threading.Event()
-    ready = threading.Event()
-    worker = threading.Thread(
-        target=work,
-        args=(stop,),
-        kwargs={"settings": settings, "ready": lambda _: ready.set()},
+    words = [sys.executable, "-m", "core", "worker", "--slots", "1"]
+    worker = subprocess.Popen(
+        words,
+        env=os.environ | environment_of(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
-    worker.start()
-    ready.wait()
     try:
-        with build(settings) as services:
-            bare: list[float] = []
-            whole: list[dict[str, float]] = []
-            for number in range(rounds):
-                began = time.perf_counter()
-                sweep(EMACrossoverStrategy, bars, sets, spec.run.options, spec.run.costs)
-                bare.append(time.perf_counter() - began)
-                whole.append(_study(services, spec.model_copy(update={"seed": number})))
+        assert worker.stdout is not None
+        assert worker.stdout.readline(), "the worker ended"
+        with server(settings) as address:
+            yield address
     finally:
-        stop.set()
-        worker.join()
-    ratios = [sum(spans.values()) / alone for spans, alone in zip(whole, bare, strict=True)]
-    size = f"{len(sets):,} x {count:,}"
-    yield row("study: the bare sweep", size, bare)
-    took = [sum(spans.values()) for spans in whole]
-    note = f"{statistics.median(ratios):.2f} x the bare sweep"
-    yield row("study: submitted to ranked result", size, took, note)
-    for part in whole[0]:
-        yield row(f"study: of it {part}", size, [spans[part] for spans in whole])
+        worker.terminate()
+        worker.wait(30)
 
 
-def _study(services: Services, spec: StudySpec) -> dict[str, float]:
-    """Seconds of a study by part, from its submission until its result can be read."""
-    began, at = time.perf_counter(), utc_now()
-    study = services.studies.submit(spec)
-    while not (job := services.jobs.get(study.job.id)).state.is_final:
+def _study(address: str, body: dict[str, Any], trials: int) -> dict[str, float]:
+    """Seconds of a study by part, from its submission until its result is read."""
+    began, at = time.perf_counter(), time.time()
+    taken = call(address + DOOR, body)
+    while (job := call(address + taken["links"]["status"])["job"])["status"] != "completed":
+        assert job["status"] in {"pending", "running"}, job
         assert time.perf_counter() < began + PATIENCE
-        time.sleep(0.01)
+        time.sleep(LOOK_SECONDS)
+    found = call(address + taken["links"]["results"])["results"]
     whole = time.perf_counter() - began
-    assert job.state is JobState.COMPLETED, job.error
-    findings = services.studies.get(study.id).findings
-    assert findings is not None
-    assert job.started_at is not None
-    waited = (job.started_at - at).total_seconds()
+    assert found["total_results"] == trials
+    _await_mirror(address + taken["links"]["self"])
+    spent = found["analysis"]["spent"]
+    waited = datetime.fromisoformat(job["started_at"]).timestamp() - at
     return {
         "waiting for a worker": waited,
-        "process, loading, publishing": whole - waited - findings.seconds,
-        "sweeping": findings.spent["search"],
-        "judging": findings.spent["judge"],
-        "the rest": findings.seconds - findings.spent["search"] - findings.spent["judge"],
+        "process, loading, publishing, reading": whole - waited - found["analysis"]["seconds"],
+        "sweeping": spent["search"],
+        "judging": spent["judge"],
+        "the rest": found["analysis"]["seconds"] - spent["search"] - spent["judge"],
     }
+
+
+def _await_mirror(link: str) -> None:
+    until = time.perf_counter() + PATIENCE
+    while (mirror := call(link)["mlflow"])["state"] == "waiting":
+        assert time.perf_counter() < until
+        time.sleep(0.2)
+    assert mirror["state"] in {"off", "written"}, mirror

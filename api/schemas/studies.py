@@ -446,7 +446,10 @@ class Analysis(Answer):
         description="Deflated Sharpe, PBO (`overfitting`), SPA (`snooping`), plateau "
         "(`stability`), worlds without edge."
     )
-    seconds: float
+    seconds: float = Field(description="It took, without the wait for a worker.")
+    spent: dict[str, float] = Field(
+        description="Of these seconds, by part: `prepare`, `search`, `worlds`, `judge`, `later`."
+    )
 
 
 class Band(Answer):
@@ -563,6 +566,7 @@ class StudyResults(Answer):
                     "edges": [dict(edge) for edge in found.edges],
                     "judged": {name: dict(each) for name, each in found.judged.items()},
                     "seconds": found.seconds,
+                    "spent": dict(found.spent),
                 }
             ),
             parameter_sensitivity=[

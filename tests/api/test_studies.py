@@ -64,6 +64,25 @@ def results(client: TestClient, study: int | str, **query: Any) -> dict[str, Any
     return dict(answer.json()["results"])
 
 
+def test_nothing_need_be_held_back(queue_client: TestClient) -> None:
+    taken = ask(queue_client, validation_split=0)
+    assert over(queue_client, taken["id"]) == "completed"
+
+    found = results(queue_client, taken["id"])
+    kept = results(queue_client, _with_holdback(queue_client)["id"])
+    assert found["validation_metrics"] is None
+    assert found["analysis"]["last_date"] > kept["analysis"]["last_date"]
+    spent = found["analysis"]["spent"]
+    assert {"prepare", "search", "worlds", "judge", "later"} == set(spent)
+    assert 0 < sum(spent.values()) <= found["analysis"]["seconds"]
+
+
+def _with_holdback(client: TestClient) -> dict[str, Any]:
+    taken = ask(client)
+    assert over(client, taken["id"]) == "completed"
+    return taken
+
+
 # --- asking ----------------------------------------------------------------------------------
 
 
@@ -237,6 +256,7 @@ def test_a_key_makes_one_study_of_one_wish(apart_client: TestClient, apart: Serv
         ),
         ({"requirements": ["trades"]}, 422, "invalid_input", "requirements.0"),
         ({"validation_split": 0.6}, 422, "out_of_range", "validation_split"),
+        ({"validation_split": -0.1}, 422, "out_of_range", "validation_split"),
         ({"validation_split": 0.05}, 422, "out_of_range", "validation_split"),
         ({"max_trials": 0}, 422, "out_of_range", "max_trials"),
         ({"max_trials": "10"}, 422, "wrong_type", "max_trials"),
