@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEASE = 1.0
 TRIES = 1_000  # of one job: here every death is the storm's fault
 PATIENCE = 3_600.0
+FEW = 50
 
 
 @dataclass
@@ -109,20 +110,26 @@ def lives(pid: int) -> bool:
 
 
 def storm(folder: Path, url: str, *, kills: int, jobs: int, seed: int, workers: int = 3) -> Outcome:
-    """Let workers do all jobs while so many processes are killed."""
+    """Let workers do all jobs while so many processes are killed.
+
+    Jobs are added where they would run out before the last kill.
+    """
     draw = random.Random(seed)  # noqa: S311 - a seed, no secret
     (folder / "published").mkdir(parents=True)
-    outcome, killed = Outcome(jobs), Counter[str]()
+    outcome, killed = Outcome(0), Counter[str]()
     began = time.monotonic()
     with open_store(url, folder / "artifacts") as store:
         with store._database.write() as connection:
             connection.execute(text(TABLE))
-        for number in range(jobs):
-            store.jobs.submit("count", {"number": number}, now=datetime.now(UTC))
+        _add(store, outcome, jobs)
         crew = Crew(url, folder, workers=workers, slots=2)
-        while _open(store) and time.monotonic() < began + PATIENCE:
+        while (left := _open(store)) and time.monotonic() < began + PATIENCE:
             time.sleep(draw.uniform(0.01, 0.12))
-            if sum(killed.values()) < kills and (kind := crew.kill_one(draw)):
+            if sum(killed.values()) == kills:
+                continue
+            if left < FEW:
+                _add(store, outcome, FEW)
+            if kind := crew.kill_one(draw):
                 killed[kind] += 1
         crew.end()
         outcome.seconds = time.monotonic() - began
@@ -131,6 +138,12 @@ def storm(folder: Path, url: str, *, kills: int, jobs: int, seed: int, workers: 
     time.sleep(LEASE)
     outcome.left_behind = sum(lives(pid) for pid in crew.everybody)
     return outcome
+
+
+def _add(store: Store, outcome: Outcome, jobs: int) -> None:
+    for number in range(outcome.jobs, outcome.jobs + jobs):
+        store.jobs.submit("count", {"number": number}, now=datetime.now(UTC))
+    outcome.jobs += jobs
 
 
 def _open(store: Store) -> int:

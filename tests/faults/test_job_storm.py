@@ -31,11 +31,11 @@ PATIENCE = 120.0
 TAKEOVER_SECONDS = 20.0  # what docs/jobs.md promises of a lease of ten seconds
 
 
-def calm_after(outcome, *, jobs: int, kills: int) -> None:
-    assert outcome.states == {"completed": jobs}
+def calm_after(outcome, *, kills: int) -> None:
+    assert outcome.states == {"completed": outcome.jobs}
     assert sum(outcome.kills.values()) == kills
     assert {"worker", "keeper", "child"} <= outcome.kills.keys()
-    assert outcome.attempts > jobs  # or nothing was interrupted, and nothing was shown
+    assert outcome.attempts > outcome.jobs  # or nothing was interrupted, and nothing was shown
     assert (outcome.lost, outcome.twice, outcome.torn, outcome.left_behind) == (0, 0, 0, 0)
 
 
@@ -49,7 +49,7 @@ def test_kills_on_sqlite(tmp_path, kills, jobs):
     outcome = storm(tmp_path / "storm", url, kills=kills, jobs=jobs, seed=20260401)
 
     print(outcome)  # noqa: T201
-    calm_after(outcome, jobs=jobs, kills=kills)
+    calm_after(outcome, kills=kills)
 
 
 @pytest.mark.postgres
@@ -63,7 +63,7 @@ def test_kills_on_postgresql(tmp_path, postgres, kills, jobs):  # noqa: F811
         outcome = storm(tmp_path / "storm", url, kills=kills, jobs=jobs, seed=7)
 
     print(outcome)  # noqa: T201
-    calm_after(outcome, jobs=jobs, kills=kills)
+    calm_after(outcome, kills=kills)
 
 
 @pytest.mark.storm
