@@ -33,7 +33,7 @@ check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
 .PHONY: test
 test: setup browser check ## every check and every test, browser included
 	@$(PYTHON) -m tests.kernels
-	@$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not e2e and not storm" --ignore=tests/architecture
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile -m "not e2e and not storm" --ignore=tests/architecture
 	@$(PYTHON) -m pytest -q -m e2e
 
 .PHONY: mutants

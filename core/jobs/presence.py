@@ -59,8 +59,11 @@ class Presence:
         return False
 
     def beat(self) -> None:
-        """Show that the process not only lives but works; costs a few microseconds."""
-        with self._lock:
+        """Show that the process not only lives but works; costs a few microseconds.
+
+        Where the folder takes no sign it stays silent: that is no reason to stop working.
+        """
+        with self._lock, suppress(OSError):
             if self._descriptor is not None:
                 os.utime(self._descriptor)
 
