@@ -12,15 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from core.bootstrap import build
 from core.bootstrap.shards import ENTRY
 from core.bootstrap.worker import work
 from core.catalog import Catalog
@@ -40,26 +38,11 @@ from core.services.shards import AskedFor, ask_for
 from core.settings import Settings
 from core.store.studies import STUDY
 from tests.faults.job_storm import children_of
+from tests.faults.studies import closes, over, slowly, wait
 from tests.laboratory import lay_prices, settings_in, write_strategy
 
 PATIENCE = 60.0
 ROOT = Path(__file__).resolve().parents[2]
-SLOWLY = """
-    import time
-
-    from core.domain.strategy import MarketView, Param, Signals, Strategy
-
-
-    class Slowly(Strategy):
-        '''Long above an average, and slow to say so.'''
-
-        span: int = Param(10, ge=2, le=400)
-
-        def generate_signals(self, view: MarketView) -> Signals:
-            time.sleep(0.01)
-            average = view.ind.sma(self.span)
-            return Signals.side(long=view.close > average, exit=view.close < average)
-"""
 
 
 class Hands:
@@ -124,25 +107,14 @@ class Hands:
             process.wait()
 
 
-def closes(count: int, seed: int = 1) -> list[float]:
-    moves = np.random.default_rng(seed).normal(0.0004, 0.012, count)
-    return (100 * np.exp(np.cumsum(moves))).tolist()
-
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory) -> Settings:
     found = settings_in(tmp_path_factory.mktemp("dask"))
     lay_prices(found.lake_dir, "AAA", closes(900))
     lay_prices(found.lake_dir, "BBB", closes(870, seed=2))
-    write_strategy(found.strategies_dir, "slowly", SLOWLY)
-    write_strategy(found.strategies_dir, "sleepy", SLOWLY.replace("0.01", "2"))
+    write_strategy(found.strategies_dir, "slowly", slowly(0.01))
+    write_strategy(found.strategies_dir, "sleepy", slowly(2))
     return found
-
-
-@pytest.fixture(scope="module")
-def services(settings) -> Iterator[Services]:
-    with build(settings) as built:
-        yield built
 
 
 @pytest.fixture(scope="module")
@@ -188,18 +160,6 @@ SMALL = SPEC.model_copy(
 
 def submitted(services: Services, spec: StudySpec = SPEC) -> Study:
     return services.studies.submit(spec)
-
-
-def wait(services: Services, study: Study, is_so: Callable[[Study], bool]) -> Study:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so(now := services.studies.get(study.id)):
-        assert time.monotonic() < deadline, f"still {now.job.state}, {now.job.step}"
-        time.sleep(0.02)
-    return now
-
-
-def over(services: Services, study: Study) -> Study:
-    return wait(services, study, lambda each: each.job.state.is_final)
 
 
 def conducted(

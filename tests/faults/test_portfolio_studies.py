@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from core.bootstrap import build
 from core.catalog import Catalog
-from core.domain.findings import Study, StudyQuery
+from core.domain.findings import StudyQuery
 from core.domain.job import JobState
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
@@ -29,9 +26,9 @@ from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
 from tests.faults.job_storm import children_of
+from tests.faults.studies import done, over, wait
 from tests.laboratory import FIRST_DAY, a_worker, lay_prices, settings_in, write_strategy
 
-PATIENCE = 180.0
 SYMBOLS = ("AAA", "BBB", "LATE")
 RANKS = """
     import time
@@ -75,18 +72,6 @@ def settings(tmp_path_factory) -> Settings:
     return found
 
 
-@pytest.fixture(scope="module")
-def services(settings) -> Iterator[Services]:
-    with build(settings) as built:
-        yield built
-
-
-@pytest.fixture(scope="module")
-def worker(settings) -> Iterator[None]:
-    with a_worker(settings):
-        yield
-
-
 def spec_of(strategy: str = "ranks", *, account: str = "shared", **given) -> StudySpec:
     name = "span" if strategy == "simple" else "window"
     run = {"strategy": strategy, "symbols": list(SYMBOLS), "options": {"account": account}}
@@ -98,24 +83,6 @@ def spec_of(strategy: str = "ranks", *, account: str = "shared", **given) -> Stu
             **given,
         }
     )
-
-
-def wait(services: Services, study: Study, is_so: Callable[[Study], bool]) -> Study:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so(now := services.studies.get(study.id)):
-        assert time.monotonic() < deadline, f"still {now.job.state}, {now.job.step}"
-        time.sleep(0.05)
-    return now
-
-
-def over(services: Services, study: Study) -> Study:
-    return wait(services, study, lambda each: each.job.state.is_final)
-
-
-def done(services: Services, spec: StudySpec) -> Study:
-    study = over(services, services.studies.submit(spec))
-    assert study.job.state is JobState.COMPLETED, study.job.error
-    return study
 
 
 def curve(services: Services, spec: RunSpec) -> pl.DataFrame:

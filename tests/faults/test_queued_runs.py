@@ -48,18 +48,6 @@ def settings(tmp_path_factory) -> Settings:
     return found
 
 
-@pytest.fixture(scope="module")
-def services(settings) -> Iterator[Services]:
-    with build(settings) as built:
-        yield built
-
-
-@pytest.fixture(scope="module")
-def worker(settings) -> Iterator[None]:
-    with a_worker(settings):
-        yield
-
-
 @contextmanager
 def busy(services: Services) -> Iterator[None]:
     """Keep the worker's one slot taken."""

@@ -5,52 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.bootstrap import build
 from core.catalog import Catalog
-from core.domain.findings import Study, StudyQuery
+from core.domain.findings import StudyQuery
 from core.domain.job import JobState
 from core.domain.metrics import METRICS
 from core.domain.study import StudySpec
 from core.errors import Conflict, InvalidInput, NotFound
 from core.registry.load import strategy_class
-from core.services import Services
 from core.services.conduct import conduct
 from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
 from tests.faults.job_storm import children_of
+from tests.faults.studies import closes, done, over, slowly, wait
 from tests.laboratory import a_worker, lay_prices, settings_in, write_strategy
 
-PATIENCE = 180.0
 SPAN = {"span": {"min": 2, "max": 40, "step": 1}}
-SLOWLY = """
-    import time
-
-    from core.domain.strategy import MarketView, Param, Signals, Strategy
-
-
-    class Slowly(Strategy):
-        '''Long above an average, and slow to say so.'''
-
-        span: int = Param(10, ge=2, le=100)
-
-        def generate_signals(self, view: MarketView) -> Signals:
-            time.sleep(0.1)
-            average = view.ind.sma(self.span)
-            return Signals.side(long=view.close > average, exit=view.close < average)
-"""
-
-
-def closes(count: int, seed: int = 1) -> list[float]:
-    moves = np.random.default_rng(seed).normal(0.0004, 0.012, count)
-    return (100 * np.exp(np.cumsum(moves))).tolist()
+SLOWLY = slowly(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -66,18 +42,6 @@ def settings(tmp_path_factory) -> Settings:
     return found
 
 
-@pytest.fixture(scope="module")
-def services(settings) -> Iterator[Services]:
-    with build(settings) as built:
-        yield built
-
-
-@pytest.fixture(scope="module")
-def worker(settings) -> Iterator[None]:
-    with a_worker(settings):
-        yield
-
-
 def spec_of(strategy: str = "simple", space: dict | None = None, **given) -> StudySpec:
     return StudySpec.model_validate(
         {
@@ -87,24 +51,6 @@ def spec_of(strategy: str = "simple", space: dict | None = None, **given) -> Stu
             **given,
         }
     )
-
-
-def wait(services: Services, study: Study, is_so: Callable[[Study], bool]) -> Study:
-    deadline = time.monotonic() + PATIENCE
-    while not is_so(now := services.studies.get(study.id)):
-        assert time.monotonic() < deadline, f"still {now.job.state}, {now.job.step}"
-        time.sleep(0.05)
-    return now
-
-
-def over(services: Services, study: Study) -> Study:
-    return wait(services, study, lambda each: each.job.state.is_final)
-
-
-def done(services: Services, spec: StudySpec) -> Study:
-    study = over(services, services.studies.submit(spec))
-    assert study.job.state is JobState.COMPLETED, study.job.error
-    return study
 
 
 @pytest.mark.usefixtures("worker")
