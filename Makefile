@@ -26,15 +26,17 @@ browser: setup
 check: setup ## formatting, lint, types, architecture, Dockerfile, compose file
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
-	@$(PYTHON) -m mypy
-	@$(PYTHON) -m pytest -q tests/architecture
+	@$(PYTHON) -m mypy & types=$$!; $(PYTHON) -m pytest -q tests/architecture; rules=$$?; \
+	  wait $$types && exit $$rules
 
-# Kernels are compiled once, before several processes want them at the same time.
+# Kernels are compiled once, before several processes want them at the same time. Many tests wait for
+# processes they started, so four keep two cores busy; tests/conftest.py says what they begin with.
 .PHONY: test
 test: setup browser check ## every check and every test, browser included
 	@$(PYTHON) -m tests.kernels
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile -m "not e2e and not storm" --ignore=tests/architecture
-	@$(PYTHON) -m pytest -q -m e2e
+	@$(PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder \
+	  -m "not e2e and not storm" --ignore=tests/architecture
+	@$(PYTHON) -m pytest -q -n 2 --dist worksteal -m e2e tests/e2e
 
 .PHONY: mutants
 mutants: setup ## break every rule of the engine on purpose: does a test notice? Minutes

@@ -37,15 +37,16 @@ def submit(
     *,
     queue: bool | None = None,
     key: str | None = None,
+    name: str | None = None,
 ) -> Run:
-    """Have the run computed that a body asks for; `queue` and `key` as `Backtests.submit` has them.
+    """Have the run computed that a body asks for; the rest as `Backtests.submit` has it.
 
     Raises:
         WorkbenchError, RequestValidationError: it cannot be run; nothing is recorded.
     """
     require_runnable(services, body, spec)
     with in_words_of(body):
-        return services.backtests.submit(spec, source="api", queue=queue, key=key)
+        return services.backtests.submit(spec, source="api", queue=queue, key=key, name=name)
 
 
 def stop_run(services: Services, run: Run) -> Job:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -36,7 +37,7 @@ from core.domain.cost_presets import costs_from
 from core.domain.costs import CostModel
 from core.domain.engine_words import EngineRequest, read_engine
 from core.domain.options import MOST_NAMED, MOST_SEED, EngineOptions, Sizing
-from core.domain.run import RunSpec
+from core.domain.run import LONGEST_NAME, LONGEST_NOTE, Label, RunSpec
 from core.domain.timeframe import Timeframe
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]
@@ -187,7 +188,7 @@ class EngineOptionsBody(Body):
         None,
         ge=-0.1,
         le=1,
-        description="Effective rate a year that ratios are in excess of, a fraction (0.04 is 4 %).",
+        description="Effective rate a year that ratios are in excess of, a fraction (0.04 is 4%).",
     )
 
     @model_validator(mode="after")
@@ -386,7 +387,7 @@ class RecordBody(Body):
     )
 
     name: Name | None = Field(
-        None, description="Comes back in this answer; records are found by id, not by name."
+        None, description="What you call it. Records are found by id, not by name."
     )
     strategy: StrategyName
     symbol: Symbol
@@ -418,6 +419,64 @@ class RecordBody(Body):
             costs=chosen_costs(self.costs or self.cost_config, None),
             benchmark=self.benchmark,
         )
+
+
+def _is_measured(value: Any) -> None:
+    if value is None:
+        return
+    raise PydanticCustomError(
+        "not_available",
+        "is measured by the engine and cannot be written",
+        {
+            "expected": "name and note only",
+            "hint": "Run a backtest with other parameters for other figures; POST "
+            "/api/v1/backtests/{id}/stop ends one that is queued",
+        },
+    )
+
+
+Measured = Annotated[None, BeforeValidator(_is_measured)]
+
+
+def _without_measured(schema: dict[str, Any]) -> None:
+    """Show what can be written only."""
+    for name in [name for name in schema["properties"] if name not in ("name", "note")]:
+        del schema["properties"][name]
+
+
+class LabelBody(Body):
+    """What people call a run and say of it. What is left out stays, null takes it away.
+
+    The figures of a record are those of the engine: where one is given, or a status, all is
+    refused.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=_without_measured,
+    )
+
+    name: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
+    note: Annotated[str, Field(max_length=LONGEST_NOTE)] | None = None
+    final_value: Measured = None
+    total_return: Measured = None
+    max_drawdown: Measured = None
+    sharpe_ratio: Measured = None
+    win_rate: Measured = None
+    total_trades: Measured = None
+    status: Measured = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.given():
+            raise PydanticCustomError(
+                "missing", "nothing is to be written", {"expected": "name, note, or both"}
+            )
+        return self
+
+    def given(self) -> dict[Label, str | None]:
+        """What is to be written."""
+        said: tuple[Label, ...] = ("name", "note")
+        return {what: getattr(self, what) for what in said if what in self.model_fields_set}
 
 
 def _kind_of_body(given: Any) -> str:

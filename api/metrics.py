@@ -1,6 +1,6 @@
 """One table from the metrics inside, which are fractions, to the names and units of the answers.
 
-Answers use percents where their readers expect them (`total_return` 15.5 is 15.5 %), with the
+Answers use percents where their readers expect them (`total_return` 15.5 is 15.5%), with the
 fraction beside it as `total_return_fraction`. Every metric of the catalogue is there: those whose
 unit is a fraction as `<name>_fraction`, all others under their own name.
 """

@@ -9,12 +9,14 @@ import polars as pl
 
 from api import metrics as units
 from api.bodies import PricesBody
-from api.schemas.jobs import JobDetail, JobList, JobRow
+from api.schemas.jobs import JobDetail, JobList, JobRow, StudyStatus
 from api.schemas.runs import RunResultV1, detail_parts, record_parts
 from api.schemas.studies import PREFIX as STUDIES
 from api.schemas.studies import (
     TOP,
+    RankingAnswer,
     StudyCounts,
+    StudyDetail,
     StudyLinks,
     StudyResults,
     WalkAnswer,
@@ -213,17 +215,7 @@ def find_study(services: Services, text: str) -> Study:
     Raises:
         NotFound: there is none.
     """
-    ref = ref_of(text)
-    try:
-        return services.studies.get(ref)
-    except NotFound:
-        if isinstance(ref, int):
-            raise
-        missing = f"study {text} does not exist"
-    try:
-        return services.studies.of_job(services.jobs.get(ref).id)
-    except NotFound:
-        raise NotFound(missing, hint=f"GET {STUDIES} lists what there is") from None
+    return services.studies.get(ref_of(text))
 
 
 def read_job(services: Services, job: Job) -> JobDetail:
@@ -266,6 +258,22 @@ def require_findings(study: Study) -> Findings:
         if state.is_final
         else f"ask {STUDIES}/{study.id}/status until it is completed",
     )
+
+
+def read_study_status(services: Services, study: Study) -> StudyStatus:
+    """How far a study is, and how it stands."""
+    return StudyStatus(
+        job_id=study.job.uuid,
+        job=read_job(services, study.job),
+        ranking=RankingAnswer.of(services.studies.ranking(study)),
+    )
+
+
+def read_study_detail(services: Services, study: Study) -> StudyDetail:
+    """Everything about a study; raises as `read_study_results`."""
+    results = None if study.findings is None else read_study_results(services, study)
+    ranking, mirror = services.studies.ranking(study), services.experiments.mirror_of(study)
+    return StudyDetail.detailed(study, results, ranking, mirror)
 
 
 def read_study_results(

@@ -19,7 +19,7 @@ from api.words import (
     WalkForwardIn,
 )
 from core.domain.study import BATCHES, Method, StudySpec
-from core.domain.study_presets import walkforward_config
+from core.domain.study_presets import optimization_config, walkforward_config
 from core.domain.timeframe import Timeframe
 
 SPACES = ("space", "parameter_space", "param_ranges", "parameters")
@@ -55,6 +55,7 @@ class StudyBody(PricesBody):
         "end": ("end_date",),
         "options": ("engine_options",),
         "validation": ("validation_split",),
+        "objectives": ("objectives", "objective_metric", "optimization_metric"),
         "walk_forward": ("walk_forward", "train_months", "test_months", "step_months"),
     }
 
@@ -76,18 +77,18 @@ class StudyBody(PricesBody):
         None,
         max_length=20,
         description="What a trial must show to be the best; left out: 30 trades, 120 sessions and "
-        "at most 20 % ambiguous fills. An empty list asks for nothing.",
+        "at most 20% ambiguous fills. An empty list asks for nothing.",
     )
     max_trials: int | None = Field(
         None, ge=1, le=10_000, description="Left out: the whole grid, or 500."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Of every random choice.")
     validation_split: Share = Field(
-        0.3,
+        default_factory=lambda: optimization_config().holdback().share,
         ge=0,
         le=0.5,
         description="Share of the sessions, the last ones, that no trial sees: at least 0.1, or 0 "
-        "for none.",
+        "for none. Left out: as `config/optimization.yaml` says, 0.3 as it comes.",
     )
     embargo: int = Field(0, ge=0, le=10_000, description="Sessions left out before them.")
     walk_forward: WalkForwardIn | None = Field(
@@ -97,7 +98,11 @@ class StudyBody(PricesBody):
         0, ge=0, le=1_000, description="Worlds without edge that the same search is repeated on."
     )
     patience: int = Field(
-        5, ge=0, le=1_000, description="Batches without a better trial; 0 for no end to patience."
+        5,
+        ge=0,
+        le=1_000,
+        description="Batches that do not raise the smoothed objective, after which a method "
+        "that learns stops; 0 for no end to patience.",
     )
     tracked_trials: int = Field(
         500, ge=0, le=10_000, description="Trials mirrored one by one into experiment tracking."

@@ -32,9 +32,53 @@ os.environ[f"{PREFIX}DATA_DIR"] = _session_data.name
 # Mirrors are jobs too, and MLflow takes seconds to load: tests that want them say so.
 os.environ[f"{PREFIX}MLFLOW_TRACKING_URI"] = "off"
 
+# Files are handed out whole, and all wait for one that is begun late: these take longest.
+LONG_FILES = (
+    "tests/property/test_bounds.py",
+    "tests/tracking/test_mirrors.py",
+    "tests/unit/services/test_noise_studies.py",
+    "tests/cli/test_launch.py",
+    "tests/faults/test_dask.py",
+    "tests/faults/test_runner_isolation.py",
+    "tests/property/test_account_equals_reference.py",
+    "tests/api/test_contract.py",
+    "tests/parity/test_doors.py",
+    "tests/cli/test_studies.py",
+    "tests/faults/test_job_storm.py",
+    "tests/contract/test_migrations.py",
+    "tests/contract/test_runs.py",
+    "tests/faults/test_studies.py",
+    "tests/property/test_engine_equals_reference.py",
+    "tests/unit/analytics/test_against_reference.py",
+    "tests/faults/test_portfolio_studies.py",
+    "tests/ui/test_studies.py",
+    "tests/ui/test_form.py",
+    "tests/ui/test_run_page.py",
+    "tests/api/test_serving.py",
+    "tests/property/test_shared_reference.py",
+    "tests/property/test_importer_mutations.py",
+    "tests/unit/search/test_search.py",
+    "tests/unit/catalog/test_publication.py",
+    "tests/unit/services/test_bootstrap.py",
+    "tests/unit/services/test_backtests.py",
+    "tests/property/test_account_invariants.py",
+    "tests/unit/catalog/test_lake.py",
+    "tests/unit/services/test_portfolio.py",
+    "tests/api/test_every_figure.py",
+    "tests/ui/test_list.py",
+    "tests/cli/test_commands.py",
+    "tests/cli/test_refusals.py",
+)
+
 # A first call compiles, so no example may be judged by its time.
 hypothesis_settings.register_profile("workbench", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("workbench")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    places = {ROOT / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from core.domain.dimension import Dimension
 from core.domain.metrics import METRICS, REASONS, Metrics, MetricUnit
 from core.domain.run import RunSpec
 
@@ -58,13 +59,22 @@ def plain(value: float) -> str:
     return f"{value:,.15g}".replace("-", MINUS)
 
 
+def parameter(value: object) -> str:
+    """Write the value of a parameter; None is one nobody chose."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return plain(value) if isinstance(value, (int, float)) else str(value)
+
+
 def setting(name: str) -> str:
     """Write the name of an option or a figure as words."""
     return SETTINGS.get(name, name.replace("_", " "))
 
 
 def percent(fraction: float, digits: int = 2, *, signed: bool = False) -> str:
-    """Write a fraction as percent; from 1,000 % on the decimals say nothing and go."""
+    """Write a fraction as percent; from 1,000% on the decimals say nothing and go."""
     return number(fraction * 100, 0 if abs(fraction) >= HUGE else digits, signed=signed) + "%"
 
 
@@ -167,6 +177,13 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}".replace("-", MINUS)
     return str(value)
+
+
+def varied(dimension: Dimension) -> str:
+    """Write what a parameter is varied over: `10 to 30 by 10`, `off, on`."""
+    if any(isinstance(each, bool) for each in dimension.choices):
+        return ", ".join(_plain(each) for each in dimension.choices)
+    return dimension.describe()
 
 
 def names(symbols: tuple[str, ...], most: int = 3) -> str:

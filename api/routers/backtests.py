@@ -13,7 +13,7 @@ from api.deps import ServicesDep
 from api.errors import problems
 from api.reading import read_detail, ref_of
 from api.schemas.metrics import badges
-from api.schemas.runs import Links, RunDetail, RunList, Submitted, failure, headline
+from api.schemas.runs import Deleted, Links, RunDetail, RunList, Submitted, failure, headline
 from api.strict import StrictRoute
 from api.words import SORT_KEYS, TURNED, Day, RunRef, SortBy, StrategyPart, SymbolExact
 from core.domain.run import Run, RunQuery, RunStatus
@@ -80,6 +80,16 @@ def list_backtests(
 def get_backtest(id: RunRef, services: ServicesDep) -> RunDetail:  # noqa: A002 - the path's own word
     """Give everything about a run: what was asked, metrics, trades, provenance."""
     return RunDetail.model_construct(**read_detail(services, services.backtests.get(ref_of(id))))
+
+
+@router.delete("/{id}", operation_id="delete_backtest", responses=problems(404, 409, 503))
+def delete_backtest(id: RunRef, services: ServicesDep) -> Deleted:  # noqa: A002 - the path's own word
+    """Delete a run that is over, with its trades; 409 while it waits or runs.
+
+    Its tables go too, unless another run has the same result. What MLflow has of it stays there.
+    """
+    number = services.backtests.delete(ref_of(id), source="api")
+    return Deleted(message=f"Backtest {number} was deleted", id=number)
 
 
 @router.get(

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Response, UploadFile
 
 from api import strict
 from api.asking import require_rates, require_runnable, stop_run, submit
-from api.bodies import BacktestIn, RecordBody, RunBody
+from api.bodies import BacktestIn, LabelBody, RecordBody, RunBody
 from api.deps import ServicesDep
 from api.errors import problems
 from api.faults import as_request
@@ -93,10 +93,10 @@ def run(
         named = body.model_copy(
             update={"strategy": ALIASES.get(body.strategy.lower(), body.strategy)}
         )
-        kept = submit(services, named, named.spec())
+        kept = submit(services, named, named.spec(), name=body.name)
         response.status_code = 201
         response.headers["Location"] = f"{PREFIX}/{kept.id}"
-        return RecordV1.recorded(kept, body.name)
+        return RecordV1.recorded(kept)
     kept = submit(services, body, spec_of(services, body))
     return answer(services, kept, response, body.notes(), max_points)
 
@@ -199,6 +199,26 @@ def list_backtests(
 def get_backtest(id: RunRef, services: ServicesDep) -> DetailV1:  # noqa: A002 - the path's word
     """Give everything about a run, with its record."""
     return DetailV1.model_construct(**read_record(services, services.backtests.get(ref_of(id))))
+
+
+@router.put("/{id}", operation_id="label_backtest_v1", responses=problems(404))
+def label(id: RunRef, body: LabelBody, services: ServicesDep) -> RecordV1:  # noqa: A002 - the path's word
+    """Write what you call a run, or say of it; its figures are the engine's and stay."""
+    return RecordV1.recorded(services.backtests.label(ref_of(id), body.given()))
+
+
+@router.delete(
+    "/{id}",
+    operation_id="delete_backtest_v1",
+    status_code=204,
+    responses=problems(404, 409, 503),
+)
+def delete(id: RunRef, services: ServicesDep) -> None:  # noqa: A002 - the path's own word
+    """Delete a run that is over, with its trades; 409 while it waits or runs.
+
+    Its tables go too, unless another run has the same result. What MLflow has of it stays there.
+    """
+    services.backtests.delete(ref_of(id), source="api")
 
 
 @router.get("/{id}/results", operation_id="get_backtest_results_v1", responses=problems(404, 409))

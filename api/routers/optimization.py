@@ -18,15 +18,16 @@ from api.reading import (
     find_study,
     prices_of,
     raise_study_failure,
-    read_job,
     read_study_counts,
+    read_study_detail,
     read_study_results,
+    read_study_status,
     read_trials,
     read_walk,
     require_findings,
 )
 from api.routers.backtests import submitted as run_submitted
-from api.schemas.jobs import CancelAnswer, JobAnswer
+from api.schemas.jobs import CancelAnswer, StudyStatus
 from api.schemas.runs import Links, Submitted
 from api.schemas.studies import (
     PREFIX,
@@ -209,15 +210,12 @@ def get_optimization_stats(services: ServicesDep) -> StudyStatsAnswer:
 
 def get_optimization(id: StudyRef, services: ServicesDep) -> StudyDetail:  # noqa: A002 - the path's word
     """Give everything about a search, what it found too once it is completed."""
-    study = find_study(services, id)
-    results = None if study.findings is None else read_study_results(services, study)
-    return StudyDetail.detailed(study, results, services.experiments.mirror_of(study))
+    return read_study_detail(services, find_study(services, id))
 
 
-def get_optimization_status(id: StudyRef, services: ServicesDep) -> JobAnswer:  # noqa: A002 - as above
-    """Say how far a search is."""
-    study = find_study(services, id)
-    return JobAnswer(job_id=study.job.uuid, job=read_job(services, study.job))
+def get_optimization_status(id: StudyRef, services: ServicesDep) -> StudyStatus:  # noqa: A002 - as above
+    """Say how far a search is, and which trials are best so far: ranked, not judged yet."""
+    return read_study_status(services, find_study(services, id))
 
 
 def get_optimization_results(
@@ -290,14 +288,14 @@ def get_walk_forward(
 
 def promote_trial(
     id: StudyRef,  # noqa: A002 - the path's own word
-    body: PromoteBody,
     services: ServicesDep,
     response: Response,
+    body: PromoteBody | None = None,
 ) -> Submitted:
-    """Run a trial as a backtest over the whole period of its search."""
+    """Run a trial as a backtest over the whole period of its search; without a body the best."""
     study = find_study(services, id)
     require_findings(study)
-    run, notes = promote(services, study, body.trial)
+    run, notes = promote(services, study, None if body is None else body.trial)
     response.headers["Location"] = Links.of(run).self_
     return run_submitted(services, run, notes)
 

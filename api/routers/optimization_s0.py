@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from api.deps import ServicesDep
 from api.errors import problems
 from api.routers import optimization
-from api.schemas.jobs import JobAnswer
+from api.schemas.jobs import StudyStatus
 from api.schemas.studies import StudyDetail, StudyPageAnswer, StudyRow, StudySubmitted
 from api.strict import StrictRoute
 from api.study_bodies import OptimizationBody
@@ -52,8 +52,8 @@ def list_runs(
 
 
 @router.get("/status/{id}", operation_id="get_optimization_run_status", responses=problems(404))
-def get_status(id: StudyRef, services: ServicesDep) -> JobAnswer:  # noqa: A002 - the path's own word
-    """Say how far a search is."""
+def get_status(id: StudyRef, services: ServicesDep) -> StudyStatus:  # noqa: A002 - the path's word
+    """Say how far a search is, and which trials are best so far."""
     return optimization.get_optimization_status(id, services)
 
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from api.schemas.base import Answer
 from api.schemas.runs import Failure, Imported, RunResultV1, failure
-from api.schemas.studies import StudyResults
+from api.schemas.studies import RankingAnswer, StudyResults
 from core.domain.job import Job, JobEvent, JobState, JobStats
 from core.domain.run import Run, RunEvent
 
@@ -168,6 +168,14 @@ class JobAnswer(Answer):
     success: Literal[True] = True
     job_id: str
     job: JobDetail
+
+
+class StudyStatus(JobAnswer):
+    """How far a search is, and how it stands."""
+
+    ranking: RankingAnswer | None = Field(
+        description="The best trials so far; null before the first are known and once completed."
+    )
 
 
 class JobList(Answer):

@@ -84,6 +84,8 @@ class RunRow(Answer):
     started_at: datetime | None
     completed_at: datetime | None
     mlflow_run_id: str | None = Field(description="Once it is mirrored there.")
+    name: str | None = Field(description="What people call it.")
+    note: str | None = Field(description="What people say of it.")
     links: Links
 
     @classmethod
@@ -121,6 +123,8 @@ def row_parts(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "mlflow_run_id": run.mlflow_run_id,
+        "name": run.name,
+        "note": run.note,
         "links": Links.of(run),
     }
 
@@ -158,6 +162,14 @@ class Submitted(Answer):
     mlflow_run_id: str | None = Field(description="Once it is mirrored; `links.self` has it later.")
     mlflow_url: str | None = Field(description="Where people see it there.")
     links: Links
+
+
+class Deleted(Answer):
+    """A run was deleted."""
+
+    success: Literal[True] = True
+    message: str
+    id: int = Field(description="Its number, which no other run will have.")
 
 
 class RunList(Answer):
@@ -458,9 +470,8 @@ class UploadAnswerV1(RunAnswerV1):
 class RecordFields(Answer):
     """Headline figures of a record, as fractions and positive drawdown."""
 
-    name: str | None
     final_value: float | None
-    total_return: float | None = Field(description="Fraction: 0.155 is 15.5 %.")
+    total_return: float | None = Field(description="Fraction: 0.155 is 15.5%.")
     max_drawdown: float | None = Field(description="Fraction from 0 to 1, positive.")
     sharpe_ratio: float | None
     win_rate: float | None = Field(description="Fraction from 0 to 1.")
@@ -468,12 +479,11 @@ class RecordFields(Answer):
     updated_at: datetime
 
 
-def record_parts(run: Run, name: str | None = None) -> dict[str, Any]:
+def record_parts(run: Run) -> dict[str, Any]:
     """The fields of a record."""
     found = run.metrics.values if run.metrics else {}
     fall, trades = found.get("max_drawdown"), found.get("trades")
     return {
-        "name": name,
         "final_value": found.get("final_equity"),
         "total_return": found.get("total_return"),
         # Equity below zero makes a fall of more than everything; a record stops at all of it.
@@ -481,7 +491,9 @@ def record_parts(run: Run, name: str | None = None) -> dict[str, Any]:
         "sharpe_ratio": found.get("sharpe"),
         "win_rate": found.get("win_rate"),
         "total_trades": None if trades is None else int(trades),
-        "updated_at": run.completed_at or run.started_at or run.created_at,
+        "updated_at": max(
+            filter(None, (run.created_at, run.started_at, run.completed_at, run.edited_at))
+        ),
     }
 
 
@@ -489,9 +501,9 @@ class RecordV1(RunRow, RecordFields):
     """A run as a record."""
 
     @classmethod
-    def recorded(cls, run: Run, name: str | None = None) -> Self:
+    def recorded(cls, run: Run) -> Self:
         """Show a run as a record."""
-        return cls(**row_parts(run), **record_parts(run, name))
+        return cls(**row_parts(run), **record_parts(run))
 
 
 class DetailV1(RunDetail, RecordFields):

@@ -20,6 +20,7 @@ from core.domain.job import JobState
 from core.domain.metrics import METRICS, Metrics
 from core.domain.objective import DERIVED, SYNONYMS, Objective
 from core.domain.parameters import ParamValue
+from core.domain.ranking import MOST_RANKED, Ranking
 from core.domain.run import Source
 from core.domain.study import Method
 from core.domain.timeframe import Timeframe
@@ -352,6 +353,41 @@ class VerdictAnswer(Answer):
     gates: list[Gate]
 
 
+class RankedTrial(Answer):
+    """A trial that may win."""
+
+    trial: int
+    parameters: dict[str, ParamValue] = Field(description="Those varied.")
+    values: list[float] = Field(description="Of the objectives, in their own sign.")
+
+
+class RankingAnswer(Answer):
+    """The best trials so far: ranked, not judged. The best of many is so by luck, too."""
+
+    trials: int = Field(description="Finished ones.")
+    is_whole: bool = Field(description="Whether all trials are finished; then it is being judged.")
+    rows: list[RankedTrial] = Field(
+        description=f"The best first, {MOST_RANKED} at most; of several objectives those that no "
+        "other one beats in all of them."
+    )
+
+    @classmethod
+    def of(cls, ranking: Ranking | None) -> Self | None:
+        """Show a ranking; null for none."""
+        if ranking is None:
+            return None
+        return cls(
+            trials=ranking.trials,
+            is_whole=ranking.is_whole,
+            rows=[
+                RankedTrial(
+                    trial=each.number, parameters=dict(each.params), values=list(each.values)
+                )
+                for each in ranking.rows
+            ],
+        )
+
+
 class ChosenTrial(Answer):
     """A trial by its number."""
 
@@ -593,6 +629,9 @@ class StudyDetail(StudyRow):
     success: Literal[True] = True
     spec: dict[str, Any] = Field(description="The request, completed.")
     results: StudyResults | None = Field(description="Once completed.")
+    ranking: RankingAnswer | None = Field(
+        description="The best trials so far; null before the first are known and once completed."
+    )
     trials_data: list[TrialRow] = Field(description=f"The best {TOP} at most, once completed.")
     best_metrics: MetricValues | None
     best_value: float | None = Field(description="The same as `best_score`.")
@@ -600,7 +639,9 @@ class StudyDetail(StudyRow):
     mlflow: MirrorAnswer = Field(description="What of it is in MLflow.")
 
     @classmethod
-    def detailed(cls, study: Study, results: StudyResults | None, mirror: Mirror) -> StudyDetail:
+    def detailed(
+        cls, study: Study, results: StudyResults | None, ranking: Ranking | None, mirror: Mirror
+    ) -> StudyDetail:
         """Show a study."""
         parts = row_parts(study)
         return cls.model_construct(
@@ -608,6 +649,7 @@ class StudyDetail(StudyRow):
             success=True,
             spec=study.spec.model_dump(mode="json"),
             results=results,
+            ranking=RankingAnswer.of(ranking),
             trials_data=[] if results is None else results.all_results,
             best_metrics=None if results is None else results.best_metrics,
             best_value=parts["best_score"],

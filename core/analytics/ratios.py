@@ -20,7 +20,7 @@ from core.domain.bars import FloatArray
 SHARPE_AT_LEAST = 20
 TAIL_AT_LEAST = 100
 Z_95 = 1.6448536269514722
-"""Normal quantile of 95 %."""
+"""Normal quantile of 95%."""
 
 
 def _require(returns: FloatArray, at_least: int) -> None:
@@ -169,10 +169,10 @@ def probability_above(
 
 
 def least_track_record(ratio: float, variance: float, *, benchmark: float = 0.0) -> float:
-    """Compute the periods it takes until a Sharpe ratio is above a benchmark's with 95 %.
+    """Compute the periods it takes until a Sharpe ratio is above a benchmark's with 95%.
 
-    `1 + (1 - g3 s + (g4 - 1) s^2 / 4) (z / (s - s*))^2`, `z` the normal quantile of 95 % (Bailey
-    and Lopez de Prado 2012): the D at which `probability_above` is 95 %, not rounded.
+    `1 + (1 - g3 s + (g4 - 1) s^2 / 4) (z / (s - s*))^2`, `z` the normal quantile of 95% (Bailey
+    and Lopez de Prado 2012): the D at which `probability_above` is 95%, not rounded.
 
     Args:
         ratio: Of one period, `s`.
@@ -323,7 +323,7 @@ def tail_ratio(returns: FloatArray) -> float:
     """Compute `|q95| / |q05|` of the returns with linear quantiles, as empyrical does.
 
     Raises:
-        Undefined: `too_short`: fewer than two returns; `zero_denominator`: the 5 % quantile is 0.
+        Undefined: `too_short`: fewer than two returns; `zero_denominator`: the 5% quantile is 0.
     """
     _require(returns, 2)
     ordered = _ordered(returns)

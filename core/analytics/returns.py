@@ -70,7 +70,7 @@ def cagr(start: float, end: float, years: float) -> float:
     """Compute the compound annual growth rate, `(end / start)^(1 / years) - 1`.
 
     -1 when nothing is left. Years are calendar time, as in the GIPS standards; empyrical and
-    quantstats count rows over 252 instead, and give NaN below a loss of 100 %.
+    quantstats count rows over 252 instead, and give NaN below a loss of 100%.
 
     Args:
         start: Money, above 0.

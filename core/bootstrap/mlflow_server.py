@@ -29,13 +29,18 @@ class Server:
         words: The command.
         environment: All of its environment.
         folder: Where it is started.
-        address: Where people see it.
+        port: Where it listens, on this machine only.
     """
 
     words: Sequence[str]
     environment: Mapping[str, str]
     folder: Path
-    address: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        """Where people see it."""
+        return f"http://{HOST}:{self.port}"
 
     def answers(self) -> bool:
         """Whether it can be used."""
@@ -76,4 +81,4 @@ def server_of(port: int | None = None, settings: Settings | None = None) -> Serv
     # One process that answers is enough; four of them take a gigabyte more.
     words += ["--host", HOST, "--port", str(number), "--workers", "1"]
     words += ["--allowed-hosts", f"{HOST}:{number},localhost:{number}"]
-    return Server(words, {**os.environ, **SERVER_ENVIRONMENT}, files, f"http://{HOST}:{number}")
+    return Server(words, {**os.environ, **SERVER_ENVIRONMENT}, files, number)

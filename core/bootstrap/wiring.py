@@ -36,6 +36,7 @@ from core.services import (
     System,
 )
 from core.services.experiments import Desk
+from core.services.room import Calendars
 from core.settings import Settings
 from core.store import migrate, open_store
 from core.tracking.connection import environment, ping
@@ -103,7 +104,7 @@ def wire(settings: Settings | None, *, executor: Literal["inline", "child"]) -> 
     return Services(
         backtests=backtests,
         jobs=jobs,
-        studies=Studies(store, registry, backtests, clock=utc_now),
+        studies=Studies(store, registry, backtests, Calendars(catalog), clock=utc_now),
         experiments=Experiments(store, desk, file=settings.tracking_file, ui=settings.tracking_ui),
         strategies=Strategies(registry, work, settings.snapshots_dir),
         market=Market(catalog),

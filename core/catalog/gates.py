@@ -131,7 +131,7 @@ def judge_actions(keeper: Gatekeeper, rows: Columns) -> None:
         "bad_funding",
         lambda row: (
             f"funding is {float(funding[row])!r}, expected a share of the position's value such as "
-            "0.0001 for 0.01 %, 0 for none"
+            "0.0001 for 0.01%, 0 for none"
         ),
     )
 

@@ -195,7 +195,7 @@ def _refuse_day_before_month(stamps: Written) -> None:
 
 
 def _too_many(rows: BoolArray, of: BoolArray) -> bool:
-    # One slip is a rejected row; more than a slip and 1 % say that the order itself is wrong.
+    # One slip is a rejected row; more than a slip and 1% say that the order itself is wrong.
     return int(rows.sum()) > 1 + int(of.sum()) // 100
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from core.cli.output import Usage, emit, emit_error, quietly
+from core.cli.output import Usage, emit, emit_error, emit_stop, quietly
 from core.cli.parser import build_parser
 from core.errors import DataProblem, InvalidInput, NotFound, StrategyFailed, WorkbenchError
 
@@ -41,7 +41,7 @@ def _answer(words: list[str]) -> int:
     except WorkbenchError as problem:
         emit_error(problem, as_json=as_json)
         return exit_code(problem)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        emit_stop(stop, as_json=as_json)
         return 130
     return int(reply.code)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.services import Jobs
 
 MOST = 1_000
+MOST_SLOTS = 64  # as the settings have it
 
 
 def jobs(args: Namespace) -> Reply:
@@ -37,6 +38,8 @@ def worker(args: Namespace) -> Reply:
     """Do jobs until Ctrl-C or SIGTERM, or say whether the workers of this machine do."""
     if args.check:
         return _alive()
+    if args.slots is not None:
+        require_within("--slots", args.slots, 1, MOST_SLOTS)
     from core.bootstrap.worker import work
 
     stop = threading.Event()

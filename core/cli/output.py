@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InvalidInput, WorkbenchError
+from core.errors import Cancelled, InvalidInput, WorkbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,20 @@ class Reply:
     data: Mapping[str, Any]
     show: Callable[[Console], None]
     code: int = 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, and what became of what was under way.
+
+    Args:
+        message: What became of it, as a sentence.
+        data: More of it, for programs.
+    """
+
+    def __init__(self, message: str, data: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
 
 
 SAID = Reply({}, lambda _out: None)
@@ -90,6 +104,16 @@ def emit_error(error: WorkbenchError, *, as_json: bool, usage: str = "") -> None
     for problem in error.problems:
         if problem.message not in error.message:
             print(f"  {sentence(problem)}", file=sys.stderr)
+
+
+def emit_stop(stop: KeyboardInterrupt, *, as_json: bool) -> None:
+    """Say that Ctrl-C ended it, and what became of it."""
+    message = stop.message if isinstance(stop, Interrupted) else "Stopped by Ctrl-C."
+    if as_json:
+        data = dict(stop.data) if isinstance(stop, Interrupted) else {}
+        print(to_json(data | {"error": {"code": Cancelled.code, "message": message}}))
+        return
+    print(message if isinstance(stop, Interrupted) else "Stopped.", file=sys.stderr)
 
 
 def sentence(error: WorkbenchError) -> str:

@@ -96,6 +96,8 @@ def build_parser() -> Parser:
     _run(add("run", "runs:run", "run a backtest and keep it"))
     _list(add("list", "runs:list_runs", "list kept runs"))
     _show(add("show", "runs:show", "show one run: metrics, trades, history"))
+    _label(add("label", "runs:label", "say what you call a run, or note something on it"))
+    _delete(add("delete", "runs:delete", "delete a run, its trades and its files"))
     _reproduce(add("reproduce", "runs:reproduce", "compute a run again and compare every bit"))
     _ref(add("assumptions", "runs:assumptions", "compute a run under the other fill rules"))
     _ref(add("costs", "runs:costs", "show what a run paid for what, and its break-even"))
@@ -125,6 +127,17 @@ def _run(sub: ArgumentParser) -> None:
     )
     what.add_argument("--queue", action="store_true", help="leave it to a worker; do not wait")
     _rules(sub.add_argument_group("account and fills (docs/engine_rules.md)"))
+
+
+def _label(sub: ArgumentParser) -> None:
+    _ref(sub)
+    sub.add_argument("--name", metavar="TEXT", help="what you call it; an empty text for nothing")
+    sub.add_argument("--note", metavar="TEXT", help="what you say of it; likewise")
+
+
+def _delete(sub: ArgumentParser) -> None:
+    _ref(sub)
+    sub.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
 
 
 def _optimize(sub: ArgumentParser) -> None:
@@ -168,7 +181,7 @@ def _search(sub: ArgumentParser) -> _ArgumentGroup:
         "--validation",
         type=_number,
         metavar="SHARE",
-        help="of sessions held back (0.4, by config/optimization.yaml)",
+        help="of sessions held back (0.3, by config/optimization.yaml)",
     )
     how.add_argument(
         "--embargo", type=_whole, default=0, metavar="N", help="sessions left out before them (0)"
@@ -195,7 +208,12 @@ def _windows(how: _ArgumentGroup) -> None:
 
 
 def _studies(sub: ArgumentParser) -> None:
-    sub.add_argument("study", metavar="STUDY", nargs="?", help="number or uuid: show this study")
+    sub.add_argument(
+        "study",
+        metavar="STUDY",
+        nargs="?",
+        help="number, uuid, or uuid of its job: show this study",
+    )
     sub.add_argument("--strategy", metavar="TEXT", help="part of the strategy's id")
     sub.add_argument("--symbol", metavar="SYMBOL", help="studies of this symbol")
     sub.add_argument("--status", metavar="STATE", help="pending running completed failed cancelled")
@@ -204,7 +222,7 @@ def _studies(sub: ArgumentParser) -> None:
 
 
 def _promote(sub: ArgumentParser) -> None:
-    sub.add_argument("study", metavar="STUDY", help="number or uuid of a study")
+    sub.add_argument("study", metavar="STUDY", help="number or uuid of a study, or uuid of its job")
     sub.add_argument("--trial", type=_whole, metavar="N", help="its number (the one chosen)")
 
 

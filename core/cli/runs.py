@@ -1,7 +1,8 @@
-"""Commands about runs: run, list, show, reproduce, assumptions, costs."""
+"""Commands about runs: run, list, show, label, delete, reproduce, assumptions, costs."""
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from core.domain.assumptions import RULE_LABELS
 from core.domain.cost_breakdown import COST_PARTS, CostLine
 from core.domain.cost_presets import sentence_of
 from core.domain.metrics import BADGES, METRICS, REASONS, Metrics
-from core.domain.run import Run, RunQuery, RunStatus
+from core.domain.run import Label, Run, RunQuery, RunStatus
+from core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -118,6 +120,58 @@ def show(args: Namespace) -> Reply:
             section(out)
 
     return Reply(data, show_all)
+
+
+def label(args: Namespace) -> Reply:
+    """Write a name or a note on a run."""
+    said: Mapping[Label, str | None] = {"name": args.name, "note": args.note}
+    given = {what: text for what, text in said.items() if text is not None}
+    if not given:
+        raise InvalidInput("nothing is to be written", expected="--name, --note, or both")
+    with bootstrap.build(executor="inline") as services:
+        kept = services.backtests.label(args.run, given)
+
+    def show(out: Console) -> None:
+        line(out, f"Run {kept.id}: {kept.title} on {', '.join(kept.spec.symbols)}")
+        _show_label(out, kept)
+
+    return Reply(summary_data(kept), show)
+
+
+def delete(args: Namespace) -> Reply:
+    """Delete a run."""
+    with bootstrap.build(executor="inline") as services:
+        if not args.yes:
+            _ask_first(args, services)
+        number = services.backtests.delete(args.run, source="cli")
+    return Reply(
+        {"run_id": number, "deleted": True}, lambda out: line(out, f"Run {number} is deleted.")
+    )
+
+
+def _ask_first(args: Namespace, services: Services) -> None:
+    """Have somebody say that a run is to be deleted.
+
+    Raises:
+        InvalidInput: nobody is there to be asked, or they do not want it.
+    """
+    if args.json or not sys.stdin.isatty():
+        raise InvalidInput(
+            f"nothing brings run {args.run} back",
+            expected="--yes, to say that it is meant",
+            field="yes",
+        )
+    kept = services.backtests.get(args.run)
+    named = f" ({kept.name})" if kept.name else ""
+    print(
+        f"Delete run {kept.id}{named}, {kept.title} on {', '.join(kept.spec.symbols)}? "
+        "Nothing brings it back. [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise InvalidInput("nothing was deleted", expected="y")
 
 
 def reproduce(args: Namespace) -> Reply:
@@ -298,6 +352,8 @@ def summary_data(kept: Run) -> dict[str, Any]:
         "end": kept.spec.end,
         "source": kept.source,
         "reused": kept.reused,
+        "name": kept.name,
+        "note": kept.note,
         "created_at": kept.created_at,
         "started_at": kept.started_at,
         "completed_at": kept.completed_at,
@@ -314,6 +370,7 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
     """Print a run for people."""
     spec = kept.spec
     line(out, f"Run {kept.id}: {kept.title} on {', '.join(spec.symbols)}, {spec.timeframe} bars")
+    _show_label(out, kept)
     params = ", ".join(f"{name}={value}" for name, value in spec.params.items())
     fact(out, "parameters", params or "none")
     if kept.first_bar and kept.last_bar:
@@ -347,6 +404,12 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
     line(out, "  Counters: " + ", ".join(f"{name} {count}" for name, count in dropped.items()))
 
 
+def _show_label(out: Console, kept: Run) -> None:
+    for what, text in (("name", kept.name), ("remark", kept.note)):
+        if text:
+            fact(out, what, text)
+
+
 def _metric_row(name: str, metrics: Sequence[Metrics]) -> list[str]:
     metric = METRICS[name]
     return [metric.label, *(number(item[name], metric.unit) for item in metrics)]
@@ -373,7 +436,7 @@ def _row(kept: Run, metrics: Sequence[str]) -> list[str]:
 
     return [
         str(kept.id),
-        kept.status.value,
+        kept.status.value + ", unreadable" * (kept.error is not None and kept.metrics is not None),
         kept.spec.strategy,
         ", ".join(kept.spec.symbols),
         kept.spec.timeframe.value,

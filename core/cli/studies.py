@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from argparse import Namespace
@@ -14,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from core import bootstrap
 from core.cli.jobs import job_data
-from core.cli.output import Reply, fact, line, progress, table
+from core.cli.output import Interrupted, Reply, fact, line, progress, table
 from core.cli.request import only_given, spec_of
 from core.cli.runs import FAILED_EXIT, finite, run_reply
 from core.cli.words import one_of, pairs, param_value, problems_of, require_within
 from core.domain.findings import Study, StudyQuery
 from core.domain.job import JobState
+from core.domain.ranking import Ranking
 from core.domain.study import StudySpec
 from core.domain.study_presets import optimization_config, walkforward_config
 from core.errors import Conflict, InvalidInput
@@ -181,9 +181,9 @@ def _see_through(services: Services, study: Study, *, quiet: bool) -> None:
                 services.jobs.cancel(study.job.id)
             stop.set()
             here.result()
-            state = services.jobs.get(study.job.id).state
-            print(f"Study {study.id} is {state}.", file=sys.stderr)
-            raise
+            ended = services.studies.get(study.id)
+            data = _summary(ended) | {"job": job_data(services.jobs, ended.job)}
+            raise Interrupted(f"Study {study.id} is {ended.job.state}.", data) from None
         finally:
             stop.set()
 
@@ -197,6 +197,8 @@ def _work(stop: threading.Event, job_id: int, services: Services) -> None:
 def _reply(services: Services, study: Study, *, top: int) -> Reply:
     data = _summary(study) | {"job": job_data(services.jobs, study.job)}
     found = study.findings
+    ranking = services.studies.ranking(study)
+    data |= {"ranking": None if ranking is None else ranking.to_data()}
     trials: list[dict[str, Any]] = []
     windows: list[dict[str, Any]] = []
     if found is not None:
@@ -213,7 +215,26 @@ def _reply(services: Services, study: Study, *, top: int) -> Reply:
     code = 1 if study.job.state is JobState.CANCELLED else 0
     if study.job.error is not None:
         code = FAILED_EXIT.get(study.job.error.code, 1)
-    return Reply(data, lambda out: _show(out, study, trials, windows), code=code)
+
+    def show(out: Console) -> None:
+        _show(out, study, trials, windows)
+        if ranking is not None:
+            _show_ranking(out, study, ranking, top)
+
+    return Reply(data, show, code=code)
+
+
+def _show_ranking(out: Console, study: Study, ranking: Ranking, top: int) -> None:
+    said = f"best of {ranking.trials:,} trials, ranked and not judged"
+    fact(out, "So far", said if ranking.rows else f"none of {ranking.trials:,} trials may win")
+    names = [each.metric for each in study.spec.objectives]
+    _table(
+        out,
+        [
+            {"number": each.number, **each.params, **dict(zip(names, each.values, strict=True))}
+            for each in ranking.rows[:top]
+        ],
+    )
 
 
 def _show(
@@ -259,6 +280,7 @@ def _summary(study: Study) -> dict[str, Any]:
         "objectives": [each.sentence() for each in study.spec.objectives],
         "created_at": study.created_at,
         "trials": None if found is None else found.trials,
+        "error": None if study.job.error is None else asdict(study.job.error),
         "verdict": None if found is None else found.light,
         "sentence": None if found is None else found.sentence,
     }
@@ -266,7 +288,10 @@ def _summary(study: Study) -> dict[str, Any]:
 
 def _row(study: Study) -> list[str]:
     found = study.findings
-    row = [str(study.id), study.job.state.value, study.spec.run.strategy]
+    error = study.job.error
+    unreadable = error is not None and study.job.state is not JobState.FAILED
+    row = [str(study.id), study.job.state.value + ", unreadable" * unreadable]
+    row += [study.spec.run.strategy]
     row += [", ".join(study.spec.run.symbols), study.spec.method]
     if found is None:
         return [*row, "", "", "", "", ""]

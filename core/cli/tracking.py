@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core import bootstrap
 from core.cli.output import SAID, Reply, line, to_json
-from core.errors import Unavailable
+from core.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +26,17 @@ def mlflow(args: Namespace) -> Reply:
     """Show MLflow on this machine until Ctrl-C, or have mirrored what is not."""
     if args.catch_up:
         return _catch_up()
-    from core.bootstrap.mlflow_server import server_of
+    from core.bootstrap.mlflow_server import HOST, server_of
+    from core.launch.supervisor import is_taken
 
     server = server_of(args.port)
+    if is_taken(HOST, server.port):
+        raise InvalidInput(
+            f"port {server.port} is taken by another program",
+            expected="a free port",
+            hint="`workbench mlflow --port N` chooses another",
+            field="port",
+        )
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set())

@@ -124,7 +124,7 @@ class Bars:
         if self.funding is not None and not bool((np.abs(self.funding) < 1).all()):
             raise DataProblem(
                 f"{self.symbol} has funding rates that are no shares of a position's value",
-                expected="between -1 and 1, such as 0.0001 for 0.01 %, 0 where there is none",
+                expected="between -1 and 1, such as 0.0001 for 0.01%, 0 where there is none",
             )
 
     @property

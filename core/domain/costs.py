@@ -42,7 +42,7 @@ class Fees(BaseModel):
         minimum: Least commission of an order.
         maximum_rate: Greatest commission as a fraction of the order's value; None for no cap.
         maximum: Greatest commission in money; None for no cap.
-        commission_tax: Share of the commission on top of it: 0.18 for 18 % GST.
+        commission_tax: Share of the commission on top of it: 0.18 for 18% GST.
         charge_bps: Of the value of every order.
         charge_per_unit: Of every order.
         buy_charge_bps: Of the value of what is bought, such as stamp duty.
@@ -133,7 +133,7 @@ class CostModel(Fees):
         slippage_bars: How many bars these two look back.
         half_spread_bps: Half the bid-ask spread, in basis points.
         impact: Y of the square-root law: Y sigma_day sqrt(Q / ADV) of the price; 0 for none.
-        volume_share: K of K min(Q / V, 2.5 %)^2 of the price; 0 for none.
+        volume_share: K of K min(Q / V, 2.5%)^2 of the price; 0 for none.
         tick: Price increment to which market and stop fills are rounded, against you; 0 for none.
         fill_probability: Share of the bars reaching a limit inside them in which it fills.
         changes: Fees that differ from a date on, oldest first.
@@ -197,7 +197,7 @@ class CostModel(Fees):
     def sentence(self) -> str:
         """Say the costs in words."""
         certain = self.fill_probability == 1.0
-        chance = f"limits inside a bar fill {self.fill_probability * 100:g} % of the time"
+        chance = f"limits inside a bar fill {self.fill_probability * 100:g}% of the time"
         if self.is_free:
             return "no costs at all" if certain else f"no costs at all, {chance}"
         parts = _said(self) or ([] if self.per_trade else ["no fees"])
@@ -237,9 +237,9 @@ def _said(fees: Fees) -> list[str]:
         (fees.bps or None, "{:g} bps of value"),
         (fees.fixed or None, "{:g} per order"),
         (fees.minimum or None, "at least {:g}"),
-        (None if rate is None else rate * 100, "at most {:.3g} % of value"),
+        (None if rate is None else rate * 100, "at most {:.3g}% of value"),
         (fees.maximum, "at most {:g}"),
-        (fees.commission_tax * 100 or None, "{:g} % tax on that"),
+        (fees.commission_tax * 100 or None, "{:g}% tax on that"),
         (fees.charge_bps or None, "charges of {:g} bps"),
         (fees.charge_per_unit or None, "charges of {:g} per unit"),
         (fees.buy_charge_bps or None, "{:g} bps more to buy"),

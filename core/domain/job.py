@@ -122,11 +122,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job has come: `done` of `total` steps, and what it is doing."""
+    """How far a job has come: `done` of `total` steps, and what it is doing.
+
+    Attributes:
+        interim: What it can show already, as JSON; None where that has not changed.
+    """
 
     done: int = 0
     total: int = 0
     step: str = ""
+    interim: str | None = field(default=None, repr=False)
 
 
 class JobEvent(NamedTuple):

@@ -1,6 +1,6 @@
 """The metrics a run carries: names, units and directions. Definitions: docs/metrics.md.
 
-Fractions are fractions (0.12 is 12 %), drawdowns are at most 0, money is account currency. A metric
+Fractions are fractions (0.12 is 12%), drawdowns are at most 0, money is account currency. A metric
 that is not defined is None and its reason stands beside it.
 """
 
@@ -71,7 +71,7 @@ METRICS: dict[str, Metric] = _table(
         "sessions",
         "lower",
         "risk",
-        "Until a Sharpe like this one is above 0 with 95 % confidence.",
+        "Until a Sharpe like this one is above 0 with 95% confidence.",
     ),
     ("sessions", "Sessions had", "sessions", "none", "risk", "Sessions that ratios are taken of."),
     ("sharpe_bar", "Sharpe per bar", "ratio", "none", "risk", "From bar returns; a diagnostic."),
@@ -88,16 +88,16 @@ METRICS: dict[str, Metric] = _table(
     ("ulcer_index", "Ulcer index", "fraction", "lower", "risk", "Root mean square of drawdowns."),
     ("upi", "Ulcer performance", "ratio", "higher", "risk", "CAGR over RF / ulcer index."),
     ("omega", "Omega", "ratio", "higher", "risk", "Gains over losses around 0 of session returns."),
-    ("tail_ratio", "Tail ratio", "ratio", "higher", "risk", "|95 % quantile| / |5 % quantile|."),
+    ("tail_ratio", "Tail ratio", "ratio", "higher", "risk", "|95% quantile| / |5% quantile|."),
     (
         "var_95",
-        "VaR 95 %",
+        "VaR 95%",
         "fraction",
         "lower",
         "risk",
         "Historical session loss, positive = loss.",
     ),
-    ("cvar_95", "CVaR 95 %", "fraction", "lower", "risk", "Mean loss beyond VaR."),
+    ("cvar_95", "CVaR 95%", "fraction", "lower", "risk", "Mean loss beyond VaR."),
     ("skewness", "Skewness", "ratio", "higher", "risk", "Third standardised population moment."),
     ("kurtosis", "Kurtosis", "ratio", "none", "risk", "Fourth standardised moment, normal = 3."),
     (
@@ -234,7 +234,7 @@ class Metrics:
         reasons: A code of `REASONS` for each None, and nothing else.
         counters: Every name of `COUNTER_NAMES`.
         badges: Cautions that must travel with the numbers: `optimistic_fill`, `zero_cost`,
-            `short_history` (CAGR over less than a year), `coarse_bars` (ambiguous > 5 %),
+            `short_history` (CAGR over less than a year), `coarse_bars` (ambiguous > 5%),
             `stale_prices`, `ruined`, `drawdown_limit`, `delta_approximation`, `synthetic_data`.
     """
 
@@ -263,7 +263,7 @@ BADGES: dict[str, str] = {
     "optimistic_fill": "Optimistic: filled at the close that decided it",
     "zero_cost": "No costs: fees and slippage are zero",
     "short_history": "Less than a year: annual figures are extrapolated",
-    "coarse_bars": "Bars too coarse: over 5 % of trades hung on the order of prices inside a bar",
+    "coarse_bars": "Bars too coarse: over 5% of trades hung on the order of prices inside a bar",
     "stale_prices": "Stale prices: a position was held at a close more than five sessions old",
     "ruined": "Ruined: equity of the account, or of one of its symbols, reached zero",
     "drawdown_limit": "Ended early: equity fell from its peak by as much as the run allows",

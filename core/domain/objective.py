@@ -107,6 +107,16 @@ class Objective(BaseModel):
         """Whether more is better."""
         return self.direction == "maximize"
 
+    @property
+    def is_loss(self) -> bool:
+        """Whether it is an amount to be kept small: what competes is at most 0 then.
+
+        What is minimized, drawdowns and other metrics that are at most 0, and `-turnover` or
+        `-abs(max_drawdown)`.
+        """
+        negated = re.fullmatch(r"-\s*(\w+|abs\(\s*\w+\s*\))", self.metric) is not None
+        return (self.metric in LOSSES or negated) if self.is_maximized else not negated
+
     def values(self, columns: Mapping[str, Column]) -> FloatArray:
         """Compute it for every row.
 

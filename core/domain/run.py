@@ -63,6 +63,12 @@ class RunEvent(NamedTuple):
     note: str
 
 
+Label = Literal["name", "note"]
+"""What people write on a run."""
+LONGEST_NAME = 300
+LONGEST_NOTE = 10_000
+"""Signs of what people call a run, and of what they say of it."""
+
 LATER_OPTIONS = ("risk_free",)
 
 
@@ -283,6 +289,8 @@ class Run:
         queued_as: Number of its job; None where it is computed at once.
         mirrored_as: Number of the job that writes it to MLflow; None where tracking is off.
         mlflow_experiment_id, mlflow_run_id: Its names there, once it is written.
+        name, note: What people call it and say of it; None where they do not.
+        edited_at: When they last did.
     """
 
     id: int
@@ -313,6 +321,9 @@ class Run:
     mirrored_as: int | None = None
     mlflow_experiment_id: str | None = None
     mlflow_run_id: str | None = None
+    name: str | None = None
+    note: str | None = None
+    edited_at: datetime | None = None
 
     @property
     def badges(self) -> tuple[str, ...]:

@@ -42,14 +42,14 @@ USUAL_TRIALS: Final = 500
 ADAPTIVE: Final = frozenset({"bayesian", "cmaes", "genetic"})
 """Methods that learn from what they have seen."""
 BATCHES: Final[dict[str, int]] = {
-    "grid": 1_000,
-    "random": 1_000,
-    "sobol": 1_000,
+    "grid": 10_000,
+    "random": 10_000,
+    "sobol": 10_000,
     "bayesian": 32,
     "cmaes": 32,
     "genetic": 48,
 }
-"""Trials asked for at once."""
+"""Trials asked for at once. What learns nothing asks once: its lanes share their indicators."""
 
 
 class Holdback(BaseModel):
@@ -119,7 +119,8 @@ class StudySpec(BaseModel):
         validation: What is held back.
         walk_forward: Windows, if the study is to walk forward too.
         null_worlds: How many worlds without edge the same search is repeated on.
-        patience: Batches without a better trial after which a method that learns stops; 0 for none.
+        patience: Batches that do not raise the best smoothed objective (or bring a new member of
+            the front), after which a method that learns stops; 0 for never.
         breeding: Of a genetic search; the population also is the batch of `cmaes`.
         tracked_trials: How many trials are mirrored one by one into experiment tracking.
     """

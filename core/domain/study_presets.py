@@ -69,7 +69,7 @@ class _Optimization(BaseModel):
     model_config = _STRICT
 
     metric: Objective = Field(default_factory=Objective)
-    train_test_split: float = Field(0.6, ge=0.5, le=1)
+    train_test_split: float = Field(0.7, ge=0.5, le=1)
     parallel_cores: int = Field(8, ge=0, le=1_024)
     overfitting: Overfitting = Field(default_factory=Overfitting)
     top_n_results: int = Field(10, ge=1, le=10_000)

@@ -155,25 +155,30 @@ class SweepResult:
     def ineligible(self, metric: str, rules: Eligibility | None = None) -> dict[int, str]:
         """Say which lanes may not be ranked by a metric, and why; the first reason counts."""
         need = rules or Eligibility()
-        slot = _slot(metric)
+        why = self.rows.why[:, _slot(metric)]
+        is_undefined = why != 0
+        if metric in RANK_CAPS:
+            is_undefined &= why != _NO_LOSSES
         trades, ambiguous = self.column("trades"), self.column("ambiguous_pct")
+        is_short = len(self.sessions) < need.sessions
+        is_young = metric in _ANNUAL_GROWTH and self.years < 1.0
+        is_out = self.rows.ruined | is_undefined | ~(trades >= need.trades)
+        is_out |= (ambiguous > need.ambiguous) | is_short | is_young
         found = dict(self.errors)
-        for lane in range(len(self)):
+        for lane in np.flatnonzero(is_out).tolist():
             if lane in found:
                 continue
             if self.rows.ruined[lane]:
                 found[lane] = "ruined"
-            elif len(self.sessions) < need.sessions:
+            elif is_short:
                 found[lane] = f"{len(self.sessions)} sessions, {need.sessions} are needed"
             elif not trades[lane] >= need.trades:
                 found[lane] = f"{trades[lane]:.0f} closed trades, {need.trades} are needed"
             elif ambiguous[lane] > need.ambiguous:
                 found[lane] = f"{ambiguous[lane]:.0%} of its trades hung on ambiguous bars"
-            elif (code := int(self.rows.why[lane, slot])) and not (
-                metric in RANK_CAPS and code == _NO_LOSSES
-            ):
-                found[lane] = measures.REASON_CODES[code]
-            elif metric in _ANNUAL_GROWTH and self.years < 1.0:
+            elif is_undefined[lane]:
+                found[lane] = measures.REASON_CODES[int(why[lane])]
+            else:
                 found[lane] = "less than a year of data"
         return found
 

@@ -120,6 +120,8 @@ class Runner:
             if work is not None:
                 self._do(work)
         self._drop_the_line()
+        with suppress(queue.Full):  # what it took from the line may have been to wake another slot
+            self._line.put_nowait(None)
 
     def _do(self, work: Work) -> None:
         child = None

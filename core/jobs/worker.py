@@ -7,13 +7,14 @@ the worker, in the transaction that completes the job, so a job is done whole or
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ LEASE_SECONDS = 10.0
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.1
 CLEAN_SECONDS = 60.0
+LARGEST_INTERIM = 1 << 18
 _FOLDER = "job-"
 
 Transaction = Any
@@ -189,11 +191,12 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop; then hand back what is not finished."""
-        beat_at = clean_at = 0.0
+        beat_at = news_at = clean_at = 0.0
         while not stop.is_set():
-            if time.monotonic() >= beat_at:
+            now = time.monotonic()
+            if now >= beat_at or (now >= news_at and self._has_news()):
                 self._beat()
-                beat_at = time.monotonic() + self._terms.beat
+                beat_at, news_at = now + self._terms.beat, now + self._terms.look
             if time.monotonic() >= clean_at:
                 self._clean()
                 clean_at = time.monotonic() + CLEAN_SECONDS
@@ -203,6 +206,11 @@ class Worker:
         self._leave()
 
     # --- leases -----------------------------------------------------------------------------
+
+    def _has_news(self) -> bool:
+        """Whether a job shows what it has not shown before: somebody may be waiting for it."""
+        with self._changed:
+            return any(charge.progress.interim is not None for charge in self._charges)
 
     def _beat(self) -> None:
         with self._changed:
@@ -217,6 +225,9 @@ class Worker:
             return
         self._alive()
         for claim, charge in charges.items():
+            with self._changed:
+                if charge.progress is told[claim]:
+                    charge.progress = replace(told[claim], interim=None)
             charge.is_lost = claim not in wanted
             charge.is_cancelled = wanted.get(claim, False)
             if charge.is_lost or charge.is_cancelled:
@@ -289,6 +300,9 @@ class Worker:
             log.warning("job %d: %s", job.id, error.message)
         except Unavailable as error:
             log.warning("job %d is left to whoever comes next: %s", job.id, error.message)
+        except WorkbenchError as error:  # what it is recorded with has gone meanwhile
+            with suppress(WorkbenchError):
+                is_over = self._fail(charge, JobError(error.code, error.message, error.hint))
         except Exception:
             log.exception("job %d could not be seen through", job.id)
             with suppress(WorkbenchError):
@@ -324,7 +338,13 @@ class Worker:
 
         def hear(question: Message, ask: Any) -> Message:
             if "progress" in question:
-                charge.progress = _heard(question["progress"])
+                heard = _heard(question["progress"])
+                with self._changed:
+                    if heard.interim is None:
+                        heard = replace(heard, interim=charge.progress.interim)
+                    else:
+                        self._changed.notify_all()
+                    charge.progress = heard
                 return {}
             return reply(question, ask) if reply else {}
 
@@ -371,10 +391,22 @@ def _heard(said: object) -> Progress:
     if isinstance(said, dict):
         done, total, step = (said.get(name) for name in ("done", "total", "step"))
         if isinstance(done, int) and isinstance(total, int) and 0 <= done <= total < 1 << 53:
-            return Progress(done, total, str(step))
+            return Progress(done, total, str(step), _shown(said.get("interim")))
     raise DataProblem(
         f"its process says of its progress {str(said)[:80]}", expected="steps done, of so many"
     )
+
+
+def _shown(interim: object) -> str | None:
+    if interim is None:
+        return None
+    text = json.dumps(interim, separators=(",", ":"))
+    if len(text) > LARGEST_INTERIM:
+        raise DataProblem(
+            f"its process shows {len(text):,} bytes before it is done",
+            expected=f"at most {LARGEST_INTERIM:,}",
+        )
+    return text
 
 
 def _end(charge: _Charge) -> None:

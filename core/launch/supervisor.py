@@ -212,7 +212,7 @@ def check_ports(servers: tuple[Server, ...]) -> None:
             problem = (
                 f"port {server.port} is wanted by the {wanted[server.port]} and the {server.name}"
             )
-        elif _is_taken(server.host, server.port):
+        elif is_taken(server.host, server.port):
             problem = (
                 f"port {server.port}, wanted by the {server.name}, is taken by another program"
             )
@@ -223,7 +223,7 @@ def check_ports(servers: tuple[Server, ...]) -> None:
             (
                 port
                 for port in range(server.port + 1, min(server.port + 200, 65_536))
-                if port not in wanted and not _is_taken(server.host, port)
+                if port not in wanted and not is_taken(server.host, port)
             ),
             None,
         )
@@ -235,7 +235,8 @@ def check_ports(servers: tuple[Server, ...]) -> None:
         )
 
 
-def _is_taken(host: str, port: int) -> bool:
+def is_taken(host: str, port: int) -> bool:
+    """Whether another program listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -60,7 +60,7 @@ def figure(info: HalvesInfo, *, height: int = 280) -> go.Figure:
             x=info.middles[which],
             y=info.shares[which],
             width=info.width * 0.92,
-            name=f"{name}: {share:.0%}".replace("%", " %"),
+            name=f"{name}: {share:.0%}",
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate="logit about %{x:.2f}: %{y:.1%}<extra></extra>",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -99,7 +99,7 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
             domain=[spot * wide, (spot + 1) * wide - (GAP if spot < columns - 1 else 0)],
             anchor=f"y{suffix}",
             nticks=6,
-            **({"type": "category"} if panel.named else {}),
+            **(_categories(panel) if panel.named else {}),
         )
         axes[f"yaxis{suffix}"] = theme.value_axis(
             info.label if spot == 0 else "",
@@ -128,8 +128,8 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
             name="Median",
             legendgroup="median",
             showlegend=first,
-            mode="lines+markers" if len(panel.middle_x) <= MOST_VALUES else "lines",
-            marker={"size": 5},
+            mode=_mode(panel),
+            marker={"size": 8 if panel.named else 5, "color": theme.BLUE},
             line={"color": theme.BLUE, "width": 2},
             hovertemplate="median %{y:.3f}<extra></extra>",
             **place_of,
@@ -139,6 +139,17 @@ def figure(info: SlicesInfo, *, height: int = 240) -> go.Figure:
         **theme.layout(height=height * rows + 30) | {"hovermode": "closest"}, **axes
     )
     return chart
+
+
+def _categories(panel: Slice) -> dict[str, Any]:
+    return {"type": "category", "categoryorder": "array", "categoryarray": panel.middle_x}
+
+
+def _mode(panel: Slice) -> str:
+    """Nothing lies between two names, so no line leads from one to the other."""
+    if panel.named:
+        return "markers"
+    return "lines+markers" if len(panel.middle_x) <= MOST_VALUES else "lines"
 
 
 def _by_value(trials: pl.DataFrame, key: str) -> pl.DataFrame:

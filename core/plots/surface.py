@@ -149,7 +149,13 @@ def figure(info: SurfaceInfo, *, height: int = 430) -> go.Figure:
             y=info.y,
             mode="markers",
             name="Trials",
-            marker={"color": info.values, "size": 7, **colours},
+            # Those around 0 have next to no colour of their own.
+            marker={
+                "color": info.values,
+                "size": 7,
+                "line": {"color": theme.faded(theme.GREY, 0.6), "width": 0.75},
+                **colours,
+            },
             customdata=np.stack([info.numbers, info.values, info.smoothed], axis=-1),
             hovertemplate=_hover(info),
             showlegend=False,
@@ -210,7 +216,7 @@ def _add_plateau(chart: go.Figure, info: SurfaceInfo) -> None:
         z=np.where(np.isnan(info.smoothed), np.nanmin(info.smoothed), info.smoothed),
         contours={"start": info.plateau, "end": info.plateau, "size": 1, "coloring": "none"},
         line={"color": theme.ORANGE, "width": 2},
-        name=f"Plateau: {LEVEL:.0%} of the choice, smoothed".replace("%", " %"),
+        name=f"Plateau: {LEVEL:.0%} of the choice, smoothed",
         showlegend=True,
         showscale=False,
         hoverinfo="skip",

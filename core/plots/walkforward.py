@@ -132,7 +132,10 @@ def figure(
         xaxis=theme.time_axis(intraday=False)
         | {"anchor": f"y{count + 1}" if count else "y", "domain": [0, 1]},
         yaxis=theme.value_axis(
-            domain=[bottom + GAP / 2, 1], tickformat="~g", type="log" if log else "linear"
+            "Growth of 1",
+            domain=[bottom + GAP / 2, 1],
+            tickformat="~g",
+            type="log" if log else "linear",
         ),
         **axes,
     )

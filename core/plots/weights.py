@@ -79,7 +79,7 @@ def weights_info(
 
 
 def figure(info: WeightsInfo, *, height: int = 360) -> go.Figure:
-    """Draw stacked areas that fill 100 %, or lines where something is short or borrowed."""
+    """Draw stacked areas that fill 100%, or lines where something is short or borrowed."""
     chart = go.Figure()
     for place, line in enumerate(info.lines):
         style = _area(line, place) if info.stacked else _line(line, place)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from core.domain.bars import IntArray
 from core.domain.metrics import RANK_CAPS, REASONS, Metrics
 from core.engine.sweep import Eligibility, SweepResult
 from core.search.search import Evaluations
@@ -37,25 +38,28 @@ def evaluations_of(result: SweepResult, metrics: Sequence[str]) -> Evaluations:
     columns = {}
     ruined = dict.fromkeys(np.flatnonzero(result.rows.ruined).tolist(), "ruined")
     broken = {**ruined, **result.errors}
-    for place, lane in enumerate(lanes.tolist()):
-        if lane in broken:
-            errors[place] = broken[lane]
+    for place in _places_of(broken, lanes):
+        errors[place] = broken[int(lanes[place])]
     for name in metrics:
         column = result.column(name).copy()
         out = result.ineligible(name, _EVERYBODY)
+        undefined = [lane for lane in out if lane not in broken]
         cap = RANK_CAPS.get(name)
         if cap is not None:
-            lossless = [lane for lane in range(len(result)) if lane not in out]
+            lossless = np.ones(len(result), dtype=np.bool_)
+            lossless[list(out)] = False
             column[lossless] = np.minimum(np.nan_to_num(column[lossless], nan=cap), cap)
-        undefined = [lane for lane in out if lane not in broken]
         column[undefined] = np.nan
         columns[name] = column[lanes]
-        if undefined:
-            texts = {lane: REASONS.get(out[lane], out[lane]) for lane in undefined}
-            for place, lane in enumerate(lanes.tolist()):
-                if lane in texts:
-                    reasons[place, name] = texts[lane]
+        for place in _places_of(undefined, lanes):
+            reason = out[int(lanes[place])]
+            reasons[place, name] = REASONS.get(reason, reason)
     return Evaluations(columns, errors, reasons)
+
+
+def _places_of(some: Collection[int], lanes: IntArray) -> list[int]:
+    """Give the places of the sets whose lanes are among some."""
+    return np.flatnonzero(np.isin(lanes, list(some))).tolist() if some else []
 
 
 def evaluations_from(runs: Sequence[Metrics | str], metrics: Sequence[str]) -> Evaluations:

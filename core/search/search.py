@@ -18,6 +18,7 @@ from core.domain.bars import FloatArray
 from core.domain.parameters import ParamValue
 from core.domain.study import ADAPTIVE, StudySpec, Trial
 from core.errors import Cancelled, Conflict, InvalidInput
+from core.search.level import Level
 from core.search.pareto import front, knee
 from core.search.samplers import Sampler, sampler_for
 from core.search.space import Params, Space, canonical
@@ -94,7 +95,7 @@ class SearchResult:
         front: Numbers of the trials that no other beats in all objectives.
         scores: Of the trials, shape (N, objectives), more is better; NaN where not eligible.
         stopped: Why it ended: all trials were made, nothing new was to be found, or a method that
-            learns had not improved for `patience` batches.
+            learns had not raised the smoothed objective for `patience` batches.
         batches: How many there were.
         repeats: Sets that were asked for again, answered from memory.
         refused_share: Of all sets looked at, those that broke the constraints.
@@ -155,6 +156,10 @@ class _Search:
         self._repeats = self._eligible = 0
         self._best: int | None = None
         self._front: tuple[int, ...] = ()
+        # Looked at only where somebody may stop by it.
+        may_stop = spec.method in ADAPTIVE and spec.patience > 0
+        is_single = len(spec.objectives) == 1
+        self._level = Level(space.dimensions) if may_stop and is_single else None
 
     def run(
         self,
@@ -225,7 +230,7 @@ class _Search:
                 )
 
     def _take(self, batch: Batch) -> bool:
-        """Make trials of a batch; say whether one of them is better than all before."""
+        """Make trials of a batch; say whether they raise the level, or the front."""
         answers, first = batch.evaluations, len(self._trials)
         self._repeats += batch.repeats
         if not batch.params:
@@ -252,7 +257,11 @@ class _Search:
             score = tuple(sign * value for sign, value in zip(signs, row, strict=True))
             self._scores.append(score if reason is None else None)
             self._eligible += reason is None
-        return self._improve(first)
+        is_better = self._improve(first)
+        if self._level is None:
+            return is_better
+        scores = [np.nan if each is None else each[0] for each in self._scores[first:]]
+        return self._level.rises(batch.params, scores)
 
     def _reason(
         self, place: int, answers: Evaluations, held: Sequence[Any], row: tuple[float, ...]

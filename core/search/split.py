@@ -176,6 +176,16 @@ def check_embargo(embargo: int, needed: int) -> None:
         )
 
 
+def late(symbol: str, last: date) -> InvalidInput:
+    """Say that a symbol has its first bar after the part that is searched, which ends that day."""
+    return InvalidInput(
+        f"{symbol} has no bars in the part that is searched, which ends on {last}",
+        expected="some of every symbol",
+        hint="Leave it out, begin later, or hold back less",
+        field="run.symbols",
+    )
+
+
 def day(number: int) -> date:
     """Turn days since 1970 into a date."""
     return _EPOCH + timedelta(days=number)

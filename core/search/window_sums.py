@@ -94,13 +94,7 @@ class WindowSums:
         Raises:
             InvalidInput: no such figure, or no such cut.
         """
-        if name not in FIGURES:
-            raise InvalidInput(
-                f"{name} of a window cannot be told from daily returns",
-                expected="one of " + ", ".join(FIGURES),
-                hint="Only whole runs have the other metrics",
-                field="objectives",
-            )
+        _require_figure(name)
         if end <= begin or begin not in self.cuts or end not in self.cuts:
             raise InvalidInput(
                 f"the window {begin} to {end} does not begin and end at a cut",
@@ -132,6 +126,26 @@ class WindowSums:
 
     def _columns(self, objective: Objective, begin: int, end: int) -> dict[str, FloatArray]:
         return {name: self.figure(name, begin, end) for name in objective.metrics}
+
+
+def require_told(objective: Objective) -> None:
+    """Refuse an objective that windows cannot be judged by.
+
+    Raises:
+        InvalidInput: it needs a metric that daily returns do not tell.
+    """
+    for name in objective.metrics:
+        _require_figure(name)
+
+
+def _require_figure(name: str) -> None:
+    if name not in FIGURES:
+        raise InvalidInput(
+            f"{name} of a window cannot be told from daily returns",
+            expected="one of " + ", ".join(FIGURES),
+            hint="Only whole runs have the other metrics",
+            field="objectives",
+        )
 
 
 class _Window:

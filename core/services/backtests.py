@@ -8,6 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,12 +25,15 @@ from core.domain.assumptions import (
     fill_rules,
     is_same_rule,
 )
-from core.domain.bars import Bars, Int32Array
+from core.domain.bars import Bars
 from core.domain.cost_breakdown import CostBreakdown
 from core.domain.market import find_market
 from core.domain.options import EngineOptions
 from core.domain.parameters import clean_params
 from core.domain.run import (
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    Label,
     Reproduction,
     Run,
     RunError,
@@ -154,6 +158,7 @@ class Backtests:
         wait: float | None = None,
         queue: bool | None = None,
         key: str | None = None,
+        name: str | None = None,
     ) -> Run:
         """Record a run, have it computed, and give its state at the moment the waiting ends.
 
@@ -166,6 +171,7 @@ class Backtests:
                 for that if it reads more bars than the setting says.
             key: The caller's name for this wish, so that asking twice makes one run; what has a
                 key is queued.
+            name: What people call it.
 
         Returns:
             The run, completed, failed (also when the strategy did), or still on its way.
@@ -176,15 +182,17 @@ class Backtests:
             Unavailable: too many runs are waiting, or the records cannot be written.
         """
         pinned = self._registry.pin(spec.strategy)
+        name = _label("name", name)
         asked = self._completed(spec, pinned.info)
         if queue or key is not None or (queue is None and self._is_big(asked)):
-            return self._queued(asked, pinned, source, reuse=reuse, key=key)
+            return self._queued(asked, pinned, source, reuse=reuse, key=key, name=name)
         run = self._store.runs.create(
             asked,
             title=pinned.info.title,
             source=source,
             owner=self._owner(),
             now=self._clock(),
+            name=name,
         )
         job = _Job(
             run_id=run.id,
@@ -212,22 +220,6 @@ class Backtests:
             InvalidInput, NotFound, StrategyFailed: the request cannot be run.
         """
         return self._completed(spec, self._registry.pin(spec.strategy).info)
-
-    def sessions(self, spec: RunSpec) -> Sequence[Int32Array]:
-        """Give the session of every bar that a completed request would read, for each symbol.
-
-        Only times are read.
-
-        Returns:
-            Days since 1970, not descending, one array of shape (T,) for each symbol.
-
-        Raises:
-            NotFound, DataProblem: there are no bars, or they cannot be read.
-        """
-        return [
-            self._catalog.sessions(symbol, spec.timeframe, spec.start, spec.end)
-            for symbol in spec.symbols
-        ]
 
     def require_rates(
         self, options: EngineOptions, market: str, currency: str | None, benchmark: str | None
@@ -517,6 +509,44 @@ class Backtests:
 
     # --- keeping house ----------------------------------------------------------------------
 
+    def label(self, ref: int | str, given: Mapping[Label, str | None]) -> Run:
+        """Write what people call a run (`name`) or say of it (`note`), whatever its state.
+
+        Args:
+            ref: Which run.
+            given: What is to be written; None takes it away, and what is left out stays. Space
+                around it does not count.
+
+        Raises:
+            NotFound: no such run.
+            InvalidInput: the text is too long, or cannot be stored.
+        """
+        told = {what: _label(what, text) for what, text in given.items()}
+        return self._store.runs.label(ref, told, now=self._clock())
+
+    def delete(self, ref: int | str, *, source: Source = "python") -> int:
+        """Delete a run that is over, with its trades; its files too unless another run has them.
+
+        What MLflow has of it stays there; what waits to be written there no longer is.
+
+        Args:
+            ref: Which run.
+            source: The door it came through.
+
+        Returns:
+            Its number, which no other run will have.
+
+        Raises:
+            NotFound: no such run.
+            Conflict: it waits or runs.
+            Unavailable: its files cannot be removed; the run is gone.
+        """
+        number, mirrored_as = self._store.runs.delete(ref, by=source, now=self._clock())
+        if mirrored_as is not None:
+            with suppress(Conflict):  # it is written already
+                self._store.jobs.cancel(mirrored_as, now=self._clock())
+        return number
+
     def recover(self, is_alive: Callable[[str], bool]) -> Sequence[Run]:
         """Fail the runs whose process is gone, as lost; give them back."""
         return self._store.runs.recover(is_alive, now=self._clock())
@@ -536,7 +566,14 @@ class Backtests:
         return bars > self._queue_bars
 
     def _queued(
-        self, spec: RunSpec, pinned: Pinned, source: Source, *, reuse: bool, key: str | None
+        self,
+        spec: RunSpec,
+        pinned: Pinned,
+        source: Source,
+        *,
+        reuse: bool,
+        key: str | None,
+        name: str | None,
     ) -> Run:
         request = self._request(spec, pinned) | {"reuse": reuse}
         now = self._clock()
@@ -550,8 +587,15 @@ class Backtests:
                     now=now,
                     within=within,
                     queued_as=job.id,
+                    name=name,
                 )
-        return self._store.runs.of_job(job.id)
+        try:
+            return self._store.runs.of_job(job.id)
+        except NotFound:
+            raise Conflict(
+                f"the run that was made under key {key!r} has been deleted",
+                hint="Send the request under another key",
+            ) from None
 
     def _weighs(self, spec: RunSpec) -> bool:
         known = {info.id: info for info in self._registry.list()}
@@ -684,7 +728,9 @@ class Backtests:
         run = ref if isinstance(ref, Run) else self.get(ref)
         if run.status is not RunStatus.COMPLETED:
             raise Conflict(
-                f"run {run.id} is {run.status}", expected="completed", hint="Wait for its result"
+                f"run {run.id} is {run.status}",
+                expected="completed",
+                hint="Run it again" if run.status.is_final else "Wait for its result",
             )
         return run
 
@@ -756,13 +802,21 @@ class _Job:
         if "error" in answer:
             return runs.fail(self.run_id, error_from_json(answer["error"]), now=now)
         if "skipped" in answer:
-            return runs.complete_from_existing(self.run_id, answer["skipped"], now=now)
+            return self._reused(answer["skipped"])
         try:
             result = result_from_json(answer["result"])
             artifacts = self.store.artifacts.adopt(result.run_key, self.scratch)
             return runs.complete(self.run_id, result, artifacts, reused=False, now=now)
         except (DataProblem, Unavailable) as error:
             return runs.fail(self.run_id, error_of(error), now=now)
+
+    def _reused(self, run_key: str) -> Run:
+        runs, now = self.store.runs, self.clock()
+        try:
+            return runs.complete_from_existing(self.run_id, run_key, now=now)
+        except NotFound:
+            why = "an equal result was stored, and was deleted before it could be given"
+            return runs.fail(self.run_id, RunError("conflict", why, "Run it again"), now=now)
 
 
 class _Again:
@@ -779,6 +833,17 @@ class _Again:
 
     def result(self, snapshots: Path) -> RunResult:
         return result_from_json(_answered(self._outcome, snapshots)["result"])
+
+
+def _label(what: Label, text: str | None) -> str | None:
+    """Give what is to be written: no space around it, and nothing of nothing."""
+    kept = (text or "").strip()
+    longest = LONGEST_NAME if what == "name" else LONGEST_NOTE
+    if len(kept) > longest:
+        raise InvalidInput(
+            f"the {what} has {len(kept):,} signs", expected=f"at most {longest:,}", field=what
+        )
+    return kept or None
 
 
 def _hear_of_compiling(question: Mapping[str, Any], _ask: object) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from io import BytesIO
 from math import prod
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,6 +19,58 @@ import numpy.typing as npt
 from core.engine.lanes import LaneRows
 from core.engine.sweep import Chunk
 from core.errors import DataProblem
+
+KEPT_SECONDS = 0.1
+"""Finished chunks wait so long at most, if others finish, before they are written down."""
+
+
+class Keep:
+    """Chunks of one sweep in a folder, so that they need not be computed again.
+
+    Writing takes as long as many a chunk, so those that end soon after each other share a file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: list[Chunk] = []
+        self._wrote = perf_counter()
+
+    def put(self, chunk: Chunk) -> None:
+        """Keep a chunk: at once, or within the next ones."""
+        self._waiting.append(chunk)
+        if perf_counter() >= self._wrote + KEPT_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what waits; a file is there whole or not at all."""
+        if not self._waiting:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{self._waiting[0].number}.npz"
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(encode(self._waiting))
+        partial.replace(path)
+        self._waiting = []
+        self._wrote = perf_counter()
+
+    def all(self) -> list[Chunk]:
+        """Read all of them; what cannot be read is forgotten."""
+        found: list[Chunk] = []
+        for path in sorted(self._folder.glob("*.npz")):
+            try:
+                found += decode(path.read_bytes())
+            except (OSError, DataProblem):
+                path.unlink(missing_ok=True)
+        return found
+
+    def numbers(self) -> set[int]:
+        """Say which chunks are there."""
+        return {chunk.number for chunk in self.all()}
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._waiting = []
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def encode(chunks: Sequence[Chunk]) -> bytes:

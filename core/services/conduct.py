@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -27,28 +25,30 @@ from core.analytics.account import Pace, pace_of
 from core.analytics.ratios import sharpe
 from core.analytics.undefined import Undefined
 from core.domain.bars import Bars, FloatArray
-from core.domain.dimension import Dimension
 from core.domain.findings import Chosen, Findings, Validation
 from core.domain.metrics import METRICS
 from core.domain.objective import metrics_of
+from core.domain.ranking import Ranking
 from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
 from core.domain.study_presets import overfitting_limits
 from core.engine import measures
-from core.engine.sweep import Chunk, Progress, SweepResult, sweep
-from core.errors import Conflict, DataProblem, StrategyFailed
+from core.engine.sweep import Progress, SweepResult, sweep
+from core.errors import Conflict, StrategyFailed
 from core.registry.blame import blamed
 from core.search.lanes import evaluations_of
-from core.search.leader import Leader, better, leader_of, words_of
+from core.search.level import axis_of
+from core.search.samplers import seeds_of
 from core.search.search import Evaluations, SearchResult, search
 from core.search.space import Params, Space
 from core.search.split import Split, day, embargo_needed, split, warm_up_of
 from core.search.walkforward import WalkForwardResult, Window, overfit, walk_forward, windows_of
-from core.services.chunks import decode, encode
+from core.search.window_sums import require_told
+from core.services.chunks import Keep
 from core.services.execution import data_hashes_of, engine_version
 from core.services.shards import Elsewhere
+from core.services.standing import Standing
 from core.services.study_bars import Part, StudyBars
-from core.trust.axes import Axis
 from core.trust.deflated import deflated_sharpe
 from core.trust.joint_worlds import JointWorlds
 from core.trust.matrix import ReturnMatrix
@@ -62,15 +62,11 @@ from core.trust.worlds import compare_with_worlds
 VALIDATED = 200
 """Best trials whose validation is shown beside their training."""
 LISTED_HALVES = 2_000
-BEST_SECONDS = 0.5
-"""The best so far is looked for at most so often."""
-KEPT_SECONDS = 0.1
-"""Finished chunks wait so long at most, if others finish, before they are written down."""
 COUNTED = frozenset({"trades", "sessions"})
 """Metrics that grow with the length of a period."""
 
-Tell = Callable[[int, int, str], object]
-"""Told steps done, of how many, and what is being done."""
+Tell = Callable[[int, int, str, Ranking], object]
+"""Told steps done, of how many, what is being done, and how the search stands."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -172,6 +168,7 @@ class _Study:
         )
         self._ahead = self._trials_ahead()
         self._before = 0
+        self._ranking = Ranking(0, is_whole=False, rows=())
 
     def conduct(self) -> StudyResult:
         """Do everything that was asked for."""
@@ -184,6 +181,7 @@ class _Study:
         train = bars.whole if cut is None else bars.until(cut.train.last)
         windows: tuple[Window, ...] = ()
         if spec.walk_forward is not None:
+            require_told(spec.objectives[0])
             windows = windows_of(sessions, spec.walk_forward, start=spec.run.start, warm_up=warm_up)
         marks = {"prepare": perf_counter()}
         searched = train.of(bars.bars)
@@ -243,32 +241,39 @@ class _Study:
     def _search(self, bars: Sequence[Bars], part: Part, name: str) -> _Trials:
         """Search on these bars, that part of all; every finished chunk is kept under that name."""
         results: list[SweepResult] = []
-        lead = _Lead(self._spec)
+        # What is best in a world without edge means nothing.
+        standing = Standing(self._spec) if part.world is None else None
 
         def evaluate(sets: Sequence[Params]) -> Evaluations:
             done = sum(len(each) for each in results)
 
             def say(progress: Progress) -> None:
-                at = self._before + done + progress.lanes
-                # What is best in a world without edge means nothing.
-                best = lead.so_far(sets, progress) if part.world is None else ""
-                self._tell(at, self._whole, f"{name}: trial {done + progress.lanes:,}{best}")
+                at, words = done + progress.lanes, [f"{name}: trial {done + progress.lanes:,}"]
+                if standing is not None:
+                    standing.look(sets, progress)
+                    words += [standing.words] if standing.words else []
+                    self._ranking = standing.ranking
+                self._say(" \u00b7 ".join(words), self._before + at)
 
             given = [{**self._spec.run.params, **each} for each in sets]
             folder = self._kept / name / f"batch-{len(results)}"
             results.append(self._swept(bars, part, given, folder, say))
             answers = evaluations_of(results[-1], self._spec.metrics)
-            lead.take(sets, answers)
+            if standing is not None:
+                standing.take(sets, answers)
             return answers
 
         found = search(self._spec, self._space, evaluate)
+        if standing is not None:
+            standing.end()
+            self._ranking = standing.ranking
         if not any(trial.is_eligible for trial in found.trials) and found.trials:
             _raise_if_all_failed(results)
         self._before += self._ahead
         return _Trials(self._spec, self._space, found, results)
 
-    def _say(self, step: str) -> None:
-        self._tell(self._before, self._whole, step)
+    def _say(self, step: str, done: int | None = None) -> None:
+        self._tell(self._before if done is None else done, self._whole, step, self._ranking)
 
     @property
     def _whole(self) -> int:
@@ -317,14 +322,29 @@ class _Study:
 
     def _level(self, trials: _Trials) -> Stability:
         """Choose a trial by its neighbourhood, or between several objectives by their front."""
-        grid = self._spec.method == "grid"
-        level = stability(trials.axes, trials.scores, grid=grid)
-        if len(self._spec.objectives) == 1:
+        grid, objectives = self._spec.method == "grid", self._spec.objectives
+        levels = [
+            stability(trials.axes, column, grid=grid, is_loss=objective.is_loss)
+            for objective, column in zip(objectives, trials.found.scores.T, strict=True)
+        ]
+        level, best = levels[0], trials.found.best
+        if len(objectives) == 1 or best is None:
             return level
-        best = trials.found.best
-        edges = () if best is None else edges_of(trials.axes, best, grid=grid)
-        reason = "several objectives have no one level"
-        return replace(level, chosen=best, ratio=None, edges=edges, reason=reason)
+        ratios: dict[str, float | None] = {}
+        reasons = []
+        for objective, each, column in zip(objectives, levels, trials.found.scores.T, strict=True):
+            ratios[objective.metric], why = each.ratio_at(column, best, is_loss=objective.is_loss)
+            reasons += [f"{objective.metric}: {why}"] if why else []
+        known = [ratio for ratio in ratios.values() if ratio is not None]
+        return replace(
+            level,
+            chosen=best,
+            ratio=None if reasons else min(known),
+            peak_ratio=None,
+            edges=edges_of(trials.axes, best, grid=grid),
+            reason="; ".join(reasons) or None,
+            by_objective=ratios,
+        )
 
     def _worlds(self, bars: Sequence[Bars], train: Part) -> list[float | None]:
         """Search in worlds without edge; give the objective of each winner."""
@@ -422,34 +442,6 @@ class _Study:
         return ask
 
 
-class _Lead:
-    """The best trial so far, in words; looked for now and then."""
-
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec = spec
-        self._before: Leader | None = None
-        self._words = ""
-        self._at = 0.0
-
-    def take(self, sets: Sequence[Params], answers: Evaluations) -> None:
-        """Remember the best of a finished batch."""
-        self._before = better(self._before, leader_of(self._spec, sets, answers))
-
-    def so_far(self, sets: Sequence[Params], progress: Progress) -> str:
-        """Say which is best of the batches before and of what is finished of this one."""
-        now = perf_counter()
-        if now < self._at + BEST_SECONDS:
-            return self._words
-        self._at = now
-        best = self._before
-        if progress.so_far is not None:
-            answers = evaluations_of(progress.so_far(), self._spec.metrics)
-            best = better(best, leader_of(self._spec, sets, answers))
-        if best is not None:
-            self._words = f" \u00b7 best so far {words_of(self._spec.objectives[0], best)}"
-        return self._words
-
-
 @dataclass(frozen=True, slots=True)
 class _Later:
     """What whole runs of trials show: walking forward, validation, and that of others beside it.
@@ -469,23 +461,16 @@ class _Trials:
         self, spec: StudySpec, space: Space, found: SearchResult, results: Sequence[SweepResult]
     ) -> None:
         self.found = found
-        self._spec = spec
+        self.spec = spec
         self.metrics = np.concatenate([each.rows.metrics[each.lane_of] for each in results])
         self.daily = np.concatenate([each.rows.daily[each.lane_of] for each in results])
         self.sessions = results[0].sessions
         self.scores: FloatArray = found.scores[:, 0]
-        self.axes = [self._axis(name, dimension) for name, dimension in spec.space.items()]
+        self.axes = [
+            axis_of(name, dimension, [trial.params[name] for trial in found.trials])
+            for name, dimension in spec.space.items()
+        ]
         self.columns = space.names
-
-    def _axis(self, name: str, dimension: Dimension) -> Axis:
-        values = [trial.params[name] for trial in self.found.trials]
-        if not dimension.is_ordered:
-            places = {choice: place for place, choice in enumerate(dimension.choices)}
-            numbers = np.array([float(places[value]) for value in values])
-            return Axis(name, numbers, categorical=True)
-        numbers = np.array([float(value) for value in values])
-        low, high = dimension.low, dimension.high
-        return Axis(name, numbers, log=dimension.log, low=low, high=high)
 
     @property
     def idle(self) -> npt.NDArray[np.bool_]:
@@ -515,7 +500,7 @@ class _Trials:
         }
         for name in self.columns:
             columns[f"param_{name}"] = [trial.params[name] for trial in trials]
-        for place in range(len(self._spec.objectives)):
+        for place in range(len(self.spec.objectives)):
             values = [trial.values[place] for trial in trials]
             columns[f"value_{place}"] = pl.Series(values, dtype=pl.Float64)
         columns["score"] = _nulls(self.scores)
@@ -534,55 +519,6 @@ class _Trials:
             {"number": np.arange(len(self.daily)), "returns": self.daily},
             schema_overrides={"returns": pl.Array(pl.Float32, self.daily.shape[1])},
         )
-
-
-class Keep:
-    """Chunks of one sweep in a folder, so that they need not be computed again.
-
-    Writing takes as long as many a chunk, so those that end soon after each other share a file.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._waiting: list[Chunk] = []
-        self._wrote = perf_counter()
-
-    def put(self, chunk: Chunk) -> None:
-        """Keep a chunk: at once, or within the next ones."""
-        self._waiting.append(chunk)
-        if perf_counter() >= self._wrote + KEPT_SECONDS:
-            self.write()
-
-    def write(self) -> None:
-        """Write what waits; a file is there whole or not at all."""
-        if not self._waiting:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{self._waiting[0].number}.npz"
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(encode(self._waiting))
-        partial.replace(path)
-        self._waiting = []
-        self._wrote = perf_counter()
-
-    def all(self) -> list[Chunk]:
-        """Read all of them; what cannot be read is forgotten."""
-        found: list[Chunk] = []
-        for path in sorted(self._folder.glob("*.npz")):
-            try:
-                found += decode(path.read_bytes())
-            except (OSError, DataProblem):
-                path.unlink(missing_ok=True)
-        return found
-
-    def numbers(self) -> set[int]:
-        """Say which chunks are there."""
-        return {chunk.number for chunk in self.all()}
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._waiting = []
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _spans(began: float, marks: Mapping[str, float]) -> dict[str, float]:
@@ -604,7 +540,7 @@ def _judge(
     trials: _Trials, level: Stability, others: Sequence[float | None], seed: int
 ) -> dict[str, Any]:
     matrix = ReturnMatrix.of(trials.daily.T, idle=trials.idle)
-    rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
+    rng = np.random.default_rng(seeds_of(seed).bootstrap)
     winner = None if level.peak is None else float(trials.scores[level.peak])
     judged: dict[str, Any] = {
         "overfitting": overfitting(matrix),
@@ -625,16 +561,20 @@ def _evidence(
     pbo, spa = judged["overfitting"], judged["snooping"]
     chosen = trials.chosen(level.chosen)
     costs = None if chosen is None else _cost_multiple(chosen.metrics)
+    asked = "it was not asked for" if trials.spec.walk_forward is None else nothing
+    free = nothing if chosen is None else "it has no costs"
     said = {
         "deflated": nothing if deflated is None else deflated.reason,
         "pbo": pbo.reason,
         "snooping": spa.reason,
         "plateau": level.reason,
-        "efficiency": "it was not asked for" if walk is None else walk.efficiency_reason,
-        "breakeven": "it has no costs" if costs is None else None,
+        "efficiency": asked if walk is None else walk.efficiency_reason,
+        "breakeven": free if costs is None else None,
     }
     return Evidence(
         trials=len(trials.found.trials),
+        eligible=int(np.isfinite(trials.scores).sum()),
+        ratio=None if deflated is None else deflated.ratio,
         deflated=None if deflated is None else deflated.value,
         deflated_upper=None if deflated is None else deflated.upper,
         pbo=pbo.pbo,
@@ -648,9 +588,12 @@ def _evidence(
 
 
 def _cost_multiple(metrics: Mapping[str, float | None]) -> float | None:
-    """Give the multiple of its costs that takes the whole profit; None without costs."""
+    """Give the multiple of its costs that takes the whole profit; None without costs.
+
+    It is 0 where there is no profit before costs: no multiple takes what is not there.
+    """
     costs, profit = metrics["total_costs"], metrics["net_profit"]
-    return (profit + costs) / costs if costs and profit is not None else None
+    return max(0.0, (profit + costs) / costs) if costs and profit is not None else None
 
 
 def _validation(

@@ -116,7 +116,7 @@ def _common(currency: Mapping[str, str | None]) -> str | None:
         listed = ", ".join(f"{symbol} in {code}" for symbol, code in currency.items() if code)
         raise InvalidInput(
             f"the symbols are in several currencies: {listed}",
-            expected=f"account_currency, one of {', '.join(found)} or another with rates",
+            expected=f"an account currency, one of {', '.join(found)} or another with rates",
             hint="money of several currencies cannot be added without rates between them",
             field="options.account_currency",
         )

@@ -16,14 +16,14 @@ number, at most three cautions, gravest first:
 | no costs | badge `zero_cost` |
 | short history | badge `short_history`; annual figures are not quoted then |
 
-Beside the Sharpe stands how many sessions such a one takes to be above 0 with 95 %, and how many
+Beside the Sharpe stands how many sessions such a one takes to be above 0 with 95%, and how many
 there are (`min_trl`, `sessions`), where that says the same as the verdict.
 
 A run in which an account or a symbol was ruined says that first, and is never called fair. Growth
 a year is the metric `cagr`; that of holding is taken over the same years.
 
 A difference to the benchmark of less than `EVEN` a year counts as none. Thresholds are conventions:
-thirty is the old rule of thumb for the least sample, two standard errors are about 95 %.
+thirty is the old rule of thumb for the least sample, two standard errors are about 95%.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _limits(options: EngineOptions, symbols: Sequence[str]) -> list[str]:
 
 
 def _yearly(rate: float) -> str:
-    return f"{rate * 100:.6g} % a year"
+    return f"{rate * 100:.6g}% a year"
 
 
 def _rates(options: EngineOptions) -> str:
@@ -294,7 +294,7 @@ def _size(options: EngineOptions, *, weighs: bool) -> str:
     if options.initial_margin == 0.0:
         parts.append("whatever the cash")
     elif options.initial_margin < 1.0:
-        parts.append(f"on {options.initial_margin * 100:g} % margin")
+        parts.append(f"on {options.initial_margin * 100:g}% margin")
     if options.multiplier != 1.0:
         parts.append(f"each point worth {options.multiplier:g}")
     return ", ".join(parts)
@@ -310,10 +310,10 @@ def _weights(options: EngineOptions) -> str:
 
 def _quantity(options: EngineOptions) -> str:
     shares = {
-        "percent_of_equity": f"{options.size:g} % of equity in each position",
+        "percent_of_equity": f"{options.size:g}% of equity in each position",
         "value": f"{options.size:,.10g} in each position",
-        "risk": f"{options.size:g} % of equity at risk to the stop of each position",
-        "vol_target": f"each position sized to fluctuate by {options.size:g} % a year",
+        "risk": f"{options.size:g}% of equity at risk to the stop of each position",
+        "vol_target": f"each position sized to fluctuate by {options.size:g}% a year",
     }
     if options.sizing in shares:
         size = shares[options.sizing]
@@ -334,7 +334,7 @@ def _quantity(options: EngineOptions) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return f"{(share or 0.0) * 100:.3g} %"
+    return f"{(share or 0.0) * 100:.3g}%"
 
 
 def _unfinished(run: Run) -> str:
@@ -380,7 +380,7 @@ def _share(own: float, other: float) -> str:
     if own == 0:
         return " without any drawdown"
     if other == 0:
-        return f" with a drawdown of {-own * 100:.0f} % where holding had none"
+        return f" with a drawdown of {-own * 100:.0f}% where holding had none"
     ratio = own / other
     for limit, words in _SHARES:
         if ratio < limit:
@@ -391,7 +391,7 @@ def _share(own: float, other: float) -> str:
 def _track_record(metrics: Metrics, timeframe: Timeframe) -> str:
     """Say in brackets how long such a Sharpe ratio takes to be told from 0, and how long there is.
 
-    Nothing where more than that is there and it still is within its errors: `min_trl` asks for 95 %
+    Nothing where more than that is there and it still is within its errors: `min_trl` asks for 95%
     on one side, the verdict for two standard errors.
     """
     needed, had = metrics["min_trl"], metrics["sessions"]
@@ -428,7 +428,7 @@ def _cautions(metrics: Metrics, needs: str) -> list[str]:
         found.append(f"its Sharpe{value} is {words}{'' if is_worse else needs}")
     if share is not None and share > DEAR:
         found.append(
-            f"costs took {share * 100:.0f} % of the gross profit"
+            f"costs took {share * 100:.0f}% of the gross profit"
             if share <= 1.0
             else "costs took more than the gross profit"
         )

@@ -11,6 +11,7 @@ import polars as pl
 from core.domain.findings import Study, StudyPage, StudyQuery
 from core.domain.job import Job, JobError, JobState
 from core.domain.parameters import ParamValue
+from core.domain.ranking import Ranking
 from core.domain.run import Run, RunSpec, Source
 from core.domain.study import StudySpec
 from core.errors import Conflict, InvalidInput, NotFound
@@ -23,7 +24,7 @@ from core.services.answers import error_from_json
 from core.services.backtests import Backtests, error_of_death
 from core.services.dispatch import Dispatch, Hands
 from core.services.forecast import Forecast, forecast, together
-from core.services.room import shortages
+from core.services.room import Calendars, shortages
 from core.services.study_plan import StudyPlan, plan_of
 from core.store import Store
 from core.store.studies import findings_from_json
@@ -41,6 +42,7 @@ class Studies:
         store: Records and artifacts.
         registry: Strategies.
         backtests: Completes requests, and runs what a study found.
+        calendars: Tell whether a period has room for a study.
         clock: Gives the time to record, in UTC.
     """
 
@@ -49,12 +51,14 @@ class Studies:
         store: Store,
         registry: Registry,
         backtests: Backtests,
+        calendars: Calendars,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._registry = registry
         self._backtests = backtests
+        self._calendars = calendars
         self._clock = clock
 
     def submit(
@@ -128,6 +132,8 @@ class Studies:
     def plan(self, spec: StudySpec) -> StudyPlan:
         """Say what a study would do, and everything that is wrong with it; record nothing.
 
+        Cheap enough to ask while somebody types.
+
         Raises:
             NotFound, StrategyFailed: there is no such strategy, or it cannot be used.
         """
@@ -161,7 +167,7 @@ class Studies:
         return forecast(spec, info, earlier)
 
     def get(self, ref: int | str) -> Study:
-        """Find a study by its number or uuid.
+        """Find a study by its number or uuid, or by the uuid of its job.
 
         Raises:
             NotFound: no such study.
@@ -175,6 +181,20 @@ class Studies:
             NotFound: no such study.
         """
         return self._store.studies.of_job(job_id)
+
+    def ranking(self, study: Study) -> Ranking | None:
+        """Give the best trials so far of a study that is not completed, or never will be.
+
+        They are ranked and not judged: the best of many is so by luck, too.
+
+        Returns:
+            None before the first ones are known, and of a completed study, which has a verdict.
+
+        Raises:
+            DataProblem: what its process has written is no ranking.
+        """
+        found = self._store.jobs.interim(study.job.id)
+        return None if found is None else Ranking.from_data(found)
 
     def list(self, query: StudyQuery | None = None) -> StudyPage:
         """Give a page of studies, newest first, filtered and cut in the database."""
@@ -238,7 +258,7 @@ class Studies:
     def _require_room(self, spec: StudySpec, run: RunSpec) -> None:
         """Refuse a study whose period is too short for it; `run` is its request, completed."""
         info = self._registry.get(spec.run.strategy)
-        problems = shortages(spec, info, self._backtests.sessions(run))
+        problems = shortages(spec, run, info, self._calendars.of(run))
         if problems:
             raise together(problems)
 
@@ -248,7 +268,7 @@ class Studies:
             raise Conflict(
                 f"study {study.id} is {study.job.state}",
                 expected="completed",
-                hint="Wait for its result",
+                hint="Submit it again" if study.job.state.is_final else "Wait for its result",
             )
         return study
 

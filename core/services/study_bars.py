@@ -10,7 +10,8 @@ import numpy as np
 
 from core.domain.bars import Bars, Int32Array
 from core.engine.account import timeline_of
-from core.errors import DataProblem, InvalidInput
+from core.errors import DataProblem
+from core.search.split import late
 from core.trust.joint_worlds import JointWorlds
 
 EPOCH = date(1970, 1, 1)
@@ -81,12 +82,7 @@ class StudyBars:
         for place, each in enumerate(self.bars):
             rows.append(int(np.searchsorted(self._timeline.row_of[: len(each), place], end)))
             if not rows[-1]:
-                raise InvalidInput(
-                    f"{each.symbol} has no bars in the part that is searched, which ends on {last}",
-                    expected="some of every symbol",
-                    hint="Leave it out, begin later, or hold back less",
-                    field="run.symbols",
-                )
+                raise late(each.symbol, last)
         return Part(tuple(rows))
 
     def within(self, first: date, last: date) -> list[Bars]:

@@ -9,7 +9,8 @@ write a record. Requests and answers are plain data (`core.jobs.wire`):
     {"op": "assume", "spec", "until", "options", "data_hashes", "id", "code"}
         gives {"metrics"}, for each of the options some or why there are none, or {"error"}
     {"op": "study", "spec", "id", "code", "code_hash", "scratch", "kept"}
-        says  {"progress": {"done", "total", "step"}} now and then
+        says  {"progress": {"done", "total", "step"}} now and then, with an "interim" result
+              (a ranking, see `core.domain.ranking`) when there is another one
         gives {"key", "findings"} with its tables in `scratch`, or {"error"}
         asks, told that there are `shards` elsewhere, {"shards": {"request", "sets"}}, and then
               {"shards": {}} again and again; is told the files {"arrived", "left", "gone"}
@@ -34,6 +35,7 @@ from pathlib import Path
 from core.catalog import Catalog
 from core.domain.bars import Bars
 from core.domain.options import EngineOptions
+from core.domain.ranking import Ranking
 from core.domain.run import RunError, RunSpec
 from core.domain.strategy import Strategy
 from core.domain.study import StudySpec
@@ -125,12 +127,17 @@ class _Throttle:
         self._ask = ask
         self._at = 0.0
         self._words = ""
+        self._ranking: Ranking | None = None
 
-    def __call__(self, done: int, total: int, step: str) -> None:
+    def __call__(self, done: int, total: int, step: str, ranking: Ranking | None = None) -> None:
         now, words = time.monotonic(), step.partition(":")[0]
-        if now >= self._at + PROGRESS_SECONDS or words != self._words:
-            self._at, self._words = now, words
-            self._ask({"progress": {"done": min(done, total), "total": total, "step": step}})
+        if now < self._at + PROGRESS_SECONDS and words == self._words:
+            return
+        told: Message = {"done": min(done, total), "total": total, "step": step}
+        if ranking is not None and ranking.trials and ranking is not self._ranking:
+            told["interim"] = ranking.to_data()
+        self._at, self._words, self._ranking = now, words, ranking
+        self._ask({"progress": told})
 
 
 class _Worker:

@@ -172,6 +172,18 @@ class ArtifactStore:
                 _check(folder / name, _read_regular(folder / name)[0], entry)
         return {name: entry.sha256 for name, entry in manifest.items()}
 
+    def remove(self, run_key: str) -> None:
+        """Remove the files of a result, all at once; nothing where there are none.
+
+        Raises:
+            Unavailable: the folder cannot be written.
+        """
+        folder = self._folder(run_key)
+        with _explained(folder):
+            if folder.is_dir():
+                self._set_aside(folder)
+                _sync(folder.parent)
+
     def sweep(self, *, now: datetime) -> int:
         """Remove what killed writers left behind more than an hour ago; return how many."""
         partial = self.root / _PARTIAL
@@ -189,7 +201,7 @@ class ArtifactStore:
         return removed
 
     def refuse_when_full(self) -> None:
-        """Keep a reserve (1 GB, or 5 % of a small disk) so that what runs can still finish.
+        """Keep a reserve (1 GB, or 5% of a small disk) so that what runs can still finish.
 
         Raises:
             Unavailable: less than the reserve is free.
@@ -267,7 +279,7 @@ class ArtifactStore:
         return partial
 
     def _set_aside(self, folder: Path) -> None:
-        aside = self._new_partial("damaged")
+        aside = self._new_partial("aside")
         with suppress(FileNotFoundError):  # another process has just done it
             folder.rename(aside / folder.name)
         shutil.rmtree(aside, ignore_errors=True)

@@ -40,7 +40,7 @@ _LONGEST_STEP: Final = 200
 _LONGEST_MESSAGE: Final = 10_000
 _HIGHEST: Final = 1_000
 _RECENT: Final = 1_000  # jobs whose time is averaged
-JOB_COLUMNS: Final = tuple(JobRow.__table__.columns)
+JOB_COLUMNS: Final = tuple(each for each in JobRow.__table__.columns if each.name != "interim")
 _NAMES: Final = tuple(column.name for column in JOB_COLUMNS)
 _ADD: Final = insert(JobRow).returning(*JOB_COLUMNS)
 _ADD_EVENT: Final = insert(JobEventRow)
@@ -237,6 +237,7 @@ class JobRepository:
                         done=progress.done,
                         total=progress.total,
                         step=clean(progress.step, _LONGEST_STEP),
+                        interim=JobRow.interim if progress.interim is None else progress.interim,
                     )
                     .returning(JobRow.is_cancel_wanted)
                 ).scalar_one_or_none()
@@ -255,7 +256,7 @@ class JobRepository:
             row = self._row_of(connection, claim)
             total = max(row.total, row.done, 1)
             _change(connection, row, JobState.COMPLETED, now, "completed",
-                    completed_at=utc(now), done=total, total=total)  # fmt: skip
+                    completed_at=utc(now), done=total, total=total, interim=None)  # fmt: skip
             yield connection
 
     def fail(self, claim: Claim, error: JobError, *, now: datetime) -> None:
@@ -297,6 +298,14 @@ class JobRepository:
         """
         with self._database.read() as connection:
             return job_of(_row(connection, ref))
+
+    def interim(self, job_id: int) -> Any:
+        """Give what a job shows that is not completed, plain data; None if that is nothing."""
+        with self._database.read() as connection:
+            text = connection.execute(
+                select(JobRow.interim).where(JobRow.id == job_id)
+            ).scalar_one_or_none()
+        return None if text is None else json.loads(text)
 
     def list(self, query: JobQuery) -> JobPage:
         """Select and cut a page of jobs in the database."""

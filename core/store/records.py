@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -13,6 +13,7 @@ from sqlalchemy import Column
 
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
 from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
+from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput
 from core.faults import sentence_of
 from core.store.tables import ResultRow, RunRow, metrics
@@ -72,8 +73,18 @@ def metrics_of(values: Sequence[Any]) -> Metrics:
     )
 
 
-def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Run:
-    """A run from the values of `RUN_COLUMNS` and `RESULT_COLUMNS` and what else is known of it.
+def run_of(
+    values: Sequence[Any],
+    metrics: Metrics | None,
+    symbols_of: Callable[[int], Sequence[str]] | None = None,
+) -> Run:
+    """A run from the values of `RUN_COLUMNS` and `RESULT_COLUMNS`, and its metrics.
+
+    Args:
+        values: Of the columns.
+        metrics: Of the whole run.
+        symbols_of: Gives the symbols of a run. With it, a request that cannot be read is replaced
+            by what columns say of it, and the reason is the run's error.
 
     Raises:
         DataProblem: the stored request cannot be read.
@@ -82,11 +93,19 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
     row = dict(zip(_RUN_NAMES, values[:split], strict=True))
     result = dict(zip(_RESULT_NAMES, values[split:], strict=True))
     failed = row["error_code"] is not None
+    error = RunError(row["error_code"], row["error_message"], row["error_hint"]) if failed else None
+    try:
+        spec = _spec(row)
+    except DataProblem as unreadable:
+        if symbols_of is None:
+            raise
+        spec = spec_of_columns(row, symbols_of(row["id"]))
+        error = RunError(unreadable.code, unreadable.message, unreadable.hint)
     return Run(
         id=row["id"],
         uuid=row["uuid"],
         job_id=row["job_id"],
-        spec=_spec(row),
+        spec=spec,
         title=row["title"],
         status=RunStatus(row["status"]),
         source=cast("Source", row["source"]),
@@ -96,9 +115,7 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
         progress=row["progress"],
         run_key=row["run_key"],
         reused=row["reused"],
-        error=RunError(row["error_code"], row["error_message"], row["error_hint"])
-        if failed
-        else None,
+        error=error,
         metrics=metrics,
         code_hash=result["code_hash"],
         engine_version=result["engine_version"],
@@ -110,7 +127,22 @@ def run_of(values: Sequence[Any], metrics: Metrics | None, **details: Any) -> Ru
         mirrored_as=row["mirrored_as"],
         mlflow_experiment_id=row["mlflow_experiment_id"],
         mlflow_run_id=row["mlflow_run_id"],
-        **details,
+        name=row["name"],
+        note=row["note"],
+        edited_at=row["edited_at"],
+    )
+
+
+def spec_of_columns(row: Mapping[str, Any], symbols: Sequence[str]) -> RunSpec:
+    """What the columns of a run or study say of a request that cannot be read; not checked."""
+    known = row["timeframe"] in set(Timeframe)
+    return RunSpec.model_construct(
+        strategy=row["strategy"],
+        params={},
+        symbols=tuple(symbols) or ("?",),
+        timeframe=Timeframe(row["timeframe"]) if known else Timeframe.D1,
+        start=row.get("start_date"),
+        end=row.get("end_date"),
     )
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, time
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     bindparam,
     case,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from core.domain.metrics import LOSSLESS, RANK_CAPS, Metrics
 from core.domain.run import (
     TRANSITIONS,
+    Label,
     Run,
     RunError,
     RunEvent,
@@ -66,6 +69,8 @@ from core.store.tables import (
 )
 
 LOST: Final = "lost"
+DELETED: Final = "deleted"
+"""Last line in the history of a run that is no more."""
 _ACTIVE: Final = (RunStatus.PENDING, RunStatus.RUNNING)
 _MAX_MESSAGE: Final = 10_000
 # Statements of every run are built once: putting a hundred columns together takes a millisecond.
@@ -90,6 +95,12 @@ _METRICS: Final = (
     select(metrics.c.symbol, *METRIC_COLUMNS)
     .where(metrics.c.run_key == bindparam("run_key"))
     .order_by(metrics.c.symbol)
+)
+_LABEL: Final = select(
+    RunRow.id, RunRow.status, RunRow.run_key, RunRow.mirrored_as, RunRow.name, RunRow.note
+)
+_OF_RESULTS: Final = tuple(
+    row.metadata.tables[row.__tablename__] for row in (ResultArtifactRow, ResultDataRow, ResultRow)
 )
 _ADD_RUN: Final = insert(RunRow).returning(RunRow.id)
 _ADD_SYMBOL: Final = insert(RunSymbolRow)
@@ -135,6 +146,7 @@ class RunRepository:
         now: datetime,
         within: Connection | None = None,
         queued_as: int | None = None,
+        name: str | None = None,
     ) -> Run:
         """Record a submission as pending.
 
@@ -146,19 +158,20 @@ class RunRepository:
             now: The time to record.
             within: Transaction of the job it is queued as, else one of its own.
             queued_as: Number of that job; its changes of state are then those of the run.
+            name: What people call it.
 
         Raises:
             InvalidInput: the request holds text no database can store.
             Unavailable: the database cannot answer, or the disk is nearly full.
         """
-        for text in (spec.strategy, *spec.symbols, title, owner):
+        for text in (spec.strategy, *spec.symbols, title, owner, name or ""):
             if not storable(text):
                 raise InvalidInput(f"text {text!r} cannot be stored", expected="printable text")
         self._artifacts.refuse_when_full()
-        name = uuid.uuid4()
+        identity = uuid.uuid4()
         row = {
-            "uuid": str(name),
-            "job_id": f"{source}_{utc(now):%Y%m%d%H%M%S}_{name.hex[:8]}",
+            "uuid": str(identity),
+            "job_id": f"{source}_{utc(now):%Y%m%d%H%M%S}_{identity.hex[:8]}",
             "strategy": spec.strategy,
             "title": title,
             "timeframe": spec.timeframe.value,
@@ -173,6 +186,7 @@ class RunRepository:
             "created_at": utc(now),
             "fence": 0,
             "queued_as": queued_as,
+            "name": name,
         }
         with self._writing(within) as connection:
             run_id = connection.execute(_ADD_RUN, row).scalar_one()
@@ -227,8 +241,9 @@ class RunRepository:
             metrics_values(result.run_key, symbol, values)
             for symbol, values in result.by_symbol.items()
         ]
-        files = self._published(result.run_key, artifacts)
         with self._writing(within) as connection:
+            # Here, because whoever deletes the last run of a result removes its files in between.
+            files = self._published(result.run_key, artifacts)
             known = _stored_files(connection, result.run_key)
             if known is None:
                 _insert_result(connection, result, rows, now)
@@ -291,6 +306,63 @@ class RunRepository:
                 status, _ = _state(connection, run_id)
                 raise Conflict(f"run {run_id} is {status}", expected="running")
 
+    def label(self, ref: int | str, given: Mapping[Label, str | None], *, now: datetime) -> Run:
+        """Write what people call a run, or say of it; what is not given stays.
+
+        Raises:
+            NotFound: no such run.
+            InvalidInput: no database can store the text.
+        """
+        for text in given.values():
+            if text is not None and not storable(text):
+                raise InvalidInput(f"text {text!r} cannot be stored", expected="printable text")
+        with self._database.write() as connection:
+            run = _label_of(connection, ref)
+            told = {"name": run.name, "note": run.note} | dict(given)
+            if told != {"name": run.name, "note": run.note}:
+                connection.execute(
+                    update(RunRow).where(RunRow.id == run.id).values(**told, edited_at=utc(now))
+                )
+                status = RunStatus(run.status)
+                _record(connection, run.id, now, status, status, note="labelled")
+            return _get(connection, run.id)
+
+    def delete(self, ref: int | str, *, by: Source, now: datetime) -> tuple[int, int | None]:
+        """Delete a run that is over, and its result unless another run has it.
+
+        Its history stays and says that it was deleted. The number is never used again.
+
+        Returns:
+            Its number, and that of the job that mirrors it.
+
+        Raises:
+            NotFound: no such run.
+            Conflict: it is not over.
+            Unavailable: the files cannot be removed; the run is gone.
+        """
+        with self._database.write() as connection:
+            run = _label_of(connection, ref)
+            status = RunStatus(run.status)
+            if not status.is_final:
+                raise Conflict(
+                    f"run {run.id} is {status} and cannot be deleted",
+                    expected="a run that is over",
+                    hint="stop it first, or wait for its end",
+                )
+            _record(connection, run.id, now, status, DELETED, note=f"deleted by {by}")
+            connection.execute(delete(RunSymbolRow).where(RunSymbolRow.run_id == run.id))
+            connection.execute(delete(RunRow).where(RunRow.id == run.id))
+            if run.run_key is not None and not _is_had(connection, run.run_key):
+                for table in (metrics, *_OF_RESULTS):
+                    connection.execute(delete(table).where(table.c.run_key == run.run_key))
+        if run.run_key is not None:
+            # Afterwards, so that a kill leaves files without a record and never the reverse; as a
+            # writer, so that nobody records the result again meanwhile.
+            with self._database.write() as connection:
+                if _stored_files(connection, run.run_key) is None:
+                    self._artifacts.remove(run.run_key)
+        return run.id, run.mirrored_as
+
     def get(self, ref: int | str) -> Run:
         """Find a run by its number, uuid or job id, with everything known about it.
 
@@ -317,8 +389,9 @@ class RunRepository:
     def list(self, query: RunQuery) -> RunPage:
         """Select, order and cut a page of runs in the database.
 
-        Listed runs carry the metrics of the whole run; metrics by symbol, data hashes and
-        artifacts come with `get`.
+        A run whose request cannot be read is listed with the reason as its error. Listed runs
+        carry the metrics of the whole run; metrics by symbol, data hashes and artifacts come with
+        `get`.
         """
         conditions = _conditions(query)
         if conditions is None:
@@ -329,8 +402,9 @@ class RunRepository:
             ).scalar_one()
             ids = connection.execute(_page(query, conditions)).scalars().all()
             rows = connection.execute(_LISTED.where(RunRow.id.in_(ids))).all() if ids else ()
+            found = [_listed(row, partial(_symbols_of, connection)) for row in rows]
         place = {run_id: position for position, run_id in enumerate(ids)}
-        runs = sorted((_listed(row) for row in rows), key=lambda run: place[run.id])
+        runs = sorted(found, key=lambda run: place[run.id])
         return RunPage(tuple(runs), total, query.page, query.page_size)
 
     def find_result(self, run_key: str) -> StoredResult | None:
@@ -541,7 +615,7 @@ def _record(
     run_id: int,
     now: datetime,
     from_status: RunStatus | None,
-    to_status: RunStatus,
+    to_status: RunStatus | Literal["deleted"],
     *,
     note: str,
 ) -> None:
@@ -551,7 +625,7 @@ def _record(
             "run_id": run_id,
             "at": utc(now),
             "from_status": from_status.value if from_status else None,
-            "to_status": to_status.value,
+            "to_status": str(to_status),
             "note": note,
         },
     )
@@ -605,10 +679,15 @@ def _metrics_by_symbol(connection: Connection, run_key: str) -> dict[str, Metric
     return {row[0]: metrics_of(row[1:]) for row in rows}
 
 
-def _listed(row: Sequence[Any]) -> Run:
+def _listed(row: Sequence[Any], symbols_of: Callable[[int], Sequence[str]]) -> Run:
     known, numbers = row[: -len(METRIC_COLUMNS)], row[-len(METRIC_COLUMNS) :]
     is_done = numbers[-1] is not None  # the only metrics column that is never null
-    return run_of(known, metrics_of(numbers) if is_done else None)
+    return run_of(known, metrics_of(numbers) if is_done else None, symbols_of)
+
+
+def _symbols_of(connection: Connection, run_id: int) -> Sequence[str]:
+    named = select(RunSymbolRow.symbol).where(RunSymbolRow.run_id == run_id)
+    return connection.execute(named.order_by(RunSymbolRow.position)).scalars().all()
 
 
 def _get(connection: Connection, ref: int | str) -> Run:
@@ -626,6 +705,21 @@ def _get(connection: Connection, ref: int | str) -> Run:
         data_hashes=_data_hashes(connection, run_key),
         artifacts=_stored_files(connection, run_key) or {},
     )
+
+
+def _label_of(
+    connection: Connection, ref: int | str
+) -> Row[int, str, str | None, int | None, str | None, str | None]:
+    """Read what can be read of a run whoever wrote its request."""
+    row = connection.execute(_LABEL.where(_named(ref))).one_or_none()
+    if row is None:
+        raise _missing(str(ref)[:80])
+    return row
+
+
+def _is_had(connection: Connection, run_key: str) -> bool:
+    had = select(RunRow.id).where(RunRow.run_key == run_key).limit(1)
+    return connection.execute(had).one_or_none() is not None
 
 
 def _named(ref: int | str) -> ColumnElement[bool]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from pydantic import ValidationError
 from sqlalchemy import (
@@ -32,15 +32,16 @@ from core.domain.findings import (
     StudyQuery,
     Validation,
 )
+from core.domain.job import Job, JobError
 from core.domain.run import Source
-from core.domain.study import StudySpec
+from core.domain.study import Method, StudySpec
 from core.errors import DataProblem, NotFound
 from core.faults import sentence_of
 from core.store.artifacts import ArtifactStore
 from core.store.database import Database
 from core.store.frames import Shelf
 from core.store.jobs import JOB_COLUMNS, job_of
-from core.store.records import number_of, storable, utc
+from core.store.records import number_of, spec_of_columns, storable, utc
 from core.store.tables import JobRow, StudyArtifactRow, StudyRow
 
 STUDY: Final = Shelf(
@@ -157,7 +158,7 @@ class StudyRepository:
             self._then(within, study_id)
 
     def get(self, ref: int | str) -> Study:
-        """Find a study by its number or uuid.
+        """Find a study by its number or uuid, or by the uuid of its job.
 
         Raises:
             NotFound: no such study.
@@ -176,7 +177,9 @@ class StudyRepository:
                     else "of that number"
                 )
                 raise NotFound(
-                    f"study {shown} does not exist", hint="List the studies to see what there is"
+                    f"study {shown} does not exist",
+                    expected="the number or uuid of a study, or the uuid of its job",
+                    hint="List the studies to see what there is",
                 )
             files = connection.execute(
                 select(StudyArtifactRow.name, StudyArtifactRow.sha256)
@@ -194,7 +197,11 @@ class StudyRepository:
         return self.get(found or 0)
 
     def list(self, query: StudyQuery) -> StudyPage:
-        """Select, order and cut a page of studies in the database."""
+        """Select, order and cut a page of studies in the database.
+
+        A study whose request or findings cannot be read is listed with the reason as the error of
+        its job, and with what columns say of it.
+        """
         texts = (query.strategy or "", query.strategy_part or "", query.symbol or "")
         if not all(storable(text) for text in texts):
             return StudyPage((), 0)
@@ -208,7 +215,7 @@ class StudyRepository:
                 .limit(query.limit)
                 .offset(query.offset)
             ).all()
-        return StudyPage(tuple(_study(row, {}) for row in rows), total)
+        return StudyPage(tuple(_listed(row) for row in rows), total)
 
 
 def findings_to_json(findings: Findings) -> dict[str, Any]:
@@ -290,34 +297,75 @@ def _named(ref: int | str) -> ColumnElement[bool] | None:
     if isinstance(ref, int) or (ref.isascii() and ref.isdecimal()):
         number = number_of(ref)
         return None if number is None else StudyRow.id == number
-    return or_(StudyRow.uuid == ref.lower()) if storable(ref) else None
+    if not storable(ref):
+        return None
+    return or_(StudyRow.uuid == ref.lower(), JobRow.uuid == ref.lower())
+
+
+def _listed(row: Row[Any]) -> Study:
+    try:
+        return _study(row, {})
+    except DataProblem as unreadable:
+        own = dict(zip(_NAMES, row[: len(_NAMES)], strict=True))
+        why = JobError(unreadable.code, unreadable.message, unreadable.hint)
+        job = replace(job_of(row[len(_NAMES) :]), error=why)
+    try:
+        spec = _spec(own)
+    except DataProblem:
+        spec = _spec_of_columns(own)
+    return _kept(own, job, spec, None, {})
 
 
 def _study(row: Row[Any], artifacts: Mapping[str, str]) -> Study:
     own = dict(zip(_NAMES, row[: len(_NAMES)], strict=True))
-    try:
-        spec = StudySpec.model_validate_json(own["spec"])
-    except ValidationError as error:
-        raise DataProblem(
-            f"the stored request of study {own['id']} cannot be read: "
-            f"{sentence_of(error.errors()[0])}",
-            hint="it was written by another version; restore the backup or upgrade",
-        ) from error
+    found = None if own["findings"] is None else _findings(own["id"], own["findings"])
+    return _kept(own, job_of(row[len(_NAMES) :]), _spec(own), found, artifacts)
+
+
+def _kept(
+    own: Mapping[str, Any],
+    job: Job,
+    spec: StudySpec,
+    found: Findings | None,
+    artifacts: Mapping[str, str],
+) -> Study:
     return Study(
         id=own["id"],
         uuid=own["uuid"],
-        job=job_of(row[len(_NAMES) :]),
+        job=job,
         spec=spec,
         title=own["title"],
         source=cast("Source", own["source"]),
         created_at=own["created_at"],
         key=own["key"],
         code_hash=own["code_hash"],
-        findings=None if own["findings"] is None else _findings(own["id"], own["findings"]),
+        findings=found,
         artifacts=artifacts,
         mirrored_as=own["mirrored_as"],
         mlflow_experiment_id=own["mlflow_experiment_id"],
         mlflow_run_id=own["mlflow_run_id"],
+    )
+
+
+def _spec(own: Mapping[str, Any]) -> StudySpec:
+    try:
+        return StudySpec.model_validate_json(own["spec"])
+    except ValidationError as error:
+        raise DataProblem(
+            f"the stored request of study {own['id']} cannot be read: "
+            f"{sentence_of(error.errors()[0])}",
+            hint="it was written by another version; restore the backup or upgrade",
+        ) from error
+
+
+def _spec_of_columns(own: Mapping[str, Any]) -> StudySpec:
+    """What columns say of a request that cannot be read; not checked."""
+    known: tuple[Method, ...] = get_args(Method)
+    return StudySpec.model_construct(
+        run=spec_of_columns(own, [own["symbol"]]),
+        space={},
+        method=own["method"] if own["method"] in known else "grid",
+        objectives=(),
     )
 
 

@@ -159,6 +159,9 @@ class RunRow(Base):
     mirrored_as: Mapped[int | None] = mapped_column(ForeignKey("jobs.id"))
     mlflow_experiment_id: Mapped[str | None] = mapped_column(String(64))
     mlflow_run_id: Mapped[str | None] = mapped_column(String(64))
+    name: Mapped[str | None]
+    note: Mapped[str | None]
+    edited_at: Mapped[datetime | None]
 
 
 class RunSymbolRow(Base):
@@ -173,13 +176,16 @@ class RunSymbolRow(Base):
 
 
 class RunEventRow(Base):
-    """A change of state; the newest id tells pollers whether anything happened."""
+    """A change of state; the newest id tells pollers whether anything happened.
+
+    Rows are only ever added: what is told of a run outlives it.
+    """
 
     __tablename__ = "run_events"
     __table_args__ = (Index(None, "run_id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey(RunRow.id))
+    run_id: Mapped[int]
     at: Mapped[datetime]
     from_status: Mapped[str | None] = mapped_column(String(16))
     to_status: Mapped[str] = mapped_column(String(16))
@@ -264,6 +270,7 @@ class JobRow(Base):
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
+    interim: Mapped[str | None]
 
 
 class JobEventRow(Base):

@@ -27,7 +27,7 @@ def expected_maximum(trials: float) -> float:
     """Estimate the greatest of N independent standard normal numbers.
 
     `(1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e))`, `g` Euler's constant (Bailey and Lopez de
-    Prado 2014). It is 1 to 2 % above simulation from N = 10 on.
+    Prado 2014). It is 1 to 2% above simulation from N = 10 on.
 
     Args:
         trials: N, at least 1; effective trials need not be whole.
@@ -151,7 +151,7 @@ class DeflatedSharpe:
         spread: Standard deviation of the ratios of the lanes that traded (ddof 1), of one session.
         probability: That its true ratio is above 0, had it been the only trial (PSR). After a
             search it says nothing.
-        needed: Sessions until that probability is 95 % (MinTRL); None where the ratio is not
+        needed: Sessions until that probability is 95% (MinTRL); None where the ratio is not
             above 0.
         sessions: Those there are.
         reason: A sentence; None where `value` is defined.
@@ -216,7 +216,7 @@ def deflated_sharpe(
             ratio=ratio,
             probability=probability,
             needed=needed,
-            reason="only one of the lanes traded, so nobody knows how far luck spreads them",
+            reason="only one of the trials traded, so nobody knows how far luck spreads them",
         )
     spread = float(found.std(ddof=1)) if len(found) >= _PAIR else 0.0
     independent = 1.0 if effective is None else effective

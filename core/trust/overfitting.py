@@ -6,7 +6,7 @@ Journal of Computational Finance 20(4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import log
@@ -24,11 +24,13 @@ FEWEST_BLOCKS, MOST_BLOCKS = 4, 20
 HALVES_AT_ONCE = 1024
 _CELLS_AT_ONCE = 1 << 17  # a table of Sharpe ratios that stays in the cache
 _ROWS_OF_BLOCK = 2
+_GROUP = 4  # blocks whose choices are all added up once
 _PAIR = 2
 _FLAT = 1e-10  # share of the squares that deviations must exceed; else the half is constant
+_UNSURE = 1 << 16  # ratios are told apart to 36 bits: the rest is rounding of their sums
 
 # Measured over noise searches of independent lanes (16 blocks; 400 draws, 100 of N = 1,000): lanes,
-# standard deviation of PBO, 5 % and 95 % of it. `tests/unit/trust` measures one row again.
+# standard deviation of PBO, 5% and 95% of it. `tests/unit/trust` measures one row again.
 _NOISE = np.array(
     [
         (2, 0.290, 0.05, 0.95),
@@ -56,16 +58,16 @@ class Overfitting:
         error: Its standard error, 0 to 0.3. Choices overlap, so it has nothing to do with their
             number; it is the standard deviation that PBO was measured to have over searches of
             noise with as many independent lanes as these count for (`effective_trials`). With an
-            edge that only some lanes have it was measured within 15 % of that from PBO 18 % to
-            40 %; towards 0 it is too great. Never read 40 % and 60 % as different.
-        noise: 5 % and 95 % of PBO in those searches.
+            edge that only some lanes have it was measured within 15% of that from PBO 18% to
+            40%; towards 0 it is too great. Never read 40% and 60% as different.
+        noise: 5% and 95% of PBO in those searches.
         slope: Of the winner's ratio out of sample on that in sample, by least squares; below 0 in
             most searches of noise. None where all are the same in sample.
         loss: Share of choices whose winner lost out of sample, 0 to 1.
         blocks: S.
         lanes: Those compared; lanes that never traded are not among them.
-        logits: `ln(w / (1 - w))`, w the winner's rank out of sample over N + 1. Equal lanes rank
-            in their order; since the first of them wins, it ranks below its copies.
+        logits: `ln(w / (1 - w))`, w the winner's rank out of sample over N + 1. Equal ratios rank
+            in the order of lanes; since the first of them wins, it ranks below its copies.
         in_sample: Sharpe ratio of the winner in its half, of one session.
         out_of_sample: Its ratio in the other half, 0 where it did not trade.
         winners: Its lane, int64.
@@ -91,8 +93,8 @@ def overfitting(search: ReturnMatrix, *, blocks: int = BLOCKS) -> Overfitting:
 
     Sessions are cut into S blocks of equal length, those beyond a multiple of S dropped at the
     start. For every choice of half the blocks the lane with the greatest Sharpe ratio there is
-    looked up in the other half. A ratio needs only the sums of a block and of its squares, so each
-    choice is a row of a matrix product; memory does not grow with the number of choices.
+    looked up in the other half. A ratio needs only the sums of a block and of its squares, so a
+    choice adds up blocks; memory does not grow with the number of choices.
 
     A lane that is constant in a half (it did not trade there) cannot win in it, and has a ratio of
     0 when it is the other half.
@@ -112,7 +114,7 @@ def overfitting(search: ReturnMatrix, *, blocks: int = BLOCKS) -> Overfitting:
         )
     lanes = len(search.traded)
     if lanes < _PAIR:
-        return Overfitting(blocks, lanes, reason="fewer than two lanes traded")
+        return Overfitting(blocks, lanes, reason="fewer than two trials traded")
     if search.sessions < blocks * _ROWS_OF_BLOCK:
         return Overfitting(
             blocks,
@@ -120,9 +122,11 @@ def overfitting(search: ReturnMatrix, *, blocks: int = BLOCKS) -> Overfitting:
             reason=f"{search.sessions} sessions are too few for {blocks} blocks",
         )
     halves = _Halves.of(search, blocks)
+    if halves.are_alike():
+        return Overfitting(blocks, lanes, reason="all trials that traded have the same returns")
     found = halves.winners()
     if not np.isfinite(found.inside).all():
-        return Overfitting(blocks, lanes, reason="in some half of history no lane traded")
+        return Overfitting(blocks, lanes, reason="in some half of history no trial traded")
     below = found.below + 1.0
     logits = np.log(below / (lanes + 1.0 - below))
     number = _of_noise(lanes if (count := effective_trials(search)) is None else count)
@@ -179,15 +183,20 @@ class _Halves:
             squares[:, place] = np.einsum("btn,btn->bn", cut, cut)
         return cls(sums, squares, (search.sessions - rest) // 2)
 
+    def are_alike(self) -> bool:
+        """Whether every lane has the same blocks: then none was chosen before another."""
+        return all(bool((each == each[:, :1]).all()) for each in (self.sums, self.squares))
+
     def winners(self) -> _Winners:
         """Find the winner of every half; a half and the other one are each other's outside."""
         all_sums, all_squares = self.sums.sum(axis=0), self.squares.sum(axis=0)
         may_be_flat = self._may_be_flat()
+        tables = _in_groups(self.sums), _in_groups(self.squares)
         found, done = None, 0
         for chosen, count in self._choices():
             if found is None:
                 found = _Winners.empty(2 * count)
-            sums, squares = chosen @ self.sums, chosen @ self.squares
+            sums, squares = (_chosen(each, chosen) for each in tables)
             others, other_squares = all_sums - sums, all_squares - squares
             first = _Half.of(sums, squares, self.rows, may_be_flat=may_be_flat)
             second = _Half.of(others, other_squares, self.rows, may_be_flat=may_be_flat)
@@ -210,17 +219,45 @@ class _Halves:
         calmest = np.sort(within, axis=0)[:half].sum(axis=0)
         return bool((calmest <= 2.0 * _FLAT * self.squares.sum(axis=0)).any())
 
-    def _choices(self) -> Iterator[tuple[FloatArray, int]]:
-        """Give the halves with the first block in rows of 0 and 1, some at a time, and how many."""
+    def _choices(self) -> Iterator[tuple[IntArray, int]]:
+        """Give the halves with the first block, some at a time, and how many there are.
+
+        A row is a half, a column a group of blocks, a bit of a number one of its blocks.
+        """
         blocks = len(self.sums)
         rest = np.array(list(combinations(range(1, blocks), blocks // 2 - 1)))
+        groups = -(-blocks // _GROUP)
         step = max(1, min(HALVES_AT_ONCE, _CELLS_AT_ONCE // self.sums.shape[1]))
         for begin in range(0, len(rest), step):
             some = rest[begin : begin + step]
-            chosen = np.zeros((len(some), blocks))
-            chosen[:, 0] = 1.0
-            chosen[np.arange(len(some))[:, None], some] = 1.0
+            chosen = np.zeros((len(some), groups), dtype=np.int64)
+            chosen[:, 0] = 1
+            for block in some.T:
+                chosen[np.arange(len(some)), block // _GROUP] |= 1 << block % _GROUP
             yield chosen, len(rest)
+
+
+def _in_groups(blocks: FloatArray) -> list[FloatArray]:
+    """Add up every choice of the blocks of each group: rows by the bits of the choice."""
+    tables = []
+    for begin in range(0, len(blocks), _GROUP):
+        group = blocks[begin : begin + _GROUP]
+        table = np.zeros((1 << len(group), blocks.shape[1]))
+        for bit, block in enumerate(group):
+            table[1 << bit : 2 << bit] = table[: 1 << bit] + block
+        tables.append(table)
+    return tables
+
+
+def _chosen(tables: Sequence[FloatArray], chosen: IntArray) -> FloatArray:
+    """Add up the chosen blocks, shape (halves, N), in one order.
+
+    A product of matrices is rounded in an order that depends on its shape and on threads.
+    """
+    total: FloatArray = tables[0][chosen[:, 0]]
+    for table, row in zip(tables[1:], chosen.T[1:], strict=True):
+        total += table[row]
+    return total
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -250,6 +287,10 @@ class _Half:
         keys *= sums
         with np.errstate(divide="ignore", invalid="ignore"):
             keys /= squares
+        # Lanes with one return each in a half have equal ratios, and only rounding sets them apart.
+        bits = keys.view(np.int64)
+        bits += _UNSURE // 2
+        bits &= -_UNSURE
         if may_be_flat:
             # No more than this is left of the squares, or there are none.
             flat = ~(np.abs(keys) < rows * (1.0 - _FLAT))
@@ -297,7 +338,7 @@ def _slope(inside: FloatArray, outside: FloatArray) -> float | None:
 
 
 def _of_noise(lanes: float) -> tuple[float, float, float]:
-    """Standard deviation, 5 % and 95 % of PBO over searches of noise, between the rows measured."""
+    """Standard deviation, 5% and 95% of PBO over searches of noise, between the rows measured."""
     at = log(min(max(lanes, _NOISE[0, 0]), _NOISE[-1, 0]))
     counts = np.log(_NOISE[:, 0])
     spread, low, high = (float(np.interp(at, counts, _NOISE[:, n])) for n in (1, 2, 3))

@@ -196,7 +196,7 @@ def superior_ability(
         InvalidInput: `draws` or `block` is below 1.
     """
     if not len(search.traded):
-        return SnoopingTest(draws, reason="no lane traded")
+        return SnoopingTest(draws, reason="no trial traded")
     if search.sessions < FEWEST_SESSIONS:
         return SnoopingTest(
             draws, reason=f"{search.sessions} sessions are too few, {FEWEST_SESSIONS} are needed"

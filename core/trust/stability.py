@@ -6,13 +6,14 @@ counts is the median of the objective over a trial and its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from core.domain.bars import FloatArray, IntArray
+from core.domain.formula import Mask
 from core.errors import InvalidInput
 from core.trust.axes import Axis, same_length
 
@@ -20,6 +21,9 @@ BEST_SHARE = 0.1
 """Only trials among the best tenth by the objective itself may be chosen."""
 AT_EDGE = 0.01
 """Of scattered trials: a place within this share of the range from its end is at the edge."""
+
+MOST_ASKED = 100
+"""Trials, at most, of which a search that goes on asks for the level."""
 
 _CELLS_AT_ONCE = 1 << 20
 _FEWEST_STEPS = 3  # of two values one is always at the edge
@@ -53,11 +57,17 @@ class Stability:
         chosen: Trial to take: the greatest smoothed objective among the best tenth, of equal ones
             the better, then the first. One without neighbours only where all are without.
         ratio: Plateau ratio, smoothed over plain objective of the chosen trial; 1 is level ground.
-            None where the objective is not above 0, or no neighbour is eligible.
+            Of an objective to be kept small it is plain over smoothed. None where the objective is
+            not above 0 (in size, if it is to be kept small), or so near it that trials commonly
+            differ more from those around them (median of `abs(objective - smoothed)`), or where no
+            neighbour is eligible.
         peak_ratio: The same of the peak.
         edges: Parameters of which the chosen trial lies at an end of the range; choices and
-            parameters of fewer than three values are never listed.
+            parameters of fewer than three values are never listed. Empty where all trials are
+            equally good.
         reason: Why there is no ratio, a sentence; None where there is one.
+        by_objective: Of several objectives the ratio of each, None where it has none; `ratio` is
+            the least then, and None if one of them is.
     """
 
     smoothed: FloatArray
@@ -68,9 +78,39 @@ class Stability:
     peak_ratio: float | None = None
     edges: tuple[Edge, ...] = field(default=())
     reason: str | None = None
+    by_objective: Mapping[str, float | None] = field(default_factory=dict)
+
+    def ratio_at(
+        self, objective: FloatArray, trial: int, *, is_loss: bool = False
+    ) -> tuple[float | None, str | None]:
+        """Give the plateau ratio of any trial, or why it has none.
+
+        Args:
+            objective: What was smoothed.
+            trial: Its number.
+            is_loss: Whether it stands for an amount to be kept small, and is at most 0.
+        """
+        if not self.neighbours[trial]:
+            return None, "no neighbour of the choice is eligible"
+        own, around = float(objective[trial]), float(self.smoothed[trial])
+        if is_loss:  # what is better is smaller, so that the ratio is the other way round
+            own, around = -around, -own
+            if not min(own, around) > 0.0:
+                return None, "an objective to be kept small that is not above 0 has no ratio"
+        elif not own > 0.0:
+            return None, "the objective of the choice is not above 0"
+        beside = self.neighbours > 0
+        if not abs(objective[trial]) > np.median(np.abs(objective - self.smoothed)[beside]):
+            return None, (
+                "the objective of the choice is so near 0 that trials commonly differ more from "
+                "those around them"
+            )
+        return around / own, None
 
 
-def stability(axes: Sequence[Axis], objective: FloatArray, *, grid: bool) -> Stability:
+def stability(
+    axes: Sequence[Axis], objective: FloatArray, *, grid: bool, is_loss: bool = False
+) -> Stability:
     """Smooth the objective of trials and choose one.
 
     On a grid the neighbours of a trial are those up to one step away in every parameter at once,
@@ -84,6 +124,7 @@ def stability(axes: Sequence[Axis], objective: FloatArray, *, grid: bool) -> Sta
         axes: One per parameter.
         objective: Of each trial, shape (n,), greater is better; NaN where it is not eligible.
         grid: Whether the trials are those of a grid, perhaps with holes.
+        is_loss: Whether the objective stands for an amount to be kept small, and is at most 0.
 
     Raises:
         InvalidInput: an axis has not one value per trial, or an objective is infinite.
@@ -104,21 +145,44 @@ def stability(axes: Sequence[Axis], objective: FloatArray, *, grid: bool) -> Sta
     varying = tuple(axis for axis in used if axis.varies)
     first, of = _distinct(varying, eligible)
     scores = objective[first].astype(np.float64)
-    found, around = _on_grid(varying, first, scores) if grid else _nearest(varying, first, scores)
-    smoothed[eligible], neighbours[eligible] = found[of], around[of]
+    medians, around = _on_grid(varying, first, scores) if grid else _nearest(varying, first, scores)
+    smoothed[eligible], neighbours[eligible] = medians[of], around[of]
     peak = int(eligible[objective[eligible].argmax()])
     chosen = _choose(objective, smoothed, neighbours, eligible)
-    ratio, reason = _ratio(objective, smoothed, neighbours, chosen)
-    return Stability(
-        smoothed,
-        neighbours,
-        peak=peak,
-        chosen=chosen,
+    is_level = bool((scores == scores[0]).all())
+    found = Stability(smoothed, neighbours, peak=peak, chosen=chosen)
+    ratio, reason = found.ratio_at(objective, chosen, is_loss=is_loss)
+    return replace(
+        found,
         ratio=ratio,
-        peak_ratio=_ratio(objective, smoothed, neighbours, peak)[0],
-        edges=edges_of(used, chosen, grid=grid),
+        peak_ratio=found.ratio_at(objective, peak, is_loss=is_loss)[0],
+        edges=() if is_level else edges_of(used, chosen, grid=grid),
         reason=reason,
     )
+
+
+def best_level(axes: Sequence[Axis], objective: FloatArray) -> float | None:
+    """Give the smoothed objective of the trial that would be chosen of scattered ones.
+
+    As `stability` does, but of the best tenth only the best hundred are looked at, because this is
+    asked again and again while a search goes on.
+
+    Args:
+        axes: One per parameter; no two trials are equal.
+        objective: Of each trial, shape (n,), greater is better; NaN where it is not eligible.
+
+    Returns:
+        None where no trial is eligible.
+    """
+    eligible = np.flatnonzero(~np.isnan(objective))
+    if not len(eligible):
+        return None
+    varying = tuple(axis for axis in axes if axis.varies)
+    best = _best(objective, eligible)[:MOST_ASKED]
+    asked = np.isin(eligible, best)
+    medians, around = _nearest(varying, eligible, objective[eligible], asked)
+    accompanied = asked & (around > 0)
+    return float(medians[accompanied if accompanied.any() else asked].max())
 
 
 def _distinct(axes: tuple[Axis, ...], trials: IntArray) -> tuple[IntArray, IntArray]:
@@ -163,8 +227,9 @@ def _on_grid(
 
 
 def _nearest(
-    axes: tuple[Axis, ...], trials: IntArray, scores: FloatArray
+    axes: tuple[Axis, ...], trials: IntArray, scores: FloatArray, asked: Mask | None = None
 ) -> tuple[FloatArray, IntArray]:
+    """Smooth over the nearest; where some are `asked`, what stands at the others is nothing."""
     ordered = [axis.scaled[trials] for axis in axes if not axis.categorical]
     places = np.array(ordered).reshape(len(ordered), len(trials)).T
     choices = [axis.values[trials] for axis in axes if axis.categorical]
@@ -175,38 +240,34 @@ def _nearest(
     for group in range(int(groups.max()) + 1):
         members = np.flatnonzero(groups == group)
         count = min(2 * len(ordered) + 1, len(members))
-        here, values = places[members], scores[members]
+        values = scores[members]
+        wanted = members if asked is None else members[asked[members]]
         width = max(1, _CELLS_AT_ONCE // len(members))
-        for begin in range(0, len(members), width):
-            some = slice(begin, begin + width)
-            squares = np.zeros((len(values[some]), len(members)))
-            for place in here.T:
-                squares += (place[some, None] - place) ** 2
+        for begin in range(0, len(wanted), width):
+            some = wanted[begin : begin + width]
+            squares = np.zeros((len(some), len(members)))
+            for place in places.T:
+                squares += (place[some, None] - place[members]) ** 2
             nearest = np.argsort(squares, axis=1, kind="stable")[:, :count]
-            found[members[some]] = np.median(values[nearest], axis=1)
-            around[members[some]] = count - 1
+            found[some] = np.median(values[nearest], axis=1)
+            around[some] = count - 1
     return found, around
 
 
 def _choose(
     objective: FloatArray, smoothed: FloatArray, neighbours: IntArray, eligible: IntArray
 ) -> int:
-    best = eligible[np.argsort(-objective[eligible], kind="stable")]
-    best = best[: max(1, -(-len(best) // round(1 / BEST_SHARE)))]
+    best = _best(objective, eligible)
     accompanied = best[neighbours[best] > 0]
     candidates = accompanied if len(accompanied) else best
     # Candidates are in the order of the objective: the first of equal ones is the better.
     return int(candidates[smoothed[candidates].argmax()])
 
 
-def _ratio(
-    objective: FloatArray, smoothed: FloatArray, neighbours: IntArray, trial: int
-) -> tuple[float | None, str | None]:
-    if not neighbours[trial]:
-        return None, "no neighbour of the choice is eligible"
-    if not objective[trial] > 0.0:
-        return None, "the objective of the choice is not above 0"
-    return float(smoothed[trial] / objective[trial]), None
+def _best(objective: FloatArray, eligible: IntArray) -> IntArray:
+    """Give the best tenth, in the order of the objective."""
+    best = eligible[np.argsort(-objective[eligible], kind="stable")]
+    return best[: max(1, -(-len(best) // round(1 / BEST_SHARE)))]
 
 
 def edges_of(axes: Sequence[Axis], chosen: int, *, grid: bool) -> tuple[Edge, ...]:

@@ -18,6 +18,8 @@ class Evidence:
 
     Attributes:
         trials: Sets of parameters that were tried, at least 1.
+        eligible: How many of them may be chosen; None for all.
+        ratio: Sharpe ratio of the choice where it was searched, of one session.
         deflated: Deflated Sharpe ratio with all trials, 0 to 1.
         deflated_upper: The same with effective trials.
         pbo: Probability of backtest overfitting, 0 to 1.
@@ -26,11 +28,14 @@ class Evidence:
         efficiency: Annual return out of sample over that in sample, of windows that walk through
             history.
         plateau: Smoothed over plain objective of the choice.
-        breakeven: Multiple of the costs at which the net profit is gone.
+        breakeven: Multiple of the costs at which the net profit is gone; 0 of what loses without
+            any costs.
         reasons: Why a value is None, a sentence by the name of its attribute.
     """
 
     trials: int
+    eligible: int | None = None
+    ratio: float | None = None
     deflated: float | None = None
     deflated_upper: float | None = None
     pbo: float | None = None
@@ -98,7 +103,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "pbo": _Rule(
         "PBO",
-        "green to 20 %, red above 50 %",
+        "green to 20%, red above 50%",
         lambda value: value <= 0.2,  # noqa: PLR2004
         lambda value: value > 0.5,  # noqa: PLR2004
         "the best of one half of history is not better than others in the other half",
@@ -158,11 +163,14 @@ def _gate(name: str, rule: _Rule, evidence: Evidence) -> Gate:
 
 def _opening(light: Light, gates: tuple[Gate, ...], evidence: Evidence) -> str:
     tried = "the only trial" if evidence.trials == 1 else f"the best of {evidence.trials:,} trials"
+    if evidence.eligible == 0:
+        none = f"None of {evidence.trials:,} trials may"
+        return f"{'The only trial may not' if evidence.trials == 1 else none} be chosen"
     if light == "green":
         return f"{tried.capitalize()} is probably more than luck"
     if light == "red":
-        faults = [_RULES[gate.name].fault for gate in gates if gate.light == "red"]
-        return f"Do not believe {tried}, because {' and '.join(faults)}"
+        faults = [_fault(gate, evidence) for gate in gates if gate.light == "red"]
+        return f"Do not believe {tried}, because {_listed(faults)}"
     short = [gate.label for gate in gates if gate.light == "amber" and gate.value is not None]
     unknown = [gate.label for gate in gates if gate.value is None]
     open_points = []
@@ -171,6 +179,15 @@ def _opening(light: Light, gates: tuple[Gate, ...], evidence: Evidence) -> str:
     if unknown:
         open_points.append(f"not known by {_listed(unknown)}")
     return f"Not proved that {tried} is more than luck, {', '.join(open_points)}"
+
+
+def _fault(gate: Gate, evidence: Evidence) -> str:
+    """Say what is wrong: not that luck or costs took what was never there."""
+    if gate.name == "deflated" and evidence.ratio is not None and evidence.ratio <= 0.0:
+        return "its Sharpe ratio is not above 0 even where it was searched"
+    if gate.name == "breakeven" and gate.value is not None and gate.value <= 0.0:
+        return "it loses before costs"
+    return _RULES[gate.name].fault
 
 
 def _listed(labels: list[str]) -> str:
@@ -190,7 +207,7 @@ def _figures(evidence: Evidence) -> str:
         parts.append(f"no PBO ({_why(evidence, 'pbo')})")
     else:
         error = evidence.pbo_error
-        parts.append(f"PBO {_share(pbo)}" + ("" if error is None else f" ± {100 * error:.0f} %"))
+        parts.append(f"PBO {_share(pbo)}" + ("" if error is None else f" ± {100 * error:.0f}%"))
     if plateau is None:
         parts.append(f"no plateau ({_why(evidence, 'plateau')})")
     elif plateau < 0.0:
@@ -211,8 +228,8 @@ def _probability(value: float) -> str:
 def _share(value: float) -> str:
     """The same in percent."""
     if value < 1.0 and f"{100 * value:.0f}" == "100":
-        return "> 99 %"
-    return "< 1 %" if value > 0.0 and f"{100 * value:.0f}" == "0" else f"{100 * value:.0f} %"
+        return "> 99%"
+    return "< 1%" if value > 0.0 and f"{100 * value:.0f}" == "0" else f"{100 * value:.0f}%"
 
 
 def _why(evidence: Evidence, name: str) -> str:

@@ -45,6 +45,7 @@ RECORD = {
     "end_date": "2010-12-31",
     "initial_capital": 10000,
 }
+LABEL = {"name": "Momentum, twenty days", "note": "As in the paper; compare with ten."}
 STUDY = {
     "strategy": "ema_crossover",
     "symbols": ["AAPL"],
@@ -92,6 +93,8 @@ def collect(client: TestClient) -> dict[str, Any]:
         "upload_and_submit_job": client.post("/api/v1/jobs/upload", files=file, data=form).json(),
         "stop_backtest_v1": stopped(client, "/api/v1/backtests/{backtest_id}/stop"),
         "cancel_job": stopped(client, "/api/v1/jobs/{id}/cancel"),
+        "label_backtest_v1": client.put(f"/api/v1/backtests/{run['id']}", json=LABEL).json(),
+        "delete_backtest": deleted(client),
         "delete_job": stopped(client, "/api/v1/jobs/{id}", "DELETE"),
         "start_optimization": client.post("/api/v1/optimization", json=STUDY).json(),
         "start_grid_search": client.post("/api/v1/optimization/grid-search", json=STUDY).json(),
@@ -150,6 +153,12 @@ def stopped(client: TestClient, path: str, method: str = "POST") -> Any:
     """Submit a run and cancel it."""
     job = client.post("/api/v1/jobs", json=RUN_V1).json()
     return client.request(method, path.format_map(job)).json()
+
+
+def deleted(client: TestClient) -> Any:
+    """Submit a run and delete it."""
+    taken = client.post("/api/backtests/run", json=RUN).json()
+    return client.delete(f"/api/backtests/{taken['id']}").json()
 
 
 def cancelled(client: TestClient) -> Any:

@@ -7,12 +7,15 @@ import itertools
 import json
 import math
 import time
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from core.domain import study_presets
 from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
@@ -414,6 +417,11 @@ SHORT: list[tuple[dict[str, Any], str, str]] = [
         "walk_forward",
         "2500 sessions",
     ),
+    (
+        {"walk_forward": {"train": 12}, "optimization_metric": "calmar"},
+        "optimization_metric",
+        "calmar of a window cannot be told from daily returns",
+    ),
 ]
 
 
@@ -462,6 +470,33 @@ def test_a_period_with_just_enough_room_is_taken(
 
     assert taken.status_code == 202, taken.text
     apart_client.post(f"{V1}/{taken.json()['id']}/cancel")
+
+
+def test_a_symbol_listed_after_the_part_that_is_searched_is_refused_at_the_door(
+    apart_client: TestClient, apart: Services, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.csv"
+    days = [date(2023, 1, 2) + timedelta(days=place) for place in range(150)]
+    rows = [f"{day},100,101,99,100,1000" for day in days if day.weekday() < 5]
+    file.write_text("\n".join(["Date,Open,High,Low,Close,Volume", *rows]), "utf-8")
+    apart.market.import_csv(file, name="late.csv", symbol="LATE", market="XNYS")
+    unnamed = {name: value for name, value in GRID.items() if name != "dataset_id"}
+    asked = {**unnamed, "symbols": ["AAPL", "late"]}
+    before = apart.jobs.stats()
+
+    answer = apart_client.post(f"{V1}/grid-search", json=asked)
+    dry = apart_client.post(f"{V1}/validate", json=asked).json()
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (400, "invalid_input"), answer.text
+    assert problem["field"] == "symbols"
+    assert "LATE has no bars in the part that is searched, which ends on 2021-" in problem["detail"]
+    assert "hold back less" in problem["hint"]
+    assert [each["field"] for each in dry["problems"]] == ["symbols"]
+    assert apart.jobs.stats() == before
+    whole = apart_client.post(f"{V1}/grid-search", json={**asked, "validation_split": 0})
+    assert whole.status_code == 202, whole.text
+    apart_client.post(f"{V1}/{whole.json()['id']}/cancel")
 
 
 def test_both_shortages_are_said_at_once(apart_client: TestClient) -> None:
@@ -709,6 +744,7 @@ def test_a_promoted_trial_is_the_run_of_its_parameters(
     best = results(queue_client, walked["id"])["best_parameters"]
 
     chosen = queue_client.post(f"{V1}/{walked['id']}/promote", json={})
+    bare = queue_client.post(f"{V1}/{walked['id']}/promote")
     fifth = queue_client.post(f"{V1}/{walked['id']}/promote", json={"trial": 5})
     gone = queue_client.post(f"{V1}/{walked['id']}/promote", json={"trial": 9})
 
@@ -716,6 +752,7 @@ def test_a_promoted_trial_is_the_run_of_its_parameters(
     assert gone.status_code == 404
     for answer, params in (
         (chosen, best),
+        (bare, best),
         # A grid goes like nested loops: trial 5 is the second fast with the third slow.
         (fifth, {"fast": 10, "slow": 50}),
     ):
@@ -754,6 +791,35 @@ def test_a_detail_has_everything(
         True,
     )
     assert detail["artifacts"] == dict(queued.studies.get(walked["id"]).artifacts)
+
+
+def test_the_ranking_is_there_before_the_worlds_and_stays_when_it_is_ended(
+    queue_client: TestClient, walked: dict[str, Any]
+) -> None:
+    """What is shown before anything is judged is the order of the result, from every door."""
+    taken = ask(queue_client, null_worlds=1_000)
+    until = time.monotonic() + PATIENCE
+    while True:
+        status = queue_client.get(taken["links"]["status"]).json()
+        if (shown := status["ranking"]) is not None and shown["is_whole"]:
+            break
+        assert time.monotonic() < until, status
+    assert status["job"]["status"] == "running"
+    assert queue_client.get(taken["links"]["results"]).status_code == 409
+    queue_client.post(f"{V1}/{taken['id']}/cancel")
+    while queue_client.get(taken["links"]["status"]).json()["job"]["status"] == "running":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+    best = [row for row in results(queue_client, walked["id"])["all_results"] if row["eligible"]]
+    expected = [
+        {"trial": row["number"], "parameters": row["parameters"], "values": row["values"]}
+        for row in best
+    ]
+    assert (shown["trials"], shown["rows"]) == (9, expected)
+    for path in (f"/api/optimization/status/{taken['id']}", f"{V1}/{taken['id']}"):
+        assert queue_client.get(path).json()["ranking"] == shown
+    assert queue_client.get(f"{V1}/{walked['id']}/status").json()["ranking"] is None
 
 
 def test_the_time_is_that_of_earlier_studies(
@@ -1024,3 +1090,24 @@ def test_several_symbols_are_searched_on_one_account(
     run = queued.backtests.get(promoted.json()["id"])
     assert {name: run.spec.params[name] for name in best} == best
     assert (list(run.spec.symbols), run.spec.options.account) == (symbols, "shared")
+
+
+def test_what_is_held_back_is_said_by_one_file(
+    apart_client: TestClient, apart: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsaid = {name: value for name, value in GRID.items() if name != "validation_split"}
+
+    def share() -> float:
+        made = apart_client.post(f"{V1}/grid-search", json=unsaid).json()
+        return apart.studies.get(made["id"]).spec.validation.share
+
+    before = share()
+    (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
+    monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
+    study_presets.optimization_config.cache_clear()
+    try:
+        after = share()
+    finally:
+        study_presets.optimization_config.cache_clear()
+
+    assert (before, after) == (0.3, 0.15)

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.conftest import LONG_FILES
+
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("ui", "api", "core", "strategies")
 
@@ -147,3 +149,7 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError:
         return ""
+
+
+def test_files_that_tests_begin_with_are_there() -> None:
+    assert [name for name in LONG_FILES if not (ROOT / name).is_file()] == []

@@ -515,3 +515,69 @@ def test_the_demo_goes_on_without_a_strategy_that_is_gone(
     assert answer.code == 0
     assert [run["strategy"] for run in answer.json["runs"]] == ["buy_and_hold"]
     assert ["gone" in problem["message"] for problem in answer.json["left_out"]] == [True]
+
+
+def test_a_run_is_named_and_noted(call: Call, lake: tuple[str, str]) -> None:
+    run = call("run", "--strategy", "sma_crossover", "--symbols", "ACME", "--json").json["run_id"]
+
+    named = call("label", run, "--name", " Größe ✓ ", "--note", "as in the paper", "--json")
+    cleared = call("label", run, "--note", "", "--json")
+    shown = call("show", run)
+
+    assert (named.code, named.json["name"], named.json["note"]) == (
+        0,
+        "Größe ✓",
+        "as in the paper",
+    )
+    assert (cleared.json["name"], cleared.json["note"]) == ("Größe ✓", None)
+    assert "Größe ✓" in shown.out
+    assert call("list", "--json").json["runs"][0]["name"] == "Größe ✓"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["label", "1"], 2, "--name, --note, or both"),
+        (["label", "1", "--name", "x" * 301], 2, "at most 300"),
+        (["label", "99", "--name", "x"], 3, "run 99 does not exist"),
+        (["delete", "1"], 2, "--yes"),
+        (["delete", "99", "--yes"], 3, "run 99 does not exist"),
+    ],
+)
+def test_what_cannot_be_named_or_deleted(
+    call: Call, lake: tuple[str, str], words: list[str], code: int, said: str
+) -> None:
+    call("run", "--strategy", "buy_and_hold", "--symbols", "ACME", "--json")
+
+    answer = call(*words, "--json")
+
+    assert answer.code == code
+    assert said in json.dumps(answer.json["error"])
+    assert call("show", 1, "--json").code == 0
+
+
+def test_a_run_is_deleted_once_it_is_said_that_it_is_meant(
+    call: Call, lake: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = call("run", "--strategy", "buy_and_hold", "--symbols", "ACME", "--json").json
+    file = Path(made["artifacts"]["trades.parquet"]["path"])
+    run = made["run_id"]
+    terminal = io.StringIO("no\ny\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+
+    kept = call("delete", run)
+    assert (kept.code, file.exists()) == (2, True)
+    assert "buy" in kept.err.lower()
+    gone = call("delete", run)
+
+    assert (gone.code, gone.out.strip()) == (0, f"Run {run} is deleted.")
+    assert not file.exists()
+    assert call("show", run, "--json").code == 3
+    again = call("run", "--strategy", "buy_and_hold", "--symbols", "ACME", "--json").json
+    assert again["run_id"] > run
+    assert again["reused"] is False
+    assert call("delete", again["run_id"], "--yes", "--json").json == {
+        "run_id": again["run_id"],
+        "deleted": True,
+    }

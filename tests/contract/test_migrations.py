@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from core.domain.metrics import METRICS, REASONS
-from core.domain.run import RunQuery
+from core.domain.run import RunError, RunQuery
 from core.errors import InvalidInput, Unavailable
 from core.store import migrate, open_store
 from core.store.database import Database
@@ -41,6 +41,14 @@ def tables(url: str) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
+def is_numbered_once(connection: Connection, table: str) -> bool:
+    """Whether SQLite promises that a number is never used again; PostgreSQL always does."""
+    if connection.dialect.name != "sqlite":
+        return True
+    made = text("SELECT sql FROM sqlite_master WHERE name = :table")
+    return "AUTOINCREMENT" in connection.execute(made, {"table": table}).scalar_one()
+
+
 def shape(connection: Connection) -> dict[str, object]:
     """Everything the database itself knows about our tables."""
     look = inspect(connection)
@@ -54,6 +62,7 @@ def shape(connection: Connection) -> dict[str, object]:
             "unique": sorted(look.get_unique_constraints(table), key=str),
             "checks": sorted(look.get_check_constraints(table), key=str),
             "indexes": sorted(look.get_indexes(table), key=str),
+            "numbers": is_numbered_once(connection, table),
         }
         for table in sorted(Base.metadata.tables)
     }
@@ -142,6 +151,25 @@ def test_a_result_of_before_has_what_it_had_and_says_what_it_has_not(url, tmp_pa
     assert run.metrics.reasons == {**before.reasons, **dict.fromkeys(later, "not_computed")}
     assert set(run.metrics.reasons.values()) <= set(REASONS)
     assert {"alpha", "beta", "info_ratio", "funding", "psr", "sessions"} <= set(later)
+
+
+def test_history_of_deleted_runs_goes_with_the_revision_that_keeps_it(url, tmp_path):
+    with open_store(url, tmp_path) as store:
+        kept, gone = (
+            store.runs.create(a_spec(), title="t", source="cli", owner="o", now=NOW)
+            for _ in range(2)
+        )
+        store.runs.fail(gone.id, RunError("lost", "gone"), now=NOW)
+        store.runs.delete(gone.id, by="cli", now=NOW)
+
+    migrate.downgrade(url, "0012")
+    with closing(Database(url)) as database, database.read() as connection:
+        told = connection.exec_driver_sql("SELECT DISTINCT run_id FROM run_events").scalars().all()
+    migrate.upgrade(url)
+
+    assert told == [kept.id]
+    with open_store(url, tmp_path) as store:
+        assert store.runs.list(RunQuery()).runs == (kept,)
 
 
 def test_an_older_database_has_no_columns_of_later_metrics(url):

@@ -29,9 +29,18 @@ from core.domain.run import (
 )
 from core.errors import Conflict, DataProblem, InvalidInput, NotFound, WorkbenchError
 from core.store import Store, open_store
-from core.store.tables import ResultRow, RunRow, metrics
+from core.store.tables import (
+    ResultArtifactRow,
+    ResultDataRow,
+    ResultRow,
+    RunEventRow,
+    RunRow,
+    RunSymbolRow,
+    metrics,
+)
 from tests.contract.samples import NOW, a_result, a_spec, key, some_frames, some_metrics
 
+RESULT_TABLES = [row.__table__ for row in (ResultArtifactRow, ResultDataRow, RunRow, RunSymbolRow)]
 BOOM = RunError("strategy_failed", "it broke", "mend it")
 
 
@@ -737,3 +746,170 @@ class TestLists:
 
         assert len(page.runs) == 80
         assert len(statements) <= 3
+
+
+class TestLabels:
+    def test_a_name_and_a_note_are_kept_and_taken_away(self, store):
+        run = submit(store)
+        later = NOW + timedelta(hours=1)
+
+        named = store.runs.label(run.id, {"name": "Größe ✓", "note": "two\nlines"}, now=later)
+        noted = store.runs.label(run.uuid, {"note": None}, now=later)
+
+        assert (named.name, named.note, named.edited_at) == ("Größe ✓", "two\nlines", later)
+        assert (noted.name, noted.note) == ("Größe ✓", None)
+        assert store.runs.list(RunQuery()).runs[0].name == "Größe ✓"
+        assert replace(noted, name=None, edited_at=None) == run
+
+    def test_a_label_is_told_to_who_looks_for_changes_but_moves_no_state(self, store):
+        run = submit(store)
+        before = store.runs.change_token()
+        store.runs.label(run.id, {"name": "mine"}, now=NOW)
+        after = store.runs.change_token()
+
+        store.runs.label(run.id, {"name": "mine"}, now=NOW + timedelta(hours=1))
+        finish(store, run)
+
+        assert int(before.partition(".")[0]) < int(after.partition(".")[0])
+        assert [(each.to_status, each.note) for each in store.runs.history(run.id)][:2] == [
+            (RunStatus.PENDING, "submitted by api"),
+            (RunStatus.PENDING, "labelled"),
+        ]
+        assert store.runs.get(run.id).edited_at == NOW
+        assert store.runs.get(run.id).status is RunStatus.COMPLETED
+
+    def test_text_that_no_database_holds_is_no_label(self, store):
+        run = submit(store)
+
+        for bad in ("\x00", "\ud800"):
+            with pytest.raises(InvalidInput, match="cannot be stored"):
+                store.runs.label(run.id, {"name": bad}, now=NOW)
+        with pytest.raises(NotFound):
+            store.runs.label(run.id + 1, {"name": "x"}, now=NOW)
+
+        assert store.runs.get(run.id).name is None
+
+
+class TestDeleting:
+    def test_a_run_goes_with_its_result_and_files(self, store):
+        run = finish(store, submit(store))
+        folder = store.artifacts.path(run.run_key, "equity").parent
+        assert folder.is_dir()
+        before = store.runs.change_token()
+
+        assert store.runs.delete(run.job_id, by="api", now=NOW) == (run.id, None)
+
+        assert not folder.exists()
+        assert list((store.artifacts.root / ".partial").iterdir()) == []
+        assert store.runs.find_result(run.run_key) is None
+        assert store.runs.list(RunQuery()).total == 0
+        assert store.runs.list(RunQuery(symbol=run.spec.symbols[0])).total == 0
+        assert store.runs.change_token() != before
+        for look in (store.runs.get, store.runs.history):
+            with pytest.raises(NotFound):
+                look(run.id)
+        with pytest.raises(NotFound):
+            store.runs.delete(run.id, by="api", now=NOW)
+        with store._database.read() as connection:
+            for table in (ResultRow.__table__, metrics, *RESULT_TABLES):
+                assert connection.execute(select(func.count()).select_from(table)).scalar() == 0
+            told = connection.execute(
+                select(RunEventRow.to_status, RunEventRow.note).order_by(RunEventRow.id.desc())
+            ).first()
+        assert tuple(told) == ("deleted", "deleted by api")
+
+    def test_what_another_run_has_too_stays(self, store):
+        one, other = finish(store, submit(store)), submit(store)
+        store.runs.complete_from_existing(other.id, one.run_key, now=NOW)
+        folder = store.artifacts.path(one.run_key, "equity").parent
+
+        store.runs.delete(one.id, by="cli", now=NOW)
+
+        assert store.runs.get(other.id).metrics == one.metrics
+        assert store.artifacts.verify(one.run_key) == dict(one.artifacts)
+        store.runs.delete(other.id, by="cli", now=NOW)
+        assert not folder.exists()
+
+    def test_the_same_result_can_be_had_again(self, store):
+        run = finish(store, submit(store))
+        store.runs.delete(run.id, by="ui", now=NOW)
+
+        again = finish(store, submit(store))
+
+        assert again.metrics == run.metrics
+        assert store.artifacts.verify(again.run_key) == dict(again.artifacts)
+
+    def test_the_number_of_a_deleted_run_is_never_another_runs(self, store):
+        last = finish(store, submit(store))
+        store.runs.delete(last.id, by="ui", now=NOW)
+
+        assert submit(store).id > last.id
+
+    @pytest.mark.parametrize("status", [RunStatus.PENDING, RunStatus.RUNNING])
+    def test_what_is_not_over_cannot_be_deleted(self, store, status):
+        run = submit(store)
+        put_in(store, run, status)
+
+        with pytest.raises(Conflict, match=f"is {status} and cannot be deleted") as caught:
+            store.runs.delete(run.id, by="api", now=NOW)
+
+        assert "Stop it first" in caught.value.sentence()
+        assert store.runs.get(run.id).status is status
+
+    @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.CANCELLED])
+    def test_a_run_without_a_result_can_be_deleted(self, store, status):
+        run = submit(store)
+        put_in(store, run, status)
+
+        store.runs.delete(run.id, by="api", now=NOW)
+
+        assert store.runs.list(RunQuery()).total == 0
+
+    def test_who_is_late_with_a_result_that_was_deleted_is_told(self, store):
+        """Its files were there when it looked, and nobody records what is not there."""
+        run, other = finish(store, submit(store)), submit(store)
+        result = a_result(run.run_key, other.spec, 1)
+        artifacts = store.artifacts.publish(run.run_key, result.frames)
+        store.runs.delete(run.id, by="api", now=NOW)
+
+        with pytest.raises(DataProblem, match="missing"):
+            store.runs.complete(other.id, result, artifacts, reused=False, now=NOW)
+        with pytest.raises(NotFound, match="no result is stored"):
+            store.runs.complete_from_existing(other.id, run.run_key, now=NOW)
+
+        assert store.runs.get(other.id).status is RunStatus.PENDING
+
+    def test_of_many_who_delete_one_does_and_others_hear_it_is_gone(self, store):
+        run = finish(store, submit(store))
+
+        found = race(*[lambda: store.runs.delete(run.id, by="api", now=NOW)] * 4)
+
+        assert found.count((run.id, None)) == 1
+        assert sum(isinstance(each, NotFound) for each in found) == 3
+
+
+@pytest.mark.parametrize("status", [RunStatus.PENDING, RunStatus.COMPLETED, RunStatus.FAILED])
+def test_a_request_of_another_version_hides_no_other_run(store, status):
+    first, odd, last = submit(store), submit(store, spec=a_spec(symbols=("X", "Y"))), submit(store)
+    put_in(store, odd, status)
+    with store._database.write() as connection:
+        newer = odd.spec.canonical().replace('"params"', '"parameters_of_2030"')
+        connection.execute(
+            update(RunRow).where(RunRow.id == odd.id).values(spec=newer, timeframe="9d")
+        )
+
+    page = store.runs.list(RunQuery())
+
+    assert [run.id for run in page.runs] == [last.id, odd.id, first.id]
+    assert (page.runs[0], page.runs[2]) == (last, first)
+    found = page.runs[1]
+    assert (found.status, found.title, found.uuid) == (status, odd.title, odd.uuid)
+    assert (found.spec.strategy, found.spec.symbols) == (odd.spec.strategy, ("X", "Y"))
+    assert found.error.code == "data_problem"
+    assert f"request of run {odd.id} cannot be read" in found.error.message
+    assert "another version" in found.error.hint
+    with pytest.raises(DataProblem, match="cannot be read"):
+        store.runs.get(odd.id)
+    if status.is_final:
+        store.runs.delete(odd.id, by="api", now=NOW)
+        assert store.runs.list(RunQuery()).total == 2

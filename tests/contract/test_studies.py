@@ -252,3 +252,32 @@ def test_what_studies_cannot_be_sorted_by_is_refused():
     with pytest.raises(InvalidInput, match="sorted by") as refusal:
         StudyQuery(sort="spec; DROP TABLE studies")
     assert "deflated" in refusal.value.expected
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("spec", '{"space_of_2030": {}}', "stored request of study"),
+        ("findings", '{"trials_of_2030": 3}', "findings of study"),
+        ("findings", "[]", "findings of study"),
+        ("findings", "{", "findings of study"),
+    ],
+)
+def test_a_study_of_another_version_hides_no_other(store, column, text, said):
+    first, odd, last = (submit(store, a_spec("momentum", name)) for name in ("A", "B", "C"))
+    finish(store, odd)
+    with store._database.write() as connection:
+        connection.execute(update(StudyRow).where(StudyRow.job_id == odd).values({column: text}))
+
+    page = store.studies.list(StudyQuery())
+
+    assert [study.job.id for study in page.studies] == [last, odd, first]
+    found = page.studies[1]
+    assert (found.job.state, found.title) == (JobState.COMPLETED, "EMA crossover")
+    assert (found.spec.run.strategy, found.spec.run.symbols) == ("momentum", ("B",))
+    assert (found.spec.method, found.findings) == ("grid", None)
+    assert found.job.error.code == "data_problem"
+    assert said in found.job.error.message
+    assert "another version" in found.job.error.hint
+    with pytest.raises(DataProblem, match=said):
+        store.studies.get(found.id)

@@ -107,6 +107,62 @@ def test_from_a_space_to_a_verdict_and_a_backtest(page: Page, workbench: Workben
 
 
 @pytest.mark.usefixtures("worker")
+def test_several_symbols_are_searched_by_the_form(page: Page, workbench: Workbench) -> None:
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    steps.choose(page, steps.form(page), "Strategy", "SMA crossover")
+    steps.add_symbol(page, "IBM")
+    steps.vary(page, "sma_crossover_fast", 5, 20, 5)
+    steps.vary(page, "sma_crossover_slow", 40, 100, 30)
+    expect(page.get_by_test_id("study-count")).to_contain_text("12 sets")
+    # They press the button right out of a field: what stands there is what is searched.
+    step = page.locator(".st-key-study_step_sma_crossover_slow input")
+    step.click()
+    step.press("ControlOrMeta+a")
+    page.keyboard.type("20")
+    steps.start_study(page)
+
+    expect(page.get_by_test_id("verdict")).to_contain_text("16 trials", timeout=SEARCHED_MS)
+    expect(page.locator(".wb-headline")).to_contain_text("AAPL, IBM")
+    page.get_by_role("button", name="Backtest trial").click()
+    expect(page.get_by_test_id("tiles")).to_be_visible()
+    expect(page.locator(".wb-headline")).to_contain_text("AAPL, IBM")
+
+
+def test_what_is_in_the_way_stands_by_the_button_wherever_one_looks(
+    page: Page, workbench: Workbench
+) -> None:
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
+    steps.add_symbol(page, "SYNTH-NIFTY")
+    page.get_by_label("Remove AAPL").click()
+    steps.settle(page)
+
+    reason = page.locator(".st-key-form_answer")
+    button = steps.form(page).get_by_role("button", name="Start study")
+    for place in (400, 99_999, 0):
+        page.get_by_test_id("stSidebarContent").evaluate("(it, at) => it.scrollTo(0, at)", place)
+        expect(reason).to_contain_text("The part to search in has 175 sessions")
+        expect(reason).to_be_in_viewport(ratio=1)
+        expect(button).to_be_in_viewport(ratio=1)
+        expect(button).to_be_disabled()
+
+    steps.choose(page, steps.form(page), "Bars", "15m")
+    expect(page.get_by_test_id("study-count")).to_be_in_viewport(ratio=1)
+    expect(button).to_be_enabled()
+    expect(reason).to_have_count(0)
+
+    # The same at the form of a backtest.
+    steps.visit(page, workbench.ui)
+    steps.choose(page, steps.form(page), "Strategy", "EMA crossover")
+    fast = steps.number(page, "Fast (bars)")
+    fast.fill("90")
+    fast.press("Enter")
+    page.get_by_test_id("stSidebarContent").evaluate("it => it.scrollTo(0, 99999)")
+    expect(reason).to_contain_text("break a constraint")
+    expect(reason).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_study_of_a_program_is_watched_and_ended_on_its_page(
     page: Page, workbench: Workbench, folder: Path
 ) -> None:

@@ -10,8 +10,6 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
-from numba import njit
 from sqlalchemy import text
 
 from core.domain.job import Job, JobError
@@ -31,27 +29,22 @@ def open_counter(_config: Message) -> Handler:
 
 
 def _count(request: Message, ask: Ask) -> Message:
-    if request.get("spin"):
-        return {"answer": float(spin(np.ones(4), request["spin"]))}
-    if request.get("crash"):
-        os.kill(os.getpid(), request["crash"])
     if "says" in request:
         ask({"progress": request["says"]})
+    if request.get("spin"):
+        from tests.faults.spinning import spin  # storms start it by the dozen, and none spins
+
+        spin(1)  # compiled
+        ask({"progress": {"done": 1, "total": 2, "step": "spins"}})
+        return {"answer": spin(request["spin"])}
+    if request.get("crash"):
+        os.kill(os.getpid(), request["crash"])
     for step in range(request["steps"]):
         time.sleep(request["pause"])
         ask({"progress": {"done": step + 1, "total": request["steps"], "step": f"step {step + 1}"}})
     path = Path(request["scratch"]) / "out.json"
     path.write_text(json.dumps([request["number"]] * LINES))
     return {"answer": request["number"]}
-
-
-@njit(nogil=True)
-def spin(values: np.ndarray, rounds: int) -> float:
-    """Stay inside one compiled call."""
-    total = 0.0
-    for i in range(rounds):
-        total += values[i % 4] * 1e-9
-    return total
 
 
 class Counting:

@@ -26,6 +26,7 @@ LEASE = 1.0
 TRIES = 1_000  # of one job: here every death is the storm's fault
 PATIENCE = 3_600.0
 FEW = 50
+KINDS = ("worker", "child", "keeper", "child")  # in turn, so that each is met; when is by chance
 
 
 @dataclass
@@ -62,23 +63,22 @@ class Crew:
                 start_new_session=True,
             )
 
-    def kill_one(self, draw: random.Random) -> str:
-        """Kill a worker, the keeper of one, or a child of one; says which."""
+    def kill_one(self, kind: str, draw: random.Random) -> bool:
+        """Kill a worker, the keeper of one, or a child of one; says whether there was any."""
         place = draw.randrange(len(self._workers))
         worker = self._workers[place]
         keepers = children_of(worker.pid)
         children = [child for keeper in keepers for child in children_of(keeper)]
         self.everybody |= {worker.pid, *keepers, *children}
         if not children:
-            return ""  # it is only starting: nothing could be lost
-        kind = draw.choice(["worker", "keeper", "child", "child"])
+            return False  # it is only starting: nothing could be lost
         victims = {"worker": [worker.pid], "keeper": keepers, "child": children}[kind]
         with suppress(ProcessLookupError):
             os.kill(draw.choice(victims), signal.SIGKILL)
         if kind == "worker":
             worker.wait()
             self._workers[place] = self._start()
-        return kind
+        return True
 
     def end(self) -> None:
         """End all workers in order."""
@@ -92,6 +92,11 @@ class Crew:
 def children_of(pid: int) -> list[int]:
     """Processes a process has started itself."""
     found: list[int] = []
+    if Path("/proc/thread-self/children").exists():  # where the kernel keeps the list
+        for told in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                found += map(int, told.read_text().split())
+        return sorted(found)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == pid:
@@ -123,13 +128,15 @@ def storm(folder: Path, url: str, *, kills: int, jobs: int, seed: int, workers: 
             connection.execute(text(TABLE))
         _add(store, outcome, jobs)
         crew = Crew(url, folder, workers=workers, slots=2)
-        while (left := _open(store)) and time.monotonic() < began + PATIENCE:
-            time.sleep(draw.uniform(0.01, 0.12))
-            if sum(killed.values()) == kills:
-                continue
-            if left < FEW:
+        while time.monotonic() < began + PATIENCE:
+            left, done = _open(store), sum(killed.values())
+            if done < kills and left < FEW:
                 _add(store, outcome, FEW)
-            if kind := crew.kill_one(draw):
+            elif not left:
+                break
+            time.sleep(draw.uniform(0.01, 0.12))
+            kind = KINDS[done % len(KINDS)]
+            if done < kills and crew.kill_one(kind, draw):
                 killed[kind] += 1
         crew.end()
         outcome.seconds = time.monotonic() - began

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import textwrap
 import time
 from collections.abc import Callable
@@ -12,6 +14,9 @@ from core.domain.findings import Study
 from core.domain.job import JobState
 from core.domain.study import StudySpec
 from core.services import Services
+from core.settings import Settings
+from tests.faults.job_storm import children_of
+from tests.laboratory import a_worker
 
 PATIENCE = 180.0
 LOOK_SECONDS = 0.02
@@ -62,3 +67,25 @@ def done(services: Services, spec: StudySpec) -> Study:
     study = over(services, services.studies.submit(spec))
     assert study.job.state is JobState.COMPLETED, study.job.error
     return study
+
+
+def kill_in_the_middle(settings: Settings, services: Services, spec: StudySpec) -> None:
+    """Do a study undisturbed, then again with its child killed after some chunks: same bytes."""
+    with a_worker(settings):
+        quiet = done(services, spec)
+        study = services.studies.submit(spec)
+        wait(services, study, lambda each: each.job.done > 20)
+        before = services.studies.get(study.id).job.done
+        kept = settings.scratch_dir / f"job-{study.job.id}" / "kept"
+        chunks = len(list(kept.rglob("*.npz")))
+        for keeper in children_of(os.getpid()):
+            for child in children_of(keeper):
+                os.kill(child, signal.SIGKILL)
+        wait(services, study, lambda each: each.job.attempt == 2)
+        first = wait(services, study, lambda each: each.job.done > 0)
+        study = over(services, study)
+
+    assert chunks > 3
+    assert first.job.done >= before * 0.5  # what was kept was not done again
+    assert study.job.state is JobState.COMPLETED, study.job.error
+    assert (study.key, study.artifacts) == (quiet.key, quiet.artifacts)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import pytest
 
 from core.catalog import Catalog
 from core.domain.findings import StudyQuery
-from core.domain.job import JobState
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
 from core.domain.study import StudySpec
@@ -25,9 +22,8 @@ from core.services.conduct import conduct
 from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
-from tests.faults.job_storm import children_of
-from tests.faults.studies import done, over, wait
-from tests.laboratory import FIRST_DAY, a_worker, lay_prices, settings_in, write_strategy
+from tests.faults.studies import done, kill_in_the_middle
+from tests.laboratory import FIRST_DAY, lay_prices, settings_in, write_strategy
 
 SYMBOLS = ("AAA", "BBB", "LATE")
 RANKS = """
@@ -198,17 +194,17 @@ class TestStudies:
         assert services.studies.table(study, "worlds").height == 3
         assert 0.25 <= study.findings.judged["worlds"]["p"] <= 1.0
 
-    def test_a_symbol_that_is_not_there_to_be_searched_is_named(self, services):
-        study = over(services, services.studies.submit(spec_of(
-            validation={"share": 0.5}, run={
-                "strategy": "ranks", "symbols": ["AAA", "LATE"], "start": "2020-01-02",
-                "end": "2020-11-30"},
-            space={"window": [4, 8]},
-        )))  # fmt: skip
-
-        assert study.job.state is JobState.FAILED
-        assert study.job.error.code == "invalid_input"
-        assert "LATE has no bars in the part that is searched" in study.job.error.message
+    def test_a_symbol_that_is_not_there_to_be_searched_is_refused(self, services):
+        before = services.studies.list().total
+        run = {
+            "strategy": "ranks", "symbols": ["AAA", "LATE"], "start": "2020-01-02",
+            "end": "2020-11-30",
+        }  # fmt: skip
+        with pytest.raises(InvalidInput, match="LATE has no bars in the part that is searched"):
+            services.studies.submit(
+                spec_of(validation={"share": 0.5}, run=run, space={"window": [4, 8]})
+            )
+        assert services.studies.list().total == before
 
 
 def test_sleeves_of_a_strategy_that_weighs_are_refused(services):
@@ -227,23 +223,5 @@ def test_the_estimate_goes_by_studies_of_several_symbols(services):
 
 
 def test_a_study_killed_in_the_middle_goes_on_where_it_was(settings, services):
-    """First undisturbed, then with its child killed after some chunks: the same bytes."""
     spec = spec_of("slow", seed=3, space={"window": {"min": 4, "max": 60, "step": 1}})
-    with a_worker(settings):
-        quiet = done(services, spec)
-        study = services.studies.submit(spec)
-        wait(services, study, lambda each: each.job.done > 20)
-        before = services.studies.get(study.id).job.done
-        kept = settings.scratch_dir / f"job-{study.job.id}" / "kept"
-        chunks = len(list(kept.rglob("*.npz")))
-        for keeper in children_of(os.getpid()):
-            for child in children_of(keeper):
-                os.kill(child, signal.SIGKILL)
-        wait(services, study, lambda each: each.job.attempt == 2)
-        first = wait(services, study, lambda each: each.job.done > 0)
-        study = over(services, study)
-
-    assert chunks > 3
-    assert first.job.done >= before * 0.5  # what was kept was not done again
-    assert study.job.state is JobState.COMPLETED, study.job.error
-    assert (study.key, study.artifacts) == (quiet.key, quiet.artifacts)
+    kill_in_the_middle(settings, services, spec)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +19,8 @@ from core.services.conduct import conduct
 from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
-from tests.faults.job_storm import children_of
-from tests.faults.studies import closes, done, over, slowly, wait
-from tests.laboratory import a_worker, lay_prices, settings_in, write_strategy
+from tests.faults.studies import closes, done, kill_in_the_middle, over, slowly, wait
+from tests.laboratory import lay_prices, settings_in, write_strategy
 
 SPAN = {"span": {"min": 2, "max": 40, "step": 1}}
 SLOWLY = slowly(0.1)
@@ -180,26 +177,8 @@ def _sha(content: bytes) -> str:
 
 
 def test_a_study_killed_in_the_middle_goes_on_where_it_was(settings, services):
-    """First undisturbed, then with its child killed after some chunks: the same bytes."""
     spec = spec_of("slowly", {"span": {"min": 2, "max": 81}}, seed=3)
-    with a_worker(settings):
-        quiet = done(services, spec)
-        study = services.studies.submit(spec)
-        wait(services, study, lambda each: each.job.done > 20)
-        before = services.studies.get(study.id).job.done
-        kept = settings.scratch_dir / f"job-{study.job.id}" / "kept"
-        chunks = len(list(kept.rglob("*.npz")))
-        for keeper in children_of(os.getpid()):
-            for child in children_of(keeper):
-                os.kill(child, signal.SIGKILL)
-        wait(services, study, lambda each: each.job.attempt == 2)
-        first = wait(services, study, lambda each: each.job.done > 0)
-        study = over(services, study)
-
-    assert chunks > 3
-    assert first.job.done >= before * 0.5  # what was kept was not done again
-    assert study.job.state is JobState.COMPLETED, study.job.error
-    assert (study.key, study.artifacts) == (quiet.key, quiet.artifacts)
+    kill_in_the_middle(settings, services, spec)
 
 
 @pytest.mark.parametrize(

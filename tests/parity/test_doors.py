@@ -45,7 +45,7 @@ def settings_for(tmp_path: Path, files: dict[str, Path]) -> Callable[[str], Sett
     """Settings of a fresh data folder into which the files were imported."""
 
     def make(door: str) -> Settings:
-        settings = Settings(data_dir=tmp_path / door)
+        settings = Settings(data_dir=tmp_path / door, run_wait_seconds=120)
         with build(settings) as services:
             for symbol, path in files.items():
                 services.market.import_csv(path, name=path.name, symbol=symbol, market="XNYS")

@@ -41,7 +41,8 @@ def settings_for(tmp_path: Path) -> Callable[[str], Settings]:
     def make(door: str) -> Settings:
         folder = tmp_path / door / "strategies"
         shutil.copytree(CLASSES, folder)
-        settings = Settings(data_dir=tmp_path / door / "data", strategies_dir=folder)
+        data = tmp_path / door / "data"
+        settings = Settings(data_dir=data, strategies_dir=folder, run_wait_seconds=120)
         with build(settings) as services:
             services.market.import_csv(path, name=FILE, symbol="NIFTY", market="XNSE")
         return settings

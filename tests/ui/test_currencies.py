@@ -94,14 +94,27 @@ def test_symbols_of_several_currencies_ask_for_one(open_page):
     assert "choose the currency" not in captions(page)
 
 
+def test_other_symbols_bring_their_own_currency_as_quoted(open_page):
+    page = page_of(open_page, "ABROAD")
+    assert page.selectbox(ACCOUNT).value == ""
+
+    # The browser sends what it showed for the first symbol.
+    page.session_state[ACCOUNT] = "EUR, as quoted"
+    page.multiselect(state.FORM_SYMBOLS).set_value(["HOME"]).run()
+
+    assert page.selectbox(ACCOUNT).options[0] == "USD, as quoted"
+    assert page.selectbox(ACCOUNT).value == ""
+    assert not page.button("form_run").disabled
+
+
 def test_rates_that_are_not_there_are_named(open_page):
     page = page_of(open_page, "ALPS")
 
     page.selectbox(ACCOUNT).select("USD").run()
 
     assert "import CHFUSD" in captions(page)
-    page.button("form_run").click().run()
     assert "The catalog has no rates of CHF in USD" in words(page)
+    assert page.button("form_run").disabled
 
 
 def test_a_run_is_filled_into_the_form_with_its_rates(open_page, services):

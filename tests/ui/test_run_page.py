@@ -18,7 +18,7 @@ from core.domain.metrics import METRICS, Metrics
 from core.domain.options import EngineOptions
 from core.domain.run import Reproduction, RunSpec, RunStatus
 from core.domain.tracking import Mirror
-from core.errors import Conflict, DataProblem
+from core.errors import Conflict, DataProblem, NotFound
 from core.services import COMPILING, Backtests, Experiments
 from core.store import open_store
 from tests.laboratory import lay_hours, lay_prices, wave, write_strategy
@@ -428,6 +428,42 @@ def test_an_unfinished_run_says_how_far_it_is(open_page, submit, monkeypatch, st
     (bar,) = page.get("progress")
     assert bar.value == 40
     assert said in bar.text
+
+
+class TestLabel:
+    def test_a_run_is_named_and_noted_on_its_page(self, open_page, submit, services):
+        run = submit(symbols=("AAPL",), start="2020-05-04")
+        page = opened(open_page, run)
+
+        page.text_input(f"run_name_{run.id}").input("Mine <b>✓")
+        page.text_area(f"run_note_{run.id}").input("as in the paper")
+        page.button("run_label_save").click().run()
+
+        assert not page.exception
+        kept = services.backtests.get(run.id)
+        assert (kept.name, kept.note) == ("Mine <b>✓", "as in the paper")
+        assert "Mine &lt;b&gt;✓" in words(page)
+        assert "as in the paper" in words(page)
+
+    def test_a_run_is_deleted_on_its_page_and_the_list_follows(self, open_page, submit, services):
+        run = submit(symbols=("AAPL",), start="2020-05-05")
+        page = opened(open_page, run)
+
+        page.button("run_delete").click().run()
+
+        assert not page.exception
+        with pytest.raises(NotFound):
+            services.backtests.get(run.id)
+
+    def test_one_that_another_door_deleted_is_a_sentence(self, open_page, submit, services):
+        run = submit(symbols=("AAPL",), start="2020-05-06")
+        page = opened(open_page, run)
+        services.backtests.delete(run.id)
+
+        page.run()
+
+        assert not page.exception
+        assert f"Run {run.id} does not exist" in text_of(words(page))
 
 
 class TestCancel:

@@ -6,30 +6,41 @@ import ast
 import json
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+from core.domain import study_presets
 from core.domain.dimension import Dimension
 from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.job import JobState, Progress
 from core.domain.parameters import ParamSpec
+from core.domain.ranking import Ranked, Ranking
 from core.domain.run import RunQuery
 from core.domain.study import StudySpec
 from core.domain.tracking import Mirror
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Unavailable
 from core.services import Experiments
 from core.store import open_store
 from tests.laboratory import a_worker
 from tests.ui.conftest import words
-from ui import state, wiring
+from ui import formats, state, wiring
 from ui.components import filters, request, space_form, study_form, trials_table, verdict
 
 PATIENCE = 300.0
 SPACE = {"fast": {"min": 2, "max": 11, "step": 1}, "slow": {"min": 10, "max": 60, "step": 5}}
 WALK = {"train": 9, "test": 3, "step": 3}
+RANKING = Ranking(
+    30,
+    is_whole=False,
+    rows=(
+        Ranked(17, {"fast": 5, "slow": 40}, (1.2346,)),
+        Ranked(3, {"fast": 8, "slow": 50}, (-0.5,)),
+    ),
+)
 
 
 def spec_of(**given):
@@ -82,11 +93,19 @@ def studies(services):
 @pytest.fixture
 def running(services, studies):
     """A study a worker has taken and brought a quarter of the way."""
-    study = services.studies.submit(spec_of(seed=6))
+    with taken(services, spec_of(seed=6)) as study:
+        yield study
+
+
+@contextmanager
+def taken(services, spec):
+    """A study in the hands of a worker, who ends it afterwards because it was cancelled."""
+    study = services.studies.submit(spec)
     with open_store(services.settings.database_url, services.settings.artifacts_dir) as store:
         claim = store.jobs.claim("by hand", lease=600, now=study.created_at, only=study.job.id)
         assert claim is not None
-        store.jobs.beat({claim: Progress(30, 120, "search: trial 30")}, lease=600)
+        so_far = Progress(30, 120, "search: trial 30", json.dumps(RANKING.to_data()))
+        store.jobs.beat({claim: so_far}, lease=600)
         yield services.studies.get(study.id)
         store.jobs.cancel(study.job.id, now=study.created_at)
         store.jobs.cancelled(claim, now=study.created_at)
@@ -275,6 +294,19 @@ class TestForm:
         assert fast == [2, 60, 5]
         assert slow == [3, 240, 20]
 
+    def test_what_is_held_back_is_said_by_one_file(self, form, open_page, tmp_path, monkeypatch):
+        key = state.search("validation")
+        (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
+        monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
+        study_presets.optimization_config.cache_clear()
+        try:
+            other = open_page("optimizations")
+            other.selectbox(state.FORM_STRATEGY).select("crossing").run()
+        finally:
+            study_presets.optimization_config.cache_clear()
+
+        assert (form.number_input(key).value, other.number_input(key).value) == (30, 15)
+
     def test_sets_are_counted_with_the_constraints_applied(self, form):
         form = self.vary(form, "fast", 2, 11, 1)
         form = self.vary(form, "slow", 10, 60, 5)
@@ -303,7 +335,7 @@ class TestForm:
         assert "&#x27;trades&#x27; is a number" in said
         assert "metric &#x27;nonsense&#x27; is not known" in said
         assert form.button("form_run").disabled
-        assert "see above" in self.count(form)
+        assert "study-count" not in said
 
     def test_a_grid_that_is_too_large_is_refused_with_its_size(self, form):
         form = self.vary(form, "fast", 2, 60, 1)
@@ -355,9 +387,8 @@ class TestForm:
         form.segmented_control(state.search("walk")).set_value("anchored")
         form = form.run()
         # 600 weekdays have no room for the usual 24 months and 6.
-        form.button("form_run").click().run()
         assert "hold no window of 24 + 6 months" in words(form)
-        assert services.studies.list(StudyQuery(limit=1)).studies[0].source == "python"
+        assert form.button("form_run").disabled
         form.number_input(state.search("train")).set_value(12).run()
 
         form.button("form_run").click().run()
@@ -373,6 +404,29 @@ class TestForm:
         assert study.spec.walk_forward.mode == "anchored"
         assert (study.spec.walk_forward.train, study.spec.walk_forward.test) == (12, 6)
         assert study.spec.validation.share == 0.3
+
+    def test_a_period_without_room_is_refused_before_it_is_sent(self, form):
+        form = form.multiselect(state.STUDY_DATA.symbols).set_value(["YOUNG"]).run()
+
+        # 100 weekdays: 70 to search in.
+        assert "The part to search in has 70 sessions" in words(form)
+        assert "study-count" not in words(form)
+        assert form.button("form_run").disabled
+
+    def test_a_refusal_at_the_last_moment_stands_above_the_button(
+        self, form, services, monkeypatch
+    ):
+        form = self.vary(form, "fast", 2, 4, 1)
+
+        def refuse(*_, **__):
+            raise Unavailable("the queue is full", hint="Wait for others to end")
+
+        monkeypatch.setattr(type(services.studies), "submit", refuse)
+        form = form.button("form_run").click().run()
+
+        said = words(form)
+        assert said.index("The queue is full") < said.index("study-count")
+        assert not form.button("form_run").disabled
 
     def test_several_symbols_are_searched_on_one_account(self, form, services):
         form = form.multiselect(state.STUDY_DATA.symbols).set_value(["AAPL", "MSFT"]).run()
@@ -423,6 +477,18 @@ class TestForm:
             fast.high,
             fast.step,
         ]
+
+
+@pytest.mark.parametrize(
+    ("dimension", "said"),
+    [
+        ([False, True], "off, on"),
+        (["sma", "ema"], "sma, ema"),
+        ({"low": 10, "high": 30, "step": 10}, "10 to 30 by 10"),
+    ],
+)
+def test_what_is_varied_is_said_as_values_are(dimension, said):
+    assert formats.varied(Dimension.model_validate(dimension)) == said
 
 
 @pytest.mark.parametrize(
@@ -564,6 +630,7 @@ class TestStudy:
         assert not page.exception
         assert "Something went wrong" not in words(page)
         assert "No trial met the requirements" in words(page)
+        assert "No trial was eligible, so there is nothing to draw" in words(page)
         assert not [button for button in page.button if button.key == "study_promote"]
 
     def test_promoting_makes_the_run_and_opens_it(self, shown, studies, services):
@@ -675,6 +742,27 @@ class TestStudy:
         assert "Search: trial 30" in bar.proto.text
         assert "30 of 120 trials" in bar.proto.text
         assert "left" in bar.proto.text
+
+    def test_a_running_study_shows_its_best_so_far(self, open_page, running):
+        html = words(open_page("study", id=str(running.id)))
+        ranking = html.split('data-testid="ranking"')[1].split("</table>")[0]
+        rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in ranking.split("<tr>")[1:]]
+
+        assert "Best so far" in html
+        assert rows[1:] == [
+            ["17", "5", "40", "1.235"],
+            ["3", "8", "50", "\N{MINUS SIGN}0.500"],
+        ]
+        assert "not judged" in text_of(html)
+
+    def test_an_ended_study_keeps_its_best_until_then(self, open_page, services):
+        with taken(services, spec_of(seed=7)) as study:
+            pass
+        html = words(open_page("study", id=str(study.id)))
+
+        assert "This study was cancelled" in html
+        assert "Best until then" in html
+        assert 'data-testid="ranking"' in html
 
     @pytest.mark.parametrize("query", [{}, {"id": "0"}, {"id": "<script>"}, {"id": "9" * 40}])
     def test_a_study_that_does_not_exist_is_a_sentence(self, open_page, query):

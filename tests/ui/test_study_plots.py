@@ -172,6 +172,16 @@ class TestSlices:
         assert len(panel.middle_x) == 10
         assert np.allclose(np.array(panel.middle_x), panel.middle)  # the objective is the parameter
 
+    def test_names_stand_in_order_with_nothing_between_them(self):
+        frame = trials_frame([(1, 5, 1.0), (2, 5, 2.0), (3, 5, 3.0)], param_mode=["b", "c", "a"])
+
+        (panel,) = slices.slices_info(frame, ["mode"], chosen=None, label="Sharpe").panels
+        chart = slices.figure(slices.slices_info(frame, ["mode"], chosen=None, label="Sharpe"))
+
+        assert (panel.middle_x, panel.middle.tolist()) == (("a", "b", "c"), [3, 1, 2])
+        assert chart.layout.xaxis.categoryarray == ("a", "b", "c")
+        assert {trace.mode for trace in chart.data} == {"markers"}
+
     def test_what_does_not_vary_has_no_panel_and_more_than_eight_are_named(self):
         more = {f"param_p{n}": [n, n + 1] for n in range(9)}
         frame = trials_frame([(1, 5, 1.0), (2, 5, 2.0)], **more)
@@ -323,8 +333,8 @@ class TestHalves:
         chart = halves.figure(halves.halves_info(np.array([-1.0, 1.0, 1.0, 1.0]), pbo=0.25))
 
         assert [trace.name for trace in chart.data] == [
-            "Worse than the middle: 25 %",
-            "Better than the middle: 75 %",
+            "Worse than the middle: 25%",
+            "Better than the middle: 75%",
         ]
 
 

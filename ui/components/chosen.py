@@ -20,7 +20,7 @@ def show(study: Study) -> None:
         markup.write(f'<p class="wb-why" data-testid="chosen">{NOTHING}</p>')
         return
     params = {
-        name.replace("_", " ").capitalize(): f"<b>{_value(value)}</b>"
+        name.replace("_", " ").capitalize(): f"<b>{markup.text(formats.parameter(value))}</b>"
         for name, value in found.chosen.params.items()
     }
     later = found.validation
@@ -57,11 +57,12 @@ def _embargo(found: Findings) -> str:
     if later is None or later.embargo_needed <= later.embargo:
         return ""
     noun = "session" if later.embargo_needed == 1 else "sessions"
+    left_out = f"only {later.embargo:,}" if later.embargo else "none"
     return (
-        f'<p class="wb-muted wb-small wb-notes">Positions of this trial reach over as many as '
-        f"{later.embargo_needed:,} {noun}, and {later.embargo:,} were left out before what was "
-        "held back: some of it was known when they were opened. An embargo as long would tell "
-        "both apart.</p>"
+        f'<p class="wb-muted wb-small wb-notes">This trial holds a position for up to '
+        f"{later.embargo_needed:,} {noun}, and {left_out} of those before the part held back were "
+        "left out: one that was opened before may have earned in it. An embargo of "
+        f"{later.embargo_needed:,} would keep both apart.</p>"
     )
 
 
@@ -88,14 +89,6 @@ def _metric_text(name: str, value: float | None) -> str:
 def _row(label: str, value: str, after: str | None, has_after: bool) -> str:  # noqa: FBT001
     cell = f"<td>{markup.text(after or '')}</td>" if has_after else ""
     return f'<tr><th scope="row">{markup.text(label)}</th><td>{markup.text(value)}</td>{cell}</tr>'
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, (int, float)):
-        return formats.plain(value)
-    return markup.text(value)
 
 
 def show_edges(found: Findings) -> None:

@@ -55,7 +55,7 @@ FIGURES: Final = (
     Figure("slippage_bars", "Bars it looks back", 1.0, "Of the range and the volatility."),
     Figure("half_spread_bps", "Half spread (bps)", 0.5, "Half the bid-ask spread."),
     Figure("impact", "Impact", 0.1, "Square-root law: impact x day's volatility x √(size / ADV)."),
-    Figure("volume_share", "Volume share", 0.1, "Of the price: x min(size / volume, 2.5 %)²."),
+    Figure("volume_share", "Volume share", 0.1, "Of the price: x min(size / volume, 2.5%)²."),
     Figure("fill_probability", "Limits fill", 0.05, "Share of limits reached inside a bar."),
     Figure("tick", "Tick", 0.01, "Fills are rounded to it, against you; 0 for none."),
 )

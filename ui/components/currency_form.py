@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.domain.dataset import Series
+from core.domain.fx import CURRENCY
 from ui import state
 
 ACCOUNT: Final = "account_currency"
@@ -47,12 +48,14 @@ def fill(account: str | None, fx: dict[str, str]) -> None:
 def _account(own: Sequence[str], currency: dict[str, str | None]) -> str:
     key = state.option(ACCOUNT)
     kept = st.session_state.get(key) or ""
-    known = sorted({code for code in currency.values() if code} | {kept} - {""})
+    # The browser answers with what it shows: what was "as quoted" in another currency is no code.
+    known = {code for code in currency.values() if code}
+    offered = ["", *sorted(known | ({kept} if CURRENCY.match(kept) else set()))]
     state.seed(key, "")
-    state.keep_valid(key, ["", *known])
+    state.keep_valid(key, offered)
     chosen: str = st.selectbox(
         "Account currency",
-        ["", *known],
+        offered,
         format_func=lambda code: code or (f"{own[0]}, as quoted" if own else "As quoted"),
         key=key,
         persist_state="session",

@@ -9,7 +9,7 @@ from ui.components import markup
 STRONGEST = 62
 ROW_HEIGHT = 26
 MOST_HEIGHT = 434
-WIDE = 0.9995  # from here on 99.95 % would be written as 100.0
+WIDE = 0.9995  # from here on 99.95% would be written as 100.0
 
 
 def show(info: MonthsInfo) -> None:

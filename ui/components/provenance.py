@@ -137,7 +137,7 @@ def _asked(spec: RunSpec) -> dict[str, str]:
             label = formats.setting(name).capitalize()
             changed[label] = _by_symbol(said)
     if options.risk_free:
-        changed["Risk-free rate"] = f"{options.risk_free * 100:.6g} % a year"
+        changed["Risk-free rate"] = f"{options.risk_free * 100:.6g}% a year"
     if options.fx:
         changed["Rates"] = ", ".join(f"{code} by {name}" for code, name in options.fx.items())
     return {name: markup.text(value) for name, value in (pairs | changed).items()}

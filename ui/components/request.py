@@ -16,7 +16,7 @@ from core.domain.job import JobEvent, JobState
 from core.domain.study import StudySpec
 from core.domain.tracking import Mirror
 from ui import formats
-from ui.components import markup, mirror, pair, search_form
+from ui.components import markup, mirror, pair, search_form, verdict
 
 CODE: Final = re.compile(r"^[a-z_]+: ")
 """Of an error, as the store writes it before the words."""
@@ -66,14 +66,14 @@ def _asked(spec: StudySpec) -> dict[str, str]:
     run = spec.run
     pairs: dict[str, object] = {
         "Strategy": run.strategy,
-        **{f"{name}, varied": each.describe() for name, each in spec.space.items()},
+        **{f"{name}, varied": formats.varied(each) for name, each in spec.space.items()},
         "Fixed": formats.params(dict(run.params)) or formats.NONE,
         "Symbol"
         if len(run.symbols) == 1
         else "Symbols": f"{', '.join(run.symbols)}, {run.timeframe}",
         "Period": formats.span(run.start, run.end),
         "Method": search_form.METHODS[spec.method],
-        "Objective": "; ".join(each.sentence() for each in spec.objectives),
+        "Objective": "; ".join(verdict.aim(each) for each in spec.objectives),
         "Requirements": "; ".join(each.root for each in spec.requirements) or formats.NONE,
         "Most trials": f"{spec.trials:,}",
         "Batches of": f"{spec.batch:,}",

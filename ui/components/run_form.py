@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import streamlit as st
-
 from core.domain.dataset import Series
 from core.domain.parameters import ParamValue, clean_params
 from core.domain.run import RunSpec
 from core.domain.strategy import StrategyInfo
-from core.errors import InvalidInput
+from core.errors import InvalidInput, WorkbenchError
 from core.services import Services
 from ui import state
 from ui.components import (
     data_picker,
+    form_foot,
     form_guard,
     markup,
     param_form,
-    problem,
     rules_form,
     strategy_picker,
 )
@@ -29,7 +27,7 @@ class Request(NamedTuple):
     """The form as it stands: a spec when it can be run, and whether it should be."""
 
     spec: RunSpec | None
-    submitted: bool
+    foot: form_foot.Foot
 
 
 def show(
@@ -45,26 +43,18 @@ def show(
     markup.write('<h2 class="wb-form-title">New backtest</h2>')
     info = strategy_picker.show(strategies, on_change=lambda: rules_form.expect(strategies))
     params = param_form.show(info)
-    constraint = st.empty()
     data = data_picker.show(services.market, series)
     rules = rules_form.show(services, series, info, data)
     spec: RunSpec | None = None
-    with constraint:
-        try:
-            spec = _spec(info, params, data, rules)
-        except InvalidInput as mistake:
-            problem.show(mistake)
+    refused: WorkbenchError | None = None
+    try:
+        spec = _spec(info, params, data, rules)
+        services.backtests.complete(spec)
+    except WorkbenchError as mistake:
+        refused = mistake
     _policy(services, spec)
     form_guard.show()
-    submitted = st.button(
-        "Run backtest",
-        type="primary",
-        width="stretch",
-        shortcut="Mod+Enter",
-        disabled=spec is None,
-        key="form_run",
-    )
-    return Request(spec, submitted)
+    return Request(spec, form_foot.show("Run backtest", refused))
 
 
 def _spec(

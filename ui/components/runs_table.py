@@ -122,7 +122,11 @@ def _row(
                 "tone": formats.tone(name, value),
                 "title": f"Undefined: {formats.reason(run.metrics, name)}" if value is None else "",
             }
-    return {"id": run.id, "comparable": run.status is RunStatus.COMPLETED, "cells": cells}
+    return {
+        "id": run.id,
+        "comparable": run.status is RunStatus.COMPLETED and run.error is None,
+        "cells": cells,
+    }
 
 
 def _status(run: Run) -> list[dict[str, str]]:
@@ -135,6 +139,8 @@ def _status(run: Run) -> list[dict[str, str]]:
             "title": f"{run.status.capitalize()}{error}",
         }
     ]
+    if run.error and run.status is not RunStatus.FAILED:
+        chips.append({"kind": "badge", "text": "Unreadable", "title": run.error.message})
     chips += [
         {"kind": "badge", "text": markup.badge_label(name), "title": BADGES.get(name, name)}
         for name in run.badges[:MOST_BADGES]

@@ -9,6 +9,7 @@ import streamlit as st
 from core.domain.metrics import METRICS
 from core.domain.objective import DERIVED, DERIVED_LABELS
 from core.domain.study import CAPS, USUAL_TRIALS, StudySpec
+from core.domain.study_presets import optimization_config
 from ui import state
 
 METHODS: Final = {
@@ -59,7 +60,8 @@ def show() -> dict[str, Any]:
         chosen["requirements"] = _requirements()
     left, right = st.columns(2, gap="xsmall")
     with left:
-        share = _number("validation", "Held back (%)", 30, (0, 50), VALIDATION)
+        usual = round(optimization_config().holdback().share * 100)
+        share = _number("validation", "Held back (%)", usual, (0, 50), VALIDATION)
     with right:
         embargo = _number("embargo", "Embargo", 0, (0, 10_000), EMBARGO)
     chosen["validation"] = {"share": share / 100, "embargo": embargo}

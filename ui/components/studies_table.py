@@ -114,7 +114,7 @@ def progress(study: Study, left: float | None) -> dict[str, Any]:
     job = study.job
     words = verdict.step(job)
     if left is not None:
-        words += f" · {formats.duration(left)} left"
+        words += f" · {formats.duration(max(1.0, left))} left"
     title = f"{job.done:,} of {job.total:,} trials" if job.total else words
     return {"share": job.progress, "text": words, "title": title}
 
@@ -123,7 +123,10 @@ def _status(study: Study) -> list[dict[str, str]]:
     job = study.job
     text = "cancelling" if job.is_cancel_wanted and job.state is JobState.RUNNING else job.state
     why = f": {job.error.message}" if job.error else ""
-    return [{"kind": str(job.state), "text": text.capitalize(), "title": text.capitalize() + why}]
+    said = [{"kind": str(job.state), "text": text.capitalize(), "title": text.capitalize() + why}]
+    if job.error and job.state is not JobState.FAILED:
+        said.append({"kind": "badge", "text": "Unreadable", "title": job.error.message})
+    return said
 
 
 def _judged(study: Study, name: str) -> dict[str, str]:

@@ -17,9 +17,9 @@ from core.services import Forecast, Services
 from ui import formats, state
 from ui.components import (
     data_picker,
+    form_foot,
     form_guard,
     markup,
-    problem,
     rules_form,
     search_form,
     space_form,
@@ -31,7 +31,7 @@ class StudyRequest(NamedTuple):
     """The form as it stands: a spec when it can be searched, and whether it should be."""
 
     spec: StudySpec | None
-    submitted: bool
+    foot: form_foot.Foot
 
 
 def show(
@@ -47,7 +47,6 @@ def show(
     markup.write('<h2 class="wb-form-title">New study</h2>')
     info = strategy_picker.show(strategies, on_change=lambda: rules_form.expect(strategies))
     space = space_form.show(info)
-    said = st.empty()
     data = data_picker.show(services.market, series, keys=state.STUDY_DATA)
     markup.write(markup.section("Search"))
     search = search_form.show()
@@ -55,25 +54,18 @@ def show(
     rules = rules_form.show(services, series, info, data)
     form_guard.show()
     spec: StudySpec | None = None
-    counted: Forecast | None = None
-    with said:
-        try:
-            spec = _spec(info, space, data, search, rules)
-            counted = services.studies.count(spec)
-        except WorkbenchError as mistake:
-            spec = None
-            problem.show(mistake)
-    with st.container(key="study_foot"):
-        markup.write(_count_line(counted))
-        submitted = st.button(
-            "Start study",
-            type="primary",
-            width="stretch",
-            shortcut="Mod+Enter",
-            disabled=spec is None,
-            key="form_run",
-        )
-    return StudyRequest(spec, submitted)
+    refused: WorkbenchError | None = None
+    note = ""
+    try:
+        spec = _spec(info, space, data, search, rules)
+        plan = services.studies.plan(spec)
+        if plan.forecast is None:
+            refused = rules_form.together(plan.problems)
+        else:
+            note = _count_line(plan.forecast)
+    except WorkbenchError as mistake:
+        refused = mistake
+    return StudyRequest(spec, form_foot.show("Start study", refused, note))
 
 
 def key_of(spec: StudySpec) -> str:
@@ -137,9 +129,7 @@ def _spec(
     return spec
 
 
-def _count_line(counted: Forecast | None) -> str:
-    if counted is None:
-        return '<p class="wb-count-line wb-muted">It cannot be searched yet: see above.</p>'
+def _count_line(counted: Forecast) -> str:
     sets = "A continuous space"
     if counted.sets is not None:
         about = "" if counted.exact else "About "

@@ -16,7 +16,7 @@ from ui.components.headline import SOURCES
 def show(study: Study, *, reader: ZoneInfo, now: datetime) -> None:
     """Draw title, space, state, verdict and what was asked of a study."""
     varied = " · ".join(
-        f"{name} {dimension.describe()}" for name, dimension in study.spec.space.items()
+        f"{name} {formats.varied(dimension)}" for name, dimension in study.spec.space.items()
     )
     markup.write(
         '<header class="wb-headline">',
@@ -31,7 +31,7 @@ def show(study: Study, *, reader: ZoneInfo, now: datetime) -> None:
 def policy(study: Study) -> str:
     """Say in a sentence or two how the study searched, and what it left for later."""
     spec, found = study.spec, study.findings
-    aims = " and ".join(each.sentence() for each in spec.objectives)
+    aims = " and ".join(verdict.aim(each) for each in spec.objectives)
     method = search_form.METHODS[spec.method]
     needs = ", ".join(each.root for each in spec.requirements)
     words = f"{method} search for {aims}" + (f" among trials with {needs}" if needs else "")

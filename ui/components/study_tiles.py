@@ -63,7 +63,7 @@ def _deflated(found: Findings) -> Tile:
     low, high = verdict.probability(value), part.get("upper")
     last = low if high is None else verdict.probability(high)
     effective = part.get("effective")
-    under = f"{found.trials:,} trials"
+    under = f"{found.trials:,} trial" + ("" if found.trials == 1 else "s")
     if effective is not None:
         under += f", {formats.number(effective, 0)} effective"
     beside = "" if last == low else f"to {last}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from core.domain.findings import Study
 from core.domain.job import Job, JobState
 from core.domain.metrics import METRICS
+from core.domain.objective import Objective
 from ui import formats
 from ui.components import markup, search_form
 
@@ -118,15 +119,23 @@ def objective_name(study: Study) -> str:
     return f"{aim}{search_form.objective_label(first.metric)}"
 
 
+def aim(objective: Objective) -> str:
+    """Say what a search looks for, in words."""
+    most = "greatest" if objective.is_maximized else "least"
+    return f"the {most} {search_form.objective_label(objective.metric)}"
+
+
 def objective(study: Study) -> str:
     """Write the objective of the trial to take, in the unit of its metric."""
     found = study.findings
     if found is None or found.chosen is None:
         return formats.NONE
-    metric = study.spec.objectives[0].metric
-    if metric in METRICS:
-        return formats.metric(metric, found.chosen.value)
-    return formats.number(found.chosen.value, 3)
+    return value(study.spec.objectives[0].metric, found.chosen.value)
+
+
+def value(metric: str, found: float) -> str:
+    """Write a value of an objective, in the unit of its metric."""
+    return formats.metric(metric, found) if metric in METRICS else formats.number(found, 3)
 
 
 def step(job: Job) -> str:

@@ -39,7 +39,9 @@ def show(study: Study, windows: pl.DataFrame) -> None:
 
 
 def _row(row: dict[str, Any], names: list[str]) -> str:
-    params = "".join(f"<td>{_value(row[f'param_{name}'])}</td>" for name in names)
+    params = "".join(
+        f"<td>{markup.text(formats.parameter(row[f'param_{name}']))}</td>" for name in names
+    )
     verdict = formats.NONE
     if row["overfit"] in VERDICTS:
         light, word = VERDICTS[row["overfit"]]
@@ -60,11 +62,3 @@ def _row(row: dict[str, Any], names: list[str]) -> str:
 
 def _ratio(value: float | None) -> str:
     return formats.NONE if value is None else formats.number(value)
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return formats.NONE
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return formats.plain(value) if isinstance(value, (int, float)) else markup.text(value)

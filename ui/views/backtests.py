@@ -36,13 +36,14 @@ def _form(services: Services) -> None:
         empty.show_form(has_data=bool(series))
         return
     request = run_form.show(services, strategies, series)
-    if not request.submitted or request.spec is None:
+    if not request.foot.pressed or request.spec is None:
         return
     try:
-        with st.spinner("Running", show_time=True):
+        with request.foot.answer, st.spinner("Running", show_time=True):
             run = services.backtests.submit(request.spec, source="ui")
     except WorkbenchError as error:
-        problem.show(error)
+        with request.foot.answer:
+            problem.show(error)
         return
     navigation.go(navigation.RUN, **{state.RUN_ID: str(run.id)})
 

@@ -33,14 +33,15 @@ def _form(services: Services) -> None:
         empty.show_form(has_data=bool(series), title="New study", verb="searched")
         return
     request = study_form.show(services, strategies, series)
-    if not request.submitted or request.spec is None:
+    if not request.foot.pressed or request.spec is None:
         return
     try:
         study = services.studies.submit(
             request.spec, source="ui", key=study_form.key_of(request.spec)
         )
     except WorkbenchError as error:
-        problem.show(error)
+        with request.foot.answer:
+            problem.show(error)
         return
     study_form.granted()
     navigation.go(navigation.STUDY, **{state.STUDY_ID: str(study.id)})

@@ -31,6 +31,7 @@ from ui.components import (
     pulse,
     reproduction,
     run_form,
+    run_label,
     symbols_table,
     tiles,
     trades_table,
@@ -103,6 +104,7 @@ def _headline(services: Services, run: Run) -> None:
         reader=formats.zone(st.context.timezone),
         now=formats.utc_now(),
     )
+    run_label.show(run)
 
 
 def _actions(services: Services, run: Run) -> None:
@@ -111,6 +113,9 @@ def _actions(services: Services, run: Run) -> None:
     ):
         if st.button("Run again with changes", key="run_again"):
             run_form.fill(run.spec)
+            navigation.go(navigation.BACKTESTS)
+        run_label.edit(run, services.backtests.label)
+        if run_label.delete(run, lambda number: services.backtests.delete(number, source="ui")):
             navigation.go(navigation.BACKTESTS)
         if run.status is not RunStatus.COMPLETED:
             return

@@ -36,6 +36,7 @@ from ui.components import (
     pair,
     problem,
     pulse,
+    ranking_table,
     request,
     study_form,
     study_headline,
@@ -45,7 +46,7 @@ from ui.components import (
     windows_table,
 )
 
-WATCH_SECONDS = 2.0
+WATCH_SECONDS = 1.0
 SKELETON_HEIGHT = 560
 SINGLE_HEIGHT = 370
 BEST = "best of all"
@@ -90,7 +91,7 @@ def _watch(services: Services, number: int) -> None:
         parts.append(f"{job.done:,} of {job.total:,} trials, worlds among them")
     left = services.jobs.seconds_left(job)
     if left is not None:
-        parts.append(f"about {formats.duration(left)} left")
+        parts.append(f"about {formats.duration(max(1.0, left))} left")
     st.progress(min(max(job.progress, 0.0), 1.0), text=" · ".join(parts))
     if job.state is JobState.PENDING:
         st.caption(
@@ -99,11 +100,14 @@ def _watch(services: Services, number: int) -> None:
         )
     else:
         st.caption("This page may be closed: the study goes on.")
+        ranking = services.studies.ranking(study)
+        over = ranking is not None and ranking.is_whole
+        ranking_table.show(study, ranking, title="The best trials" if over else "Best so far")
 
 
 def _cancel(services: Services, study: Study) -> None:
     with st.container(horizontal=True, horizontal_alignment="right", key="study_actions"):
-        lost = "What it has found so far is not kept."
+        lost = "What it has found so far is not judged; only the best trials stay listed."
         cancel.show(study.job, services.jobs.cancel, what="study", lost=lost)
 
 
@@ -125,7 +129,9 @@ def _no_result(services: Services, study: Study) -> None:
     if study.job.error is not None:
         problem.show_failure(study.job.error, what="study")
     elif study.job.state is JobState.CANCELLED:
-        cancel.show_cancelled("study", "What it had found until then was not kept.")
+        cancel.show_cancelled("study", "What it had found until then was not judged.")
+    until = services.studies.ranking(study)
+    ranking_table.show(study, until, title="Best until then")
     _request(services, study)
 
 
@@ -244,7 +250,11 @@ def _single(study: Study, found: Findings, trials: pl.DataFrame, varying: Sequen
         trials, varying, chosen=_best(found), label=verdict.objective_name(study)
     )
     if not cut.panels:
-        _nothing_drawn("Two parameters that vary are needed for a surface.")
+        _nothing_drawn(
+            "One set of parameters was tried, so there is nothing to compare it with."
+            if found.eligible
+            else "No trial was eligible, so there is nothing to draw."
+        )
         return
     figure.show(
         slices.figure(cut, height=SINGLE_HEIGHT),
@@ -374,6 +384,9 @@ def _parameters(study: Study, found: Findings, trials: pl.DataFrame) -> None:
 def _importance(found: Findings) -> None:
     info = importance.importance_info(found.effects)
     markup.write(markup.section("What the objective depends on"))
+    if not any(info.importance):
+        _nothing_drawn("Too few eligible trials, or too much alike, to tell.")
+        return
     figure.show(
         importance.figure(info),
         key="importance_chart",

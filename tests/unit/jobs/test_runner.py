@@ -146,6 +146,18 @@ def test_closing_ends_what_runs_and_what_waits(start):
         runner.submit(Work({}))
 
 
+def test_a_slot_that_leaves_wakes_the_next(start):
+    """It may have taken what was to wake another, which would wait for ever."""
+    runner = start(slots=3)
+    runner._stopping.set()
+
+    runner._line.put_nowait(None)
+
+    for slot in runner._slots:
+        slot.join(5)
+    assert not any(slot.is_alive() for slot in runner._slots)
+
+
 def test_a_handler_that_cannot_be_opened_fails_the_work_and_not_the_runner(start):
     runner = start("open_broken")
 

@@ -22,7 +22,7 @@ from core.domain.job import Job, JobState
 from core.errors import Unavailable
 from core.jobs.limits import Limits
 from core.jobs.nursery import Nursery
-from core.jobs.worker import Terms, Worker
+from core.jobs.worker import LARGEST_INTERIM, Terms, Worker
 from core.store import Store, migrate, open_store
 from core.store.jobs import JobRepository
 from tests.faults.counting_job import HANDLER, TABLE, Counting
@@ -162,7 +162,7 @@ def test_a_job_is_cancelled_wherever_it_is(working, store, tmp_path, payload):
     """Also inside a compiled call that would take days."""
     with working() as queue:
         job_id = ask(queue, **payload)
-        wait(queue, job_id, lambda job: job.state is JobState.RUNNING)
+        wait(queue, job_id, lambda job: job.done > 0)
         pid = _child_of(os.getpid())
         queue.cancel(job_id, now=now())
         job = over(queue, job_id)
@@ -280,6 +280,28 @@ def test_a_worker_that_slept_past_its_lease_publishes_nothing(store, tmp_path, w
 
     assert sorted(effects(store)) == [(job_id, 5), (next_one, 6)]
     assert "lost" in " ".join(event.note for event in store.jobs.history(job_id))
+
+
+def test_what_a_child_shows_is_there_before_the_next_beat(working):
+    """Whoever waits for a first result need not wait for a lease to be renewed."""
+    with working(replace(TERMS, lease=600.0, beat=300.0)) as queue:
+        shown = {"rows": [1, 2]}
+        job_id = ask(queue, says={"done": 1, "total": 9, "interim": shown}, spin=1 << 40)
+        # It looks up once before there is anything; the next beat is minutes away.
+        wait(queue, job_id, lambda _: queue.interim(job_id) is not None)
+
+        assert queue.interim(job_id) == shown
+        queue.cancel(job_id, now=now())
+
+
+def test_a_child_that_shows_too_much_fails_its_job(working):
+    with working() as queue:
+        long = "x" * (LARGEST_INTERIM + 1)
+        job = over(queue, ask(queue, says={"done": 1, "total": 9, "interim": long}))
+
+        assert job.state is JobState.FAILED
+        assert "before it is done" in job.error.message
+        assert queue.interim(job.id) is None
 
 
 @pytest.mark.parametrize(

@@ -192,3 +192,21 @@ def test_orders_are_read_out_of_comparisons():
     assert read("a < b or c > b") is None
     assert read("a < b - 1") is None
     assert read("a != b") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loss"),
+    [
+        ("sharpe", False),
+        ("sharpe_lcb", False),
+        ("max_drawdown", True),
+        ("minimize volatility", True),
+        ("-turnover", True),
+        ("-abs(max_drawdown)", True),
+        ("minimize -sharpe", False),
+        ("-turnover + sharpe", False),
+        ("total_return / turnover", False),
+    ],
+)
+def test_amounts_to_be_kept_small_are_known(text, is_loss):
+    assert Objective.model_validate(text).is_loss is is_loss

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.domain import study_presets
-from core.domain.study import BATCHES, CAPS, StudySpec, Trial
+from core.domain.study import BATCHES, CAPS, Holdback, StudySpec, Trial
 from core.domain.study_presets import (
     FOLDER,
     OptimizationConfig,
@@ -128,12 +128,14 @@ def test_a_trial_is_a_row():
 
 
 def test_the_files_have_the_values_of_the_earlier_systems():
+    """They held back 0.4 and 0.3; of these one had to be chosen."""
     search, forward = optimization_config(), walkforward_config()
 
     assert search.parameters["rsi_threshold"].values() == (30, 40, 50, 60, 70)
     assert search.parameters["take_profit"].values() == (0.05, 0.10, 0.15)
     assert search.optimization.metric.metric == "sharpe"
-    assert search.holdback(3).model_dump() == {"share": 0.4, "embargo": 3}
+    assert search.holdback(3).model_dump() == {"share": 0.3, "embargo": 3}
+    assert search.holdback() == Holdback()
     check = search.optimization.overfitting
     assert (check.enabled, check.min_test_performance_ratio, check.warn_if_below) == (
         True,

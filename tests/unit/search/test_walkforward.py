@@ -339,6 +339,20 @@ def test_who_may_not_be_chosen_is_not():
     )
 
 
+def test_a_test_that_earned_nothing_is_no_gain():
+    windows = four_windows()
+    daily = np.abs(noise(5, 120, 4)) + 1e-4
+    first, last = windows[1].test, windows[3].test
+    daily[:, first.begin : first.end] = 0.0
+    daily[:, last.begin : last.end] *= -1.0
+
+    result = walk_forward(daily, [{"fast": n} for n in range(5)], windows, SHARPE, per_year=252.0)
+
+    assert [row.test_return > 0 for row in result.windows] == [True, False, True, False]
+    assert result.windows[1].test_return == 0.0
+    assert result.positive_share == 0.5
+
+
 def test_shapes_that_do_not_fit_are_refused():
     windows = four_windows()
 

@@ -371,7 +371,7 @@ def test_trades_give_their_excursions_over_their_risk(lab):
 
     trades = lab.services.backtests.trades(run)
 
-    # A stop 2 % below the entry: the excursions are fractions of the entry over 0.02.
+    # A stop 2% below the entry: the excursions are fractions of the entry over 0.02.
     closed = trades.filter(~pl.col("open"))
     assert closed.height > 5
     for name in ("mae", "mfe"):

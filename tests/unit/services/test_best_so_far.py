@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.domain.ranking import MOST_RANKED, Ranking
 from core.domain.study import StudySpec
 from core.services import conduct as conducting
+from core.services import standing
 from strategies.sma_crossover import SMACrossoverStrategy
 from tests.factories import make_bars
 
 SAID = re.compile(r"^search: trial ([\d,]+) · best so far Sharpe (-?[\d.]+) at (.+)$")
 
 
-def steps_of(tmp_path: Path, monkeypatch, **given) -> tuple[list[str], conducting.StudyResult]:
-    monkeypatch.setattr(conducting, "BEST_SECONDS", 0.0)
+def told_of(
+    tmp_path: Path, monkeypatch, **given
+) -> tuple[list[tuple[str, Ranking]], conducting.StudyResult]:
+    monkeypatch.setattr(standing, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(standing, "LOOK_SHARE", 1e9)
     moves = np.random.default_rng(4).normal(0.0003, 0.01, 400)
     closes = 100 * np.exp(np.cumsum(moves))
     spec = StudySpec.model_validate(
@@ -30,7 +36,7 @@ def steps_of(tmp_path: Path, monkeypatch, **given) -> tuple[list[str], conductin
             **given,
         }
     )
-    said: list[str] = []
+    told: list[tuple[str, Ranking]] = []
     result = conducting.conduct(
         spec,
         make_bars(np.r_[100.0, closes[:-1]], close=closes),
@@ -38,10 +44,56 @@ def steps_of(tmp_path: Path, monkeypatch, **given) -> tuple[list[str], conductin
         code=Path("strategies"),
         code_hash="1",
         kept=tmp_path / "kept",
-        tell=lambda _done, _whole, step: said.append(step),
+        tell=lambda _done, _whole, step, ranking: told.append((step, ranking)),
         threads=1,
     )
-    return said, result
+    return told, result
+
+
+def steps_of(tmp_path: Path, monkeypatch, **given) -> tuple[list[str], conducting.StudyResult]:
+    told, result = told_of(tmp_path, monkeypatch, **given)
+    return [step for step, _ in told], result
+
+
+def ranked_in(result: conducting.StudyResult) -> list[tuple[int, float]]:
+    trials = result.frames["trials"]
+    rows = trials.filter(trials["reason"].is_null()).select("number", "value_0").rows()
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [("grid", {"null_worlds": 2}), ("bayesian", {"max_trials": 64}), ("genetic", {})],
+)
+def test_the_ranking_grows_into_that_of_the_result(tmp_path, monkeypatch, method, given):
+    told, result = told_of(tmp_path, monkeypatch, method=method, **given)
+    rankings = [ranking for _, ranking in told]
+    expected = ranked_in(result)
+    values = dict(expected)
+
+    for one, other in pairwise(rankings):
+        assert one.trials <= other.trials
+        assert one.is_whole <= other.is_whole
+    assert len({ranking.trials for ranking in rankings}) > 2
+    for ranking in rankings:
+        shown = [(row.number, row.values[0]) for row in ranking.rows]
+        assert shown == sorted(shown, key=lambda row: (-row[1], row[0]))
+        assert all(values[number] == value for number, value in shown)
+    last = rankings[-1]
+    assert last.is_whole
+    assert last.trials == len(result.frames["trials"])
+    assert [(row.number, row.values[0]) for row in last.rows] == expected[:MOST_RANKED]
+    # Whoever judges or makes worlds says so only when the ranking is whole.
+    assert all(ranking.is_whole for step, ranking in told if not step.startswith("search"))
+
+
+def test_of_several_objectives_the_front_is_ranked(tmp_path, monkeypatch):
+    aims = ["total_return", "minimize volatility"]
+    told, result = told_of(tmp_path, monkeypatch, objectives=aims)
+    rows = told[-1][1].rows
+
+    assert sorted(row.number for row in rows) == sorted(result.findings.front)
+    assert [row.values[0] for row in rows] == sorted((row.values[0] for row in rows), reverse=True)
 
 
 @pytest.mark.parametrize("method", ["grid", "bayesian"])

@@ -21,7 +21,7 @@ def test_names_become_those_of_the_catalog(lab):
     assert run.spec.options.borrow_rates == {"AAA": 0.4}
     assert run.spec.options.shortable == {"BBB": False}
     assert "long and short, BBB long only" in policy(run.spec)
-    assert "shorts of AAA borrow at 40 % a year" in policy(run.spec)
+    assert "shorts of AAA borrow at 40% a year" in policy(run.spec)
 
 
 @pytest.mark.parametrize("field", ["borrow_rates", "shortable"])

@@ -12,8 +12,7 @@ import pytest
 from core.engine.lanes import LaneRows
 from core.engine.sweep import Chunk
 from core.errors import DataProblem
-from core.services.chunks import decode, encode
-from core.services.conduct import Keep
+from core.services.chunks import Keep, decode, encode
 
 
 def chunk(number: int, lanes: int = 3, sessions: int = 5) -> Chunk:

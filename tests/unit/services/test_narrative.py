@@ -102,7 +102,7 @@ def test_the_verdict_names_the_symbol_it_compares_with():
         (-0.60, -0.30, "with twice its drawdown"),
         (-0.90, -0.30, "with 3 times its drawdown"),
         (0.0, -0.30, "without any drawdown"),
-        (-0.10, 0.0, "with a drawdown of 10 % where holding had none"),
+        (-0.10, 0.0, "with a drawdown of 10% where holding had none"),
     ],
 )
 def test_the_verdict_compares_drawdowns(low, other_low, said):
@@ -145,7 +145,7 @@ def test_a_short_history_quotes_no_annual_sharpe():
         ({"sharpe": 0.59}, (), "its Sharpe of 0.59 ± 0.30 is within what luck gives"),
         ({"sharpe": -0.59}, (), "its Sharpe of -0.59 ± 0.30 is within what luck gives"),
         ({"sharpe": -0.61}, (), "its Sharpe of -0.61 ± 0.30 is worse than bad luck explains"),
-        ({"cost_share": 0.51}, (), "costs took 51 % of the gross profit"),
+        ({"cost_share": 0.51}, (), "costs took 51% of the gross profit"),
         ({"cost_share": 1.2}, (), "costs took more than the gross profit"),
         ({}, ("optimistic_fill",), "filled at closes nobody can trade"),
         ({}, ("synthetic_data",), "the prices are synthetic"),
@@ -183,7 +183,7 @@ def test_a_verdict_says_how_long_such_a_sharpe_takes_and_how_long_there_is(value
 @pytest.mark.parametrize(
     "values",
     [
-        # 95 % on one side is reached before two standard errors are: it would contradict the rest.
+        # 95% on one side is reached before two standard errors are: it would contradict the rest.
         {"sharpe": 0.55, "min_trl": 900.0, "sessions": 1_000.0},
         {"sharpe": -0.7, "min_trl": None, "sessions": 1_000.0},
         {"sharpe": 0.4, "min_trl": 1_500.0, "sessions": None},  # kept by an earlier version
@@ -270,7 +270,7 @@ def test_an_early_end_comes_first():
 
     verdict = narrative.verdict(run, curve(1.4, 1.1, low=-0.2))
 
-    said = "Ended early on 30 Dec 2020, at its drawdown limit of 20 %. Beat buy and hold"
+    said = "Ended early on 30 Dec 2020, at its drawdown limit of 20%. Beat buy and hold"
     assert verdict.startswith(said)
 
 
@@ -284,7 +284,7 @@ def test_a_sleeve_that_ended_early_is_not_the_whole_account():
 
     verdict = narrative.verdict(run, curve(1.4, 1.1))
 
-    assert verdict.startswith("1 of 2 symbols ended early, at a drawdown of 20 %. Beat")
+    assert verdict.startswith("1 of 2 symbols ended early, at a drawdown of 20%. Beat")
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_a_failed_run_says_why():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "Decides at a close, fills at the next open; 100 % of equity in each position"),
+        ({}, "Decides at a close, fills at the next open; 100% of equity in each position"),
         ({"delay": 2}, "fills at an open, 2 bars later than the next"),
         ({"fill": "close"}, "Fills at the close that decided it, which nobody can trade"),
         ({"lot_size": 0}, "in fractions"),
@@ -355,19 +355,19 @@ def test_a_failed_run_says_why():
         ({"sizing": "value", "size": 12_500}, "; 12,500 in each position, in whole units"),
         (
             {"sizing": "risk", "size": 1.5, "lot_size": 0},
-            "; 1.5 % of equity at risk to the stop of each position, in fractions",
+            "; 1.5% of equity at risk to the stop of each position, in fractions",
         ),
         (
             {"sizing": "vol_target", "size": 15},
-            "; each position sized to fluctuate by 15 % a year, in whole units",
+            "; each position sized to fluctuate by 15% a year, in whole units",
         ),
-        ({"max_dd_limit": 0.25}, "; ends 25 % below its peak;"),
+        ({"max_dd_limit": 0.25}, "; ends 25% below its peak;"),
         (
             {"maintenance_margin": 0.25, "intrabar_margin": True},
-            "margin calls below 25 %; tested at the worst price of a bar too;",
+            "margin calls below 25%; tested at the worst price of a bar too;",
         ),
-        ({"initial_margin": 0.1}, "in whole units, on 10 % margin;"),
-        ({"max_participation": 0.025}, "; at most 2.5 % of volume;"),
+        ({"initial_margin": 0.1}, "in whole units, on 10% margin;"),
+        ({"max_participation": 0.025}, "; at most 2.5% of volume;"),
         ({"multiplier": 50}, "in whole units, each point worth 50;"),
         ({"delay": 1}, "fills at an open, 1 bar later than the next"),
         ({"delay": 1, "fill": "close"}, "Fills at the close 1 bar later, which"),
@@ -376,10 +376,10 @@ def test_a_failed_run_says_why():
         ({"no_entry_after": "15:00"}, "no entries from 15:00"),
         ({"symbols": ("A", "B")}, "cash in 2 equal sleeves"),
         ({"close_at_end": True}, "sold at the last close"),
-        ({"risk_free": 0.045}, "ratios above a rate of 4.5 % a year"),
-        ({"borrow_rate": 0.003}, "shorts borrow at 0.3 % a year"),
-        ({"cash_rate": 0.02}, "cash earns 2 % a year"),
-        ({"margin_rate": 0.065}, "borrowed cash costs 6.5 % a year"),
+        ({"risk_free": 0.045}, "ratios above a rate of 4.5% a year"),
+        ({"borrow_rate": 0.003}, "shorts borrow at 0.3% a year"),
+        ({"cash_rate": 0.02}, "cash earns 2% a year"),
+        ({"margin_rate": 0.065}, "borrowed cash costs 6.5% a year"),
         ({"costs": CostModel(name="zero")}, "costs: no costs at all."),
     ],
 )
@@ -392,9 +392,9 @@ def test_the_rate_of_other_shorts_is_left_out_where_every_symbol_has_its_own():
     (symbol,) = plain.symbols
     own = spec(borrow_rate=0.03, borrow_rates={symbol: 0.4})
 
-    assert "; shorts borrow at 3 % a year;" in narrative.policy(plain)
+    assert "; shorts borrow at 3% a year;" in narrative.policy(plain)
     assert "shorts borrow at" not in narrative.policy(own)
-    assert f"; shorts of {symbol} borrow at 40 % a year;" in narrative.policy(own)
+    assert f"; shorts of {symbol} borrow at 40% a year;" in narrative.policy(own)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_the_rate_of_other_shorts_is_left_out_where_every_symbol_has_its_own():
             False,
             "no fees, 1 bps slippage and spread",
         ),
-        ({"fixed": 2, "maximum_rate": 0.01}, False, "2 per order, at most 1 % of value"),
+        ({"fixed": 2, "maximum_rate": 0.01}, False, "2 per order, at most 1% of value"),
     ],
 )
 def test_costs_are_free_only_when_nothing_is_charged(costs, is_free, said):

@@ -47,4 +47,4 @@ def test_the_rate_moves_ratios_and_nothing_else(lab, account):
     assert {"sharpe", "sortino", "upi"} <= moved <= EXCESS | LINE
     for symbol, metrics in above.by_symbol.items():
         assert metrics["sharpe"] < plain.by_symbol[symbol]["sharpe"]
-    assert "ratios above a rate of 5 % a year" in lab.services.backtests.policy(above)
+    assert "ratios above a rate of 5% a year" in lab.services.backtests.policy(above)

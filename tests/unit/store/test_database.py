@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +25,7 @@ from core.domain.run import RunQuery, RunStatus
 from core.errors import InvalidInput, Unavailable
 from core.store import ArtifactStore, migrate, open_store
 from core.store.database import Database
-from core.store.tables import RunEventRow
+from core.store.tables import RunEventRow, RunSymbolRow
 from tests.contract.samples import NOW, a_spec, key, some_frames
 
 
@@ -76,14 +79,19 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unprivileged() -> Iterator[None]:
-    """Be a user whom permissions stop; root they do not."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
+    """Be a user whom permissions stop; root they do not.
+
+    This thread alone where that can be had: fixtures of others may have workers in this process.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    become = getattr(ctypes.CDLL(None), "setfsuid", os.seteuid)
+    become(65534)
     try:
         yield
     finally:
-        os.seteuid(before)
+        become(0)
 
 
 class TestConnections:
@@ -148,11 +156,11 @@ class TestConnections:
             pass
 
     def test_a_foreign_key_to_nothing_is_refused(self, database):
-        row = {"run_id": 7, "at": NOW, "to_status": "pending", "note": ""}
+        row = {"run_id": 7, "position": 0, "symbol": "SPY"}
 
         def point_at_nothing() -> None:
             with database.write() as connection:
-                connection.execute(insert(RunEventRow).values(row))
+                connection.execute(insert(RunSymbolRow).values(row))
 
         with pytest.raises(Exception, match="FOREIGN KEY"):
             point_at_nothing()
@@ -307,6 +315,19 @@ class TestRefusals:
 
         with store, unprivileged(), pytest.raises(Unavailable, match=r"a\.db cannot be opened"):
             store.ping()
+
+    def test_only_the_thread_that_gives_up_its_rights_loses_them(self, folder):
+        path = folder / "a.db"
+        path.write_bytes(b"")
+        path.chmod(0o000)
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(time.monotonic).result()  # a thread takes the rights of who starts it
+            with unprivileged():
+                with pytest.raises(PermissionError):
+                    path.read_bytes()
+                if sys.platform == "linux" and os.getuid() == 0:
+                    assert pool.submit(path.read_bytes).result() == b""
 
     def test_artifacts_nobody_may_write_are_named(self, folder):
         frames = some_frames(1)

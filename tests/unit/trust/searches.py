@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import combinations
 from math import exp, log, sqrt
 from statistics import fmean, stdev
@@ -43,6 +44,33 @@ def slow_cscv(returns: np.ndarray, blocks: int) -> list[tuple[int, float, float,
         rank = 1 + sum((second[lane], lane) < (second[best], best) for lane in lanes)
         share = rank / (len(lanes) + 1)
         found.append((best, traded[best], second[best], log(share / (1 - share))))
+    return found
+
+
+def exact_cscv(returns: np.ndarray, blocks: int) -> list[tuple[int, float]] | None:
+    """Winner and logit of each choice in fractions, which do not round; None if nobody can win."""
+    rows = [[Fraction(each) for each in row] for row in returns[len(returns) % blocks :].tolist()]
+    length, lanes = len(rows) // blocks, range(len(rows[0]))
+
+    def order(half: tuple[int, ...], lane: int) -> Fraction | None:
+        """What orders lanes as their Sharpe ratios do: `n m |m| / sum(r^2)`; None of a constant."""
+        own = [row[lane] for n, row in enumerate(rows) if n // length in half]
+        if len(set(own)) == 1:
+            return None
+        return sum(own) * abs(sum(own)) / sum(each * each for each in own)
+
+    found = []
+    for chosen in combinations(range(blocks), blocks // 2):
+        others = tuple(n for n in range(blocks) if n not in chosen)
+        first = {lane: order(chosen, lane) for lane in lanes}
+        second = {lane: order(others, lane) or Fraction(0) for lane in lanes}
+        traded = {lane: value for lane, value in first.items() if value is not None}
+        if not traded:
+            return None
+        best = max(traded, key=lambda lane: traded[lane])
+        rank = 1 + sum((second[lane], lane) < (second[best], best) for lane in lanes)
+        share = rank / (len(lanes) + 1)
+        found.append((best, log(share / (1 - share))))
     return found
 
 

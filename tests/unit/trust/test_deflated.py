@@ -199,7 +199,7 @@ def test_what_cannot_be_said_is_empty_and_has_a_reason():
 
     assert (idle.value, idle.reason) == (None, "the winner did not trade, or failed")
     assert (alone.value, alone.upper) == (None, None)
-    assert alone.reason.startswith("only one of the lanes traded")
+    assert alone.reason.startswith("only one of the trials traded")
     assert alone.probability is not None
     assert (short.value, short.reason) == (None, "the history is too short")
 

@@ -7,7 +7,7 @@ from core.errors import InvalidInput
 from core.trust import overfitting as module
 from core.trust.matrix import ReturnMatrix
 from core.trust.overfitting import overfitting
-from tests.unit.trust.searches import noise, search, slow_cscv
+from tests.unit.trust.searches import exact_cscv, noise, search, slow_cscv
 
 HALVES = list(combinations(range(4), 2))
 
@@ -47,13 +47,17 @@ def test_lanes_that_rest_for_half_of_history_neither_win_there_nor_lose():
     assert np.isfinite(found.in_sample).all()
 
 
-def test_the_choice_does_not_depend_on_how_much_is_done_at_once(monkeypatch):
-    whole = overfitting(search(14, 160, 20), blocks=8)
-    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 20 * 3)
-    parts = overfitting(search(14, 160, 20), blocks=8)
+@pytest.mark.parametrize("rows", [3, 8, 101])
+def test_no_bit_depends_on_how_much_is_done_at_once(monkeypatch, rows):
+    """A product of matrices does: it is rounded by the shapes and by the threads it is given."""
+    whole = overfitting(search(14, 160, 20))
+    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 20 * rows)
+    parts = overfitting(search(14, 160, 20))
 
     assert parts.logits.tolist() == whole.logits.tolist()
     assert parts.winners.tolist() == whole.winners.tolist()
+    assert parts.in_sample.tolist() == whole.in_sample.tolist()
+    assert parts.out_of_sample.tolist() == whole.out_of_sample.tolist()
 
 
 def test_sixteen_blocks_are_12870_choices():
@@ -91,12 +95,40 @@ def test_lanes_that_win_in_one_half_and_lose_in_the_other_are_overfitted():
 
 
 def test_the_first_of_equal_lanes_ranks_below_its_copies():
-    returns = np.repeat(noise(19, 64, 1), 4, axis=1)
+    returns = np.repeat(noise(19, 64, 1, edge=2.0), 5, axis=1)
+    returns[:, 3] -= 0.04  # worse than the others, always
 
     found = overfitting(ReturnMatrix.of(returns), blocks=4)
 
-    assert found.logits == pytest.approx(np.log((1 / 5) / (4 / 5)))
-    assert found.pbo == 1.0
+    assert found.logits == pytest.approx(np.log((2 / 6) / (4 / 6)))
+    assert (found.pbo, set(found.winners.tolist())) == (1.0, {0})
+
+
+def test_of_lanes_that_are_all_the_same_none_was_chosen():
+    found = overfitting(ReturnMatrix.of(np.repeat(noise(19, 64, 1), 4, axis=1)), blocks=4)
+
+    assert (found.pbo, found.error, found.lanes) == (None, None, 4)
+    assert found.reason == "all trials that traded have the same returns"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_lanes_that_seldom_trade_tie_where_fractions_say_so(seed):
+    """One return in a half gives the same ratio whatever its size; rounding must not rank it."""
+    rng = np.random.default_rng(seed)
+    sessions, lanes, blocks = int(rng.integers(12, 60)), int(rng.integers(2, 8)), 6
+    returns = rng.uniform(0.002, 0.02, (sessions, lanes)) * rng.choice([-1, 1], (sessions, lanes))
+    returns[rng.random((sessions, lanes)) < 0.85] = 0.0
+    returns[0] += 0.003  # every lane has two values
+
+    search = ReturnMatrix.of(returns)
+    found = overfitting(search, blocks=blocks)
+
+    expected = exact_cscv(returns[:, search.traded], blocks)
+    if expected is None:
+        assert found.reason == "in some half of history no trial traded"
+        return
+    assert found.winners.tolist() == search.traded[[each[0] for each in expected]].tolist()
+    assert found.logits == pytest.approx([each[1] for each in expected])
 
 
 def test_the_error_is_that_of_noise_with_as_many_independent_lanes():
@@ -128,9 +160,9 @@ def test_what_cannot_be_said_is_empty_and_has_a_reason():
     short = overfitting(search(21, 31, 4))
     resting = overfitting(ReturnMatrix.of(quiet), blocks=8)
 
-    assert (alone.pbo, alone.reason) == (None, "fewer than two lanes traded")
+    assert (alone.pbo, alone.reason) == (None, "fewer than two trials traded")
     assert (short.pbo, short.reason) == (None, "31 sessions are too few for 16 blocks")
-    assert (resting.pbo, resting.reason) == (None, "in some half of history no lane traded")
+    assert (resting.pbo, resting.reason) == (None, "in some half of history no trial traded")
     for each in (alone, short, resting):
         assert each.error is each.noise is each.slope is each.loss is None
         assert len(each.logits) == len(each.winners) == 0

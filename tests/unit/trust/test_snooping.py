@@ -219,6 +219,6 @@ def test_what_cannot_be_said_is_empty_and_has_a_reason():
     idle = superior_ability(ReturnMatrix.of(np.zeros((50, 3))), np.random.default_rng(1))
     short = superior_ability(search(1, 19, 3), np.random.default_rng(1))
 
-    assert (idle.p, idle.reason) == (None, "no lane traded")
+    assert (idle.p, idle.reason) == (None, "no trial traded")
     assert (short.p, short.reason) == (None, "19 sessions are too few, 20 are needed")
     assert idle.upper is idle.lower is idle.statistic is idle.lane is None

@@ -239,3 +239,42 @@ def test_what_is_no_search_is_refused():
         axis("a", [1, nan])
     with pytest.raises(InvalidInput, match="not above 0"):
         axis("a", [0, 1], log=True)
+
+
+def test_an_objective_near_0_has_no_ratio():
+    """Trials differ from their medians by 0, 0, 0.8, 0.5, 0.25: of 0.2 a share says nothing."""
+    steps = [axis("a", [1, 2, 3, 4, 5])]
+    objective = np.array([-0.6, -0.6, 0.2, -1.6, -1.1])
+
+    near = stability(steps, objective, grid=True)
+    far = stability(steps, objective + 1.0, grid=True)
+
+    assert near.smoothed.tolist() == pytest.approx([-0.6, -0.6, -0.6, -1.1, -1.35])
+    assert (near.chosen, near.ratio, near.peak_ratio) == (2, None, None)
+    assert near.reason == (
+        "the objective of the choice is so near 0 that trials commonly differ more from those "
+        "around them"
+    )
+    assert far.ratio == pytest.approx(0.4 / 1.2)
+
+
+def test_of_what_is_to_be_kept_small_the_ratio_is_the_other_way_round():
+    """Beside a drawdown of 10 % there are some of 20 % and 40 %: their median is twice as deep."""
+    steps = [axis("a", [1, 2, 3, 4, 5])]
+    objective = np.array([-0.2, -0.2, -0.1, -0.4, -0.4])
+
+    found = stability(steps, objective, grid=True, is_loss=True)
+
+    assert (found.peak, found.chosen) == (2, 2)
+    assert found.ratio == pytest.approx(0.1 / 0.2)
+    assert stability(steps, objective, grid=True).ratio is None
+    none = np.where(objective == -0.1, 0.0, objective)
+    nothing = stability(steps, none, grid=True, is_loss=True)
+    assert nothing.reason == "an objective to be kept small that is not above 0 has no ratio"
+
+
+@pytest.mark.parametrize("grid", [True, False])
+def test_where_all_trials_are_as_good_no_end_of_a_range_is_better(grid):
+    found = stability([axis("a", [1, 2, 3, 4])], np.full(4, 0.5), grid=grid)
+
+    assert (found.chosen, found.ratio, found.edges) == (0, 1.0, ())

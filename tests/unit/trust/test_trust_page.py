@@ -33,8 +33,8 @@ def test_the_error_of_overfitting_is_the_table_of_the_page():
     table = overfitting._NOISE
     assert [int(cell) for cell in rows["lanes"]] == table[:, 0].tolist()
     assert [float(cell) for cell in rows["±"]] == np.round(table[:, 1] + 1e-9, 2).tolist()
-    assert [float(cell) for cell in rows["5 % of searches below"]] == table[:, 2].tolist()
-    assert [float(cell) for cell in rows["5 % above"]] == table[:, 3].tolist()
+    assert [float(cell) for cell in rows["5% of searches below"]] == table[:, 2].tolist()
+    assert [float(cell) for cell in rows["5% above"]] == table[:, 3].tolist()
 
 
 def test_the_numbers_of_the_page_about_sensitivity_are_those_used():

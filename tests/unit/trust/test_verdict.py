@@ -27,7 +27,7 @@ def test_what_passes_every_gate_is_green():
     assert found.light == "green"
     assert found.sentence == (
         "The best of 2,500 trials is probably more than luck: Deflated Sharpe 0.97 to 0.99, "
-        "PBO 8 % ± 11 %, plateau 0.86."
+        "PBO 8% ± 11%, plateau 0.86."
     )
 
 
@@ -72,7 +72,7 @@ def test_one_red_gate_is_enough_and_says_why():
     assert found.sentence == (
         "Do not believe the best of 2,500 trials, because luck explains its Sharpe ratio and the "
         "best of one half of history is not better than others in the other half: Deflated Sharpe "
-        "0.31, PBO 64 % ± 11 %, no plateau (it was not measured)."
+        "0.31, PBO 64% ± 11%, no plateau (it was not measured)."
     )
 
 
@@ -112,13 +112,37 @@ def test_gates_say_their_rule_and_are_in_the_order_of_reading():
         ({"deflated": 0.004, "deflated_upper": 0.21}, "Deflated Sharpe < 0.01 to 0.21, "),
         ({"deflated": 0.0, "deflated_upper": 0.0}, "Deflated Sharpe 0.00, "),
         ({"deflated": 0.994, "deflated_upper": 0.9949}, "Deflated Sharpe 0.99, "),
-        ({"pbo": 0.996}, "PBO > 99 % ± 11 %, "),
-        ({"pbo": 0.004}, "PBO < 1 % ± 11 %, "),
-        ({"pbo": 0.0}, "PBO 0 % ± 11 %, "),
-        ({"pbo": 1.0, "pbo_error": None}, "PBO 100 %, "),
+        ({"pbo": 0.996}, "PBO > 99% ± 11%, "),
+        ({"pbo": 0.004}, "PBO < 1% ± 11%, "),
+        ({"pbo": 0.0}, "PBO 0% ± 11%, "),
+        ({"pbo": 1.0, "pbo_error": None}, "PBO 100%, "),
         ({"plateau": -1.79}, "plateau below 0 (the objective of trials around it is below 0)."),
         ({"plateau": 0.0}, "plateau 0.00."),
     ],
 )
 def test_a_probability_that_is_not_certain_does_not_look_certain(given, said):
     assert said in verdict(replace(GOOD, **given)).sentence
+
+
+def test_what_never_was_above_0_is_not_said_to_be_taken_by_luck_or_costs():
+    losing = replace(GOOD, ratio=-0.02, deflated=0.1, deflated_upper=0.2, breakeven=0.0)
+
+    assert verdict(losing).sentence.startswith(
+        "Do not believe the best of 2,500 trials, because its Sharpe ratio is not above 0 even "
+        "where it was searched and it loses before costs: Deflated Sharpe 0.10 to 0.20"
+    )
+    assert "luck explains" in verdict(replace(losing, ratio=0.02)).sentence
+    assert "costs take its profit" in verdict(replace(losing, breakeven=0.1)).sentence
+    three = verdict(replace(losing, pbo=0.9)).sentence
+    assert "searched, the best of one half of history is not better than others in" in three
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"), [(7, "None of 7 trials may be chosen: "), (1, "The only trial may not be ")]
+)
+def test_where_nothing_may_be_chosen_nothing_is_called_the_best(trials, said):
+    found = verdict(Evidence(trials=trials, eligible=0, pbo=0.1, snooping=0.01))
+
+    assert found.light == "amber"
+    assert found.sentence.startswith(said)
+    assert "best" not in found.sentence
