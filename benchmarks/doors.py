@@ -24,6 +24,8 @@ from core.services import Services
 from core.settings import PREFIX, Settings
 
 BARS = 2_500
+READY = {"api": "/api/v1/health/ready", "ui": "/_stcore/health"}
+"""Where a server says that it is ready."""
 
 
 def daily_csv() -> bytes:
@@ -152,14 +154,14 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def server(settings: Settings) -> Iterator[str]:
-    """Start the API over a data folder; gives its address once it is ready."""
+def server(settings: Settings, module: str = "api") -> Iterator[str]:
+    """Start the API, or the UI, over a data folder; gives its address once it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = environment_of(settings) | {f"{PREFIX}API_PORT": str(port)}
+    environment = environment_of(settings) | {f"{PREFIX}{module.upper()}_PORT": str(port)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "api"],
+        [sys.executable, "-m", module],
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -167,10 +169,10 @@ def server(settings: Settings) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         while True:
-            assert process.poll() is None, "the API ended"
+            assert process.poll() is None, f"{module} ended"
             try:
-                call(f"{address}/api/v1/health/ready")
-                break
+                with urllib.request.urlopen(address + READY[module], timeout=60):  # noqa: S310
+                    break
             except OSError:
                 time.sleep(0.2)
         yield address

@@ -20,7 +20,7 @@ from benchmarks.timing import Measure, Row, readable
 from core.bootstrap.kernels import VARIABLE, kernel_cache
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("engine", "sweep", "study", "prices", "doors")
+PARTS = ("engine", "sweep", "study", "page", "prices", "doors")
 PACKAGES = ("numpy", "numba", "polars", "duckdb", "sqlalchemy", "fastapi", "streamlit")
 
 

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.doors import call, environment_of, server
 from benchmarks.engine import minutes
@@ -29,8 +31,56 @@ from strategies.ema_crossover import EMACrossoverStrategy
 
 PATIENCE = 600.0
 LOOK_SECONDS = 0.03  # oftener, and asking takes the processor from the sweep
+SYMBOL = "MINUTE"
 DOOR = "/api/v1/optimization"
 TRACKING = {"MLflow off": "off", "MLflow on": ""}
+
+
+class Range(NamedTuple):
+    """Values of a parameter, ends included."""
+
+    min: int
+    max: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What is searched: the ranges of an EMA crossover, over so many bars of a minute."""
+
+    bars: int
+    ranges: dict[str, Range]
+
+    @classmethod
+    def of(cls, *, quick: bool) -> Grid:
+        """2,500 sets over 100,000 bars, or fewer of both."""
+        bars, steps = (20_000, 10) if quick else (100_000, 50)
+        fast, slow = Range(3, 2 + steps, 1), Range(60, 60 + 3 * (steps - 1), 3)
+        return cls(bars, {"fast": fast, "slow": slow})
+
+    @property
+    def sets(self) -> list[dict[str, int]]:
+        """Each set of parameters."""
+        values = [range(low, high + 1, step) for low, high, step in self.ranges.values()]
+        return [dict(zip(self.ranges, each, strict=True)) for each in product(*values)]
+
+    @property
+    def size(self) -> str:
+        """Sets by bars."""
+        return f"{len(self.sets):,} x {self.bars:,}"
+
+    def swept(self, bars: Bars) -> float:
+        """Seconds that the sweep takes by itself."""
+        sets = self.sets
+        began = time.perf_counter()
+        sweep(EMACrossoverStrategy, bars, sets, EngineOptions(), CostModel())
+        return time.perf_counter() - began
+
+
+def beside(bare: Sequence[float], took: Sequence[float]) -> str:
+    """Say how often the bare sweep of the same round fits into what was timed."""
+    ratios = [one / alone for one, alone in zip(took, bare, strict=True)]
+    return f"{statistics.median(ratios):.2f} x the bare sweep"
 
 
 def measure(*, quick: bool) -> Iterator[Row]:
@@ -41,48 +91,38 @@ def measure(*, quick: bool) -> Iterator[Row]:
     worker are processes as `make run` starts them, once with tracking and once without; a study is
     mirrored whole before the next one begins.
     """
-    count, steps = (20_000, 10) if quick else (100_000, 50)
-    fast = {"min": 3, "max": 3 + steps - 1, "step": 1}
-    slow = {"min": 60, "max": 60 + 3 * (steps - 1), "step": 3}
+    grid = Grid.of(quick=quick)
     body = {
         "strategy": "ema_crossover",
-        "symbols": ["MINUTE"],
+        "symbols": [SYMBOL],
         "timeframe": "1m",
-        "space": {"fast": fast, "slow": slow},
+        "space": {name: each._asdict() for name, each in grid.ranges.items()},
         "validation_split": 0.0,
     }
-    sets = [
-        {"fast": one, "slow": other}
-        for one in range(fast["min"], fast["max"] + 1)
-        for other in range(slow["min"], slow["max"] + 1, slow["step"])
-    ]
-    size = f"{len(sets):,} x {count:,}"
     bare: list[float] = []
     ranked: dict[str, list[float]] = {name: [] for name in TRACKING}
     whole: dict[str, list[dict[str, float]]] = {name: [] for name in TRACKING}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         doors = {
-            name: running.enter_context(_workbench(Path(folder) / str(place), uri, count))
+            name: running.enter_context(workbench(Path(folder) / str(place), uri, grid.bars))
             for place, (name, uri) in enumerate(TRACKING.items())
         }
-        bars = Catalog(Path(folder) / "0" / "lake").bars("MINUTE", Timeframe.M1)
+        bars = Catalog(Path(folder) / "0" / "lake").bars(SYMBOL, Timeframe.M1)
         for number in range(2 if quick else 5):
-            began = time.perf_counter()
-            sweep(EMACrossoverStrategy, bars, sets, EngineOptions(), CostModel())
-            bare.append(time.perf_counter() - began)
+            bare.append(grid.swept(bars))
             for name, address in doors.items():
-                first, spans = _study(address, {**body, "seed": number}, len(sets))
+                first, spans = _study(address, {**body, "seed": number}, len(grid.sets))
                 ranked[name].append(first)
                 whole[name].append(spans)
-    yield row("study: the bare sweep", size, bare)
+    yield row("study: the bare sweep", grid.size, bare)
     for name, spans in whole.items():
         judged = [sum(each.values()) for each in spans]
         for what, took in (("ranked", ranked[name]), ("judged", judged)):
-            ratios = [one / alone for one, alone in zip(took, bare, strict=True)]
-            note = f"{statistics.median(ratios):.2f} x the bare sweep"
-            yield row(f"study: POST to {what} result read, {name}", size, took, note)
+            yield row(
+                f"study: POST to {what} result read, {name}", grid.size, took, beside(bare, took)
+            )
     for part in whole["MLflow off"][0]:
-        yield row(f"study: of it {part}", size, [each[part] for each in whole["MLflow off"]])
+        yield row(f"study: of it {part}", grid.size, [each[part] for each in whole["MLflow off"]])
 
 
 def as_csv(bars: Bars) -> bytes:
@@ -95,11 +135,11 @@ def as_csv(bars: Bars) -> bytes:
 
 
 @contextmanager
-def _workbench(folder: Path, tracking: str, count: int) -> Iterator[str]:
-    """Start API and worker over a folder with one symbol of minutes; gives the address."""
+def workbench(folder: Path, tracking: str, count: int, server_of: str = "api") -> Iterator[str]:
+    """Start a server and a worker over a folder with one symbol of minutes; gives the address."""
     settings = Settings.load(data_dir=folder, mlflow_tracking_uri=tracking)
     with build(settings) as services:
-        services.market.import_csv(as_csv(minutes(count)), name="minute.csv", symbol="MINUTE")
+        services.market.import_csv(as_csv(minutes(count)), name="minute.csv", symbol=SYMBOL)
     words = [sys.executable, "-m", "core", "worker", "--slots", "1"]
     worker = subprocess.Popen(
         words,
@@ -110,7 +150,7 @@ def _workbench(folder: Path, tracking: str, count: int) -> Iterator[str]:
     try:
         assert worker.stdout is not None
         assert worker.stdout.readline(), "the worker ended"
-        with server(settings) as address:
+        with server(settings, server_of) as address:
             yield address
     finally:
         worker.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from core.settings import Settings
 
 FIRST_DAY = date(2020, 1, 2)
 PATIENCE = 180.0
+SWEPT_SECONDS = 30.0
 
 SIMPLE = """
     from core.domain.strategy import MarketView, Param, Signals, Strategy
@@ -59,6 +61,14 @@ def a_worker(settings: Settings) -> Iterator[None]:
         stop.set()
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def vanishes(path: Path) -> bool:
+    """Whether a worker clears it away: it records the end of a job first, and sweeps then."""
+    deadline = time.monotonic() + SWEPT_SECONDS
+    while path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not path.exists()
 
 
 def write_strategy(folder: Path, name: str, body: str = SIMPLE) -> Path:

@@ -841,7 +841,7 @@ def _label(what: Label, text: str | None) -> str | None:
     longest = LONGEST_NAME if what == "name" else LONGEST_NOTE
     if len(kept) > longest:
         raise InvalidInput(
-            f"the {what} has {len(kept):,} signs", expected=f"at most {longest:,}", field=what
+            f"the {what} has {len(kept):,} characters", expected=f"at most {longest:,}", field=what
         )
     return kept or None
 

@@ -15,7 +15,15 @@ from core.errors import Conflict
 from core.services import Services
 from core.settings import Settings
 from tests.faults.test_runner_isolation import NJIT
-from tests.laboratory import a_worker, failing, lay_prices, settings_in, wave, write_strategy
+from tests.laboratory import (
+    a_worker,
+    failing,
+    lay_prices,
+    settings_in,
+    vanishes,
+    wave,
+    write_strategy,
+)
 
 PATIENCE = 120.0
 SLOW = """
@@ -134,7 +142,7 @@ class TestQueuedRuns:
 
         assert (done.status, done.run_key) == (RunStatus.CANCELLED, None)
         assert set(settings.artifacts_dir.glob("[0-9a-f][0-9a-f]/*")) == before
-        assert not (settings.scratch_dir / f"job-{queued.queued_as}").exists()
+        assert vanishes(settings.scratch_dir / f"job-{queued.queued_as}")
 
     def test_a_waiting_one_is_cancelled_at_once(self, services):
         with busy(services):

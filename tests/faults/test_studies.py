@@ -20,7 +20,7 @@ from core.services.execution import load_bars
 from core.settings import Settings
 from core.store.studies import STUDY
 from tests.faults.studies import closes, done, kill_in_the_middle, over, slowly, wait
-from tests.laboratory import lay_prices, settings_in, write_strategy
+from tests.laboratory import lay_prices, settings_in, vanishes, write_strategy
 
 SPAN = {"span": {"min": 2, "max": 40, "step": 1}}
 SLOWLY = slowly(0.1)
@@ -157,7 +157,7 @@ class TestStudies:
         study = over(services, study)
 
         assert (study.job.state, study.findings, study.key) == (JobState.CANCELLED, None, None)
-        assert not (settings.scratch_dir / f"job-{study.job.id}").exists()
+        assert vanishes(settings.scratch_dir / f"job-{study.job.id}")
 
     def test_lists_pages_and_filters(self, services):
         study = done(services, spec_of(seed=77))
