@@ -13,8 +13,8 @@ from core.search.leader import Leader, leaders_of, merged, words_of
 from core.search.search import Evaluations
 from core.search.space import Params
 
-LOOK_SECONDS = 0.5
-"""So often at most."""
+LOOK_SECONDS = 1.0
+"""So often at most, and not before: a look takes the time of a hundred trials from the search."""
 LOOK_SHARE = 0.05
 """Of the time at most, however many trials there are."""
 
@@ -26,7 +26,7 @@ class Standing:
         self._spec = spec
         self._before: list[Leader] = []
         self._trials = 0
-        self._look_at = 0.0
+        self._look_at = perf_counter() + LOOK_SECONDS
         self.ranking = Ranking(0, is_whole=False, rows=())
 
     def look(self, sets: Sequence[Params], progress: Progress) -> None:

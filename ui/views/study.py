@@ -47,6 +47,8 @@ from ui.components import (
 )
 
 WATCH_SECONDS = 1.0
+YOUNG_SECONDS, YOUNG_WATCH_SECONDS = 5.0, 0.25
+"""Who has just started a study waits for it; many are over in a second or two."""
 SKELETON_HEIGHT = 560
 SINGLE_HEIGHT = 370
 BEST = "best of all"
@@ -79,8 +81,9 @@ def render(services: Services) -> None:
 @st.fragment
 def _watch(services: Services, number: int) -> None:
     """Look until the study is over; only this part is drawn again."""
-    pulse.show("study_pulse", seconds=min(WATCH_SECONDS, services.settings.poll_seconds))
     study = services.studies.get(number)
+    age = (formats.utc_now() - study.created_at).total_seconds()
+    pulse.show("study_pulse", seconds=YOUNG_WATCH_SECONDS if age < YOUNG_SECONDS else WATCH_SECONDS)
     job = study.job
     if job.state.is_final:
         st.rerun()
