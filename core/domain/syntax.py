@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import threading
+from functools import lru_cache
 
 _one_at_a_time = threading.Lock()
 
@@ -18,7 +19,8 @@ def parse(source: str | bytes) -> ast.Module:
         return ast.parse(source)
 
 
+@lru_cache(256)
 def parse_expression(source: str) -> ast.Expression:
-    """Parse one expression; raises what `ast.parse` does."""
+    """Parse one expression, that nobody may change; raises what `ast.parse` does."""
     with _one_at_a_time:
         return ast.parse(source, mode="eval")

@@ -11,9 +11,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -529,27 +530,48 @@ class _Crew:
         pool = ThreadPoolExecutor(max(1, min(threads, len(numbers))), "sweep")
         try:
             again: list[int] = []
-            waiting = {pool.submit(self._watched, number, watch): number for number in numbers}
-            while waiting:
-                if not self._stop.is_set() and cancelled():
-                    self._stop.set()
-                ready, _ = wait(waiting, PATIENCE, FIRST_COMPLETED)
-                for future in ready:
-                    number = waiting.pop(future)
-                    if (chunk := future.result()) is not None:
-                        yield chunk
-                    elif not self._stop.is_set():
-                        again.append(number)
-                if not waiting and again and not self._stop.is_set():
-                    waiting = {
-                        pool.submit(self._chunk, number, alone=True): number for number in again
-                    }
-                    again = []
+            for number, chunk in self._as_ended(
+                pool, {each: partial(self._watched, each, watch) for each in numbers}, cancelled
+            ):
+                if chunk is None:
+                    again.append(number)
+                else:
+                    yield chunk
+            for _, chunk in self._as_ended(
+                pool, {each: partial(self._chunk, each, alone=True) for each in again}, cancelled
+            ):
+                if chunk is not None:
+                    yield chunk
             if self._stop.is_set():
                 raise Cancelled("the sweep was cancelled")
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _as_ended(
+        self,
+        pool: ThreadPoolExecutor,
+        works: Mapping[int, Callable[[], Chunk | None]],
+        cancelled: Callable[[], bool],
+    ) -> Iterator[tuple[int, Chunk | None]]:
+        """Yield what becomes of chunks; not by `wait`, which looks at all of them for each."""
+        ended: SimpleQueue[tuple[int, Future[Chunk | None]]] = SimpleQueue()
+
+        def begin(number: int, work: Callable[[], Chunk | None]) -> None:
+            pool.submit(work).add_done_callback(lambda future: ended.put((number, future)))
+
+        for number, work in works.items():
+            begin(number, work)
+        left = len(works)
+        while left:
+            if not self._stop.is_set() and cancelled():
+                self._stop.set()
+            try:
+                number, future = ended.get(timeout=PATIENCE)
+            except Empty:
+                continue
+            left -= 1
+            yield number, future.result()
 
     def _watched(self, number: int, watch: Watch) -> Chunk | None:
         """Run a chunk beside others; None once a strategy was seen to roll the global dice."""
