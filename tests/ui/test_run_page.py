@@ -436,14 +436,13 @@ class TestLabel:
         page = opened(open_page, run)
 
         page.text_input(f"run_name_{run.id}").input("Mine <b>✓")
-        page.text_area(f"run_note_{run.id}").input("as in the paper")
+        page.text_area(f"run_note_{run.id}").input("as in the paper,\nbut later")
         page.button("run_label_save").click().run()
 
         assert not page.exception
         kept = services.backtests.get(run.id)
-        assert (kept.name, kept.note) == ("Mine <b>✓", "as in the paper")
-        assert "Mine &lt;b&gt;✓" in words(page)
-        assert "as in the paper" in words(page)
+        assert (kept.name, kept.note) == ("Mine <b>✓", "as in the paper,\nbut later")
+        assert "<b>Mine &lt;b&gt;✓</b><p>as in the paper,\nbut later</p>" in words(page)
 
     def test_a_run_is_deleted_on_its_page_and_the_list_follows(self, open_page, submit, services):
         run = submit(symbols=("AAPL",), start="2020-05-05")

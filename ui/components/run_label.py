@@ -15,9 +15,9 @@ def show(run: Run) -> None:
     """Draw name and note, where there are any."""
     if run.name or run.note:
         markup.write(
-            '<div class="wb-sub" data-testid="run_label">',
+            '<div class="wb-label" data-testid="run_label">',
             f"<b>{markup.text(run.name)}</b>" if run.name else "",
-            f"<span>{markup.text(run.note)}</span>" if run.note else "",
+            f"<p>{markup.text(run.note)}</p>" if run.note else "",
             "</div>",
         )
 
