@@ -444,6 +444,23 @@ class TestLabel:
         assert (kept.name, kept.note) == ("Mine <b>✓", "as in the paper,\nbut later")
         assert "<b>Mine &lt;b&gt;✓</b><p>as in the paper,\nbut later</p>" in words(page)
 
+    def test_the_form_of_a_label_is_a_new_one_once_it_is_saved(self, open_page, submit):
+        def keys(page):  # of the popovers; one with a new key begins closed
+            return [block.proto.id for block in page.get("popover")]
+
+        run = submit(symbols=("AAPL",), start="2020-05-07")
+        page = opened(open_page, run)
+        before = keys(page)
+
+        page.text_input(f"run_name_{run.id}").input("Mine")
+        page.button("run_label_save").click().run()
+
+        assert [one == other for one, other in zip(before, keys(page), strict=True)] == [
+            False,
+            True,
+        ]
+        assert [each.value for each in page.toast] == ["Saved"]
+
     def test_a_run_is_deleted_on_its_page_and_the_list_follows(self, open_page, submit, services):
         run = submit(symbols=("AAPL",), start="2020-05-05")
         page = opened(open_page, run)

@@ -10,6 +10,8 @@ from core.domain.run import LONGEST_NAME, LONGEST_NOTE, Label, Run
 from core.errors import WorkbenchError
 from ui.components import markup, problem
 
+NOTE_HEIGHT = 200
+
 
 def show(run: Run) -> None:
     """Draw name and note, where there are any."""
@@ -29,15 +31,25 @@ def edit(run: Run, write: Callable[[int, Mapping[Label, str | None]], object]) -
         run: As it is.
         write: Called with its number and what is to be written.
     """
+    # A new key is a new popover, and that is closed: what was saved is seen on the page.
+    written = "" if run.edited_at is None else f"_{run.edited_at:%Y%m%d%H%M%S%f}"
     with (
-        st.popover("Name", key="run_label_ask", help="Name this run, or note something on it."),
+        st.popover(
+            "Name",
+            key=f"run_label_ask{written}",
+            help="Name this run, or note something on it.",
+        ),
         st.form("run_label_form", border=False),
     ):
         name = st.text_input(
             "Name", run.name or "", max_chars=LONGEST_NAME, key=f"run_name_{run.id}"
         )
         note = st.text_area(
-            "Note", run.note or "", max_chars=LONGEST_NOTE, key=f"run_note_{run.id}"
+            "Note",
+            run.note or "",
+            max_chars=LONGEST_NOTE,
+            height=NOTE_HEIGHT,
+            key=f"run_note_{run.id}",
         )
         if not st.form_submit_button("Save", type="primary", key="run_label_save"):
             return
@@ -46,6 +58,7 @@ def edit(run: Run, write: Callable[[int, Mapping[Label, str | None]], object]) -
         except WorkbenchError as refused:
             problem.show(refused)
             return
+        st.toast("Saved")
         st.rerun()
 
 
