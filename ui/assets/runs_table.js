@@ -10,10 +10,12 @@ export default function (component) {
   state.emit = { setStateValue, setTriggerValue };
   state.data = data;
   state.selected = new Set(data.selected ?? []);
-  state.redraw = () => redraw(root, state);
+  state.redraw = () => {
+    redraw(root, state);
+    tick(root);
+  };
   state.redraw();
   mark(root, state);
-  tick(root);
   clearInterval(state.clock);
   state.clock = setInterval(() => tick(root), 15000);
   return () => clearInterval(state.clock);
@@ -198,7 +200,7 @@ function cancel(state, id, name) {
     state.emit.setTriggerValue("cancel", id);
     state.redraw();
   });
-  sure.setAttribute("aria-label", `End ${name}; what it has so far is lost`);
+  sure.setAttribute("aria-label", `End ${name}; what it has found so far is not judged, only the best trials stay listed`);
   return [sure, ask("Keep", "keep", arm(null))];
 }
 
