@@ -161,6 +161,15 @@ class TestList:
         assert "cancel" in moving["cells"]
         assert "cancel" not in row(page, studies.done)["cells"]
 
+    def test_what_is_being_ended_has_no_time_left_and_no_button(self, open_page, services, running):
+        services.jobs.cancel(running.job.id)
+
+        line = row(open_page("optimizations"), running)
+
+        assert line["progress"]["text"] == "being cancelled"
+        assert line["cells"]["status"][0]["text"] == "Cancelling"
+        assert "cancel" not in line["cells"]
+
     def test_a_failed_study_says_why(self, open_page, studies):
         chip = row(open_page("optimizations"), studies.failed)["cells"]["status"][0]
 
@@ -692,7 +701,9 @@ class TestStudy:
         assert "What was asked" in said
 
     def test_a_cancelled_study_says_so(self, open_page, studies):
-        assert "This study was cancelled" in words(open_page("study", id=str(studies.cancelled.id)))
+        said = text_of(words(open_page("study", id=str(studies.cancelled.id))))
+
+        assert "This study was cancelledIt had not begun." in said
 
     def test_a_waiting_study_can_be_cancelled(self, open_page, services):
         study = services.studies.submit(spec_of(seed=8))
@@ -710,7 +721,11 @@ class TestStudy:
         page = open_page("study", id=str(running.id))
 
         assert page.button("study_cancelling").disabled
-        assert "Being cancelled" in page.get("progress")[0].proto.text
+        said = page.get("progress")[0].proto.text
+        assert "Being cancelled" in said
+        assert "left" not in said
+        assert '<span class="wb-chip wb-running">Cancelling</span>' in words(page)
+        assert not any("goes on" in caption.value for caption in page.caption)
         assert not [button for button in page.button if button.key == "study_cancel"]
 
     def test_the_way_of_a_job_is_told_once_it_is_over(self, open_page, studies, running):
@@ -761,6 +776,7 @@ class TestStudy:
         html = words(open_page("study", id=str(study.id)))
 
         assert "This study was cancelled" in html
+        assert "was not judged" in html
         assert "Best until then" in html
         assert 'data-testid="ranking"' in html
 

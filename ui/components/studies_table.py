@@ -94,7 +94,8 @@ def _row(study: Study, left: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": study.id, "cells": cells}
     if not job.state.is_final:
         row["progress"] = {**progress(study, left), "over": ("light", "pbo")}
-        cells["cancel"] = f"study {study.id}"
+        if not job.is_cancel_wanted:
+            cells["cancel"] = f"study {study.id}"
     if found is not None:
         cells |= {
             "trials": {"text": f"{found.trials:,}"},
@@ -113,7 +114,7 @@ def progress(study: Study, left: float | None) -> dict[str, Any]:
     """Say how far a study is that is not over: share, step, time left."""
     job = study.job
     words = verdict.step(job)
-    if left is not None:
+    if left is not None and not job.is_cancel_wanted:
         words += f" · {formats.duration(max(1.0, left))} left"
     title = f"{job.done:,} of {job.total:,} trials" if job.total else words
     return {"share": job.progress, "text": words, "title": title}
@@ -121,9 +122,9 @@ def progress(study: Study, left: float | None) -> dict[str, Any]:
 
 def _status(study: Study) -> list[dict[str, str]]:
     job = study.job
-    text = "cancelling" if job.is_cancel_wanted and job.state is JobState.RUNNING else job.state
+    text = verdict.state(job)
     why = f": {job.error.message}" if job.error else ""
-    said = [{"kind": str(job.state), "text": text.capitalize(), "title": text.capitalize() + why}]
+    said = [{"kind": str(job.state), "text": text, "title": text + why}]
     if job.error and job.state is not JobState.FAILED:
         said.append({"kind": "badge", "text": "Unreadable", "title": job.error.message})
     return said

@@ -79,7 +79,8 @@ def _facts(study: Study, reader: ZoneInfo, now: datetime) -> str:
 
 
 def _state(study: Study) -> str:
-    name = study.job.state
-    if name is JobState.COMPLETED:
+    job = study.job
+    if job.state is JobState.COMPLETED:
         return ""
-    return f'<span class="wb-chip wb-{markup.text(name)}">{markup.text(name.capitalize())}</span>'
+    name = markup.text(verdict.state(job))
+    return f'<span class="wb-chip wb-{markup.text(job.state)}">{name}</span>'

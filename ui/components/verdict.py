@@ -138,6 +138,12 @@ def value(metric: str, found: float) -> str:
     return formats.metric(metric, found) if metric in METRICS else formats.number(found, 3)
 
 
+def state(job: Job) -> str:
+    """Name the state of a study; one that is being ended is not simply running."""
+    is_ending = job.is_cancel_wanted and job.state is JobState.RUNNING
+    return "Cancelling" if is_ending else job.state.capitalize()
+
+
 def step(job: Job) -> str:
     """Say what a study is doing that is not over."""
     if job.state is JobState.PENDING:

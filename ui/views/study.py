@@ -63,7 +63,7 @@ def render(services: Services) -> None:
     left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not study.job.state.is_final:
         with left:
-            _watch(services, study.id)
+            _watch(services, study.id, is_ending=study.job.is_cancel_wanted)
         with right:
             _cancel(services, study)
         _request(services, study)
@@ -79,20 +79,20 @@ def render(services: Services) -> None:
 
 
 @st.fragment
-def _watch(services: Services, number: int) -> None:
-    """Look until the study is over; only this part is drawn again."""
+def _watch(services: Services, number: int, *, is_ending: bool) -> None:
+    """Look until the study is over or another door ends it; only this part is drawn again."""
     study = services.studies.get(number)
     age = (formats.utc_now() - study.created_at).total_seconds()
     pulse.show("study_pulse", seconds=YOUNG_WATCH_SECONDS if age < YOUNG_SECONDS else WATCH_SECONDS)
     job = study.job
-    if job.state.is_final:
+    if job.state.is_final or job.is_cancel_wanted != is_ending:
         st.rerun()
     _headline(study)
     words = verdict.step(job)
     parts = [words[:1].upper() + words[1:]]
     if job.total:
         parts.append(f"{job.done:,} of {job.total:,} trials, worlds among them")
-    left = services.jobs.seconds_left(job)
+    left = None if is_ending else services.jobs.seconds_left(job)
     if left is not None:
         parts.append(f"about {formats.duration(max(1.0, left))} left")
     st.progress(min(max(job.progress, 0.0), 1.0), text=" · ".join(parts))
@@ -102,7 +102,8 @@ def _watch(services: Services, number: int) -> None:
             "`workbench worker`."
         )
     else:
-        st.caption("This page may be closed: the study goes on.")
+        goes_on = "ends all the same" if is_ending else "goes on"
+        st.caption(f"This page may be closed: the study {goes_on}.")
         ranking = services.studies.ranking(study)
         over = ranking is not None and ranking.is_whole
         ranking_table.show(study, ranking, title="The best trials" if over else "Best so far")
@@ -132,7 +133,8 @@ def _no_result(services: Services, study: Study) -> None:
     if study.job.error is not None:
         problem.show_failure(study.job.error, what="study")
     elif study.job.state is JobState.CANCELLED:
-        cancel.show_cancelled("study", "What it had found until then was not judged.")
+        found = "What it had found until then was not judged."
+        cancel.show_cancelled("study", found if study.job.attempt else "It had not begun.")
     until = services.studies.ranking(study)
     ranking_table.show(study, until, title="Best until then")
     _request(services, study)
