@@ -245,7 +245,7 @@ def test_a_number_out_of_its_range_runs_nothing(page: Page, workbench: Workbench
     expect(run).to_have_css("pointer-events", "none")
     expect(run).to_have_css("opacity", "0.45")
     said = "(node) => getComputedStyle(node, '::before').content"
-    assert "out of its range" in page.locator(".st-key-form_run").evaluate(said)
+    assert "Capital is out of its range" in page.locator(".st-key-form_run").evaluate(said)
     capital.fill("50000")
     capital.press("Enter")
     expect(run).to_have_css("pointer-events", "auto")
@@ -301,6 +301,26 @@ def test_a_number_that_was_typed_and_not_left_is_what_the_keys_run(
     expect(page).to_have_url(re.compile(r"/run\?id=\d+"))
     page.goto(f"{page.url}&tab=Provenance")
     expect(page.get_by_text("77,777", exact=False).first).to_be_visible()
+
+
+def test_the_keys_that_take_over_several_lines_start_no_study(
+    page: Page, workbench: Workbench
+) -> None:
+    steps.visit(page, f"{workbench.ui}/optimizations")
+    form = steps.form(page)
+    form.get_by_text("Requirements", exact=True).click()
+    lines = form.get_by_role("textbox", name="One a line")
+    lines.fill("trades >= never")
+
+    lines.press("ControlOrMeta+Enter")
+
+    expect(form.locator(".st-key-form_answer .wb-problem")).to_be_visible()  # so it was taken over
+    lines.fill("trades >= 31")
+    lines.press("ControlOrMeta+Enter")
+    expect(form.locator(".st-key-form_answer .wb-problem")).to_have_count(0)
+    steps.settle(page)
+    expect(page).to_have_url(re.compile(r"/optimizations$"))
+    expect(lines).to_be_focused()
 
 
 def test_no_keys_run_a_day_without_prices(page: Page, workbench: Workbench) -> None:
