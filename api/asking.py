@@ -80,17 +80,6 @@ def cancel_study(services: Services, study: Study) -> Job:
         raise Conflict(f"study {study.id} is {state} already", hint=error.hint) from None
 
 
-def promote(services: Services, study: Study, trial: int | None) -> tuple[Run, list[str]]:
-    """Have a trial of a completed study run, and say what is to be noted of it.
-
-    Raises:
-        NotFound: there is no such trial.
-        Conflict: nothing was chosen.
-    """
-    run = services.studies.promote(study, trial, source="api")
-    return run, list(services.backtests.notes(run))
-
-
 def submit_study(
     services: Services, body: StudyBody, spec: StudySpec, key: str | None = None
 ) -> Study:

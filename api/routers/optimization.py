@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.asking import cancel_study, in_words_of, plan_study, promote, submit_study
+from api.asking import cancel_study, in_words_of, plan_study, submit_study
 from api.deps import ServicesDep
 from api.errors import problems
 from api.reading import (
@@ -295,9 +295,10 @@ def promote_trial(
     """Run a trial as a backtest over the whole period of its search; without a body the best."""
     study = find_study(services, id)
     require_findings(study)
-    run, notes = promote(services, study, None if body is None else body.trial)
+    trial = None if body is None else body.trial
+    run = services.studies.promote(study, trial, source="api")
     response.headers["Location"] = Links.of(run).self_
-    return run_submitted(services, run, notes)
+    return run_submitted(services, run, [])
 
 
 def spec_of(services: Services, body: StudyBody) -> StudySpec:

@@ -84,6 +84,8 @@ class RunRow(Answer):
     started_at: datetime | None
     completed_at: datetime | None
     mlflow_run_id: str | None = Field(description="Once it is mirrored there.")
+    study_id: int | None = Field(description="Of the study that it is a trial of.")
+    trial: int | None = Field(description="Its number in that study.")
     name: str | None = Field(description="What people call it.")
     note: str | None = Field(description="What people say of it.")
     links: Links
@@ -123,6 +125,8 @@ def row_parts(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "mlflow_run_id": run.mlflow_run_id,
+        "study_id": run.trial and run.trial.study,
+        "trial": run.trial and run.trial.number,
         "name": run.name,
         "note": run.note,
         "links": Links.of(run),

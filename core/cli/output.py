@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,8 +186,9 @@ def line(out: Console, text: str = "") -> None:
 
 def fact(out: Console, label: str, text: str) -> None:
     """Print a labelled sentence, wrapped beside its label."""
-    lines = textwrap.wrap(text, max(40, out.width - FACT_INDENT)) or [""]
-    for first, part in zip([label, *[""] * (len(lines) - 1)], lines, strict=True):
+    width = max(40, out.width - FACT_INDENT)
+    lines = [part for each in text.splitlines() for part in textwrap.wrap(each, width) or [""]]
+    for first, part in zip_longest([label], lines or [""], fillvalue=""):
         line(out, f"  {first:<{FACT_INDENT - 2}}{part}")
 
 

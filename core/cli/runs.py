@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ HEADLINE = (
     "final_equity",
 )
 LISTED = ("total_return", "sharpe", "max_drawdown", "trades")
+LONGEST_SHOWN = 40
 # Fields of a query whose option has another name.
 SHORTER = {"start": "since", "end": "until", "sort_by": "sort", "sort_order": "order"}
 FAILED_EXIT = {
@@ -91,7 +93,15 @@ def list_runs(args: Namespace) -> Reply:
         columns += ["Max DD>", "Trades>"]
         more = [query.sort_by] if query.sort_by in METRICS and query.sort_by not in LISTED else []
         columns += [f"{METRICS[name].label}>" for name in more] + ["Source", "Submitted (UTC)"]
-        table(out, columns, [_row(item, (*LISTED, *more)) for item in page.runs])
+        named = any(item.name for item in page.runs)
+        columns += ["Name"] * named
+        rows = [_row(item, (*LISTED, *more)) for item in page.runs]
+        if named:
+            rows = [
+                [*row, textwrap.shorten(item.name or "", LONGEST_SHOWN, placeholder=" ...")]
+                for row, item in zip(rows, page.runs, strict=True)
+            ]
+        table(out, columns, rows)
         line(out, f"Page {page.page} of {page.total_pages}, {page.total} runs in all.")
 
     return Reply(data, show)
@@ -352,6 +362,8 @@ def summary_data(kept: Run) -> dict[str, Any]:
         "end": kept.spec.end,
         "source": kept.source,
         "reused": kept.reused,
+        "study_id": kept.trial and kept.trial.study,
+        "trial": kept.trial and kept.trial.number,
         "name": kept.name,
         "note": kept.note,
         "created_at": kept.created_at,
@@ -378,7 +390,7 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
     fact(out, "benchmark", spec.benchmark or "own symbols, bought and held")
     fact(out, "rules", data["policy"])
     for note in data["notes"]:
-        fact(out, "note", note)
+        fact(out, "caution", note)
     fact(out, "status", kept.status.value + (", result was already kept" if kept.reused else ""))
     if kept.error:
         fact(out, "failed", kept.error.message)
@@ -405,7 +417,7 @@ def show_run(out: Console, kept: Run, data: Mapping[str, Any]) -> None:
 
 
 def _show_label(out: Console, kept: Run) -> None:
-    for what, text in (("name", kept.name), ("remark", kept.note)):
+    for what, text in (("name", kept.name), ("note", kept.note)):
         if text:
             fact(out, what, text)
 

@@ -25,9 +25,11 @@ from core.errors import InvalidInput
 
 Aim = Literal["maximize", "minimize"]
 
-DERIVED: Final[dict[str, str]] = {"sharpe_lcb": "sharpe - sharpe_se"}
-"""Names that stand for a formula: the Sharpe ratio less its standard error, say."""
-DERIVED_LABELS: Final[dict[str, str]] = {"sharpe_lcb": "Sharpe less its error"}
+LCB: Final = "sharpe_lcb"
+"""The Sharpe ratio less its standard error: a lower confidence bound."""
+DERIVED: Final[dict[str, str]] = {LCB: "sharpe - sharpe_se"}
+"""Names that stand for a formula."""
+DERIVED_LABELS: Final[dict[str, str]] = {LCB: "Sharpe less its error"}
 SYNONYMS: Final[dict[str, str]] = {
     "sharpe_ratio": "sharpe",
     "sortino_ratio": "sortino",

@@ -261,6 +261,13 @@ class StoredResult:
     created_at: datetime
 
 
+class Trial(NamedTuple):
+    """What a run was promoted from: the number of a study, and of a trial in it."""
+
+    study: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class RunError:
     """Why a run failed, as the errors of the core say it."""
@@ -289,6 +296,7 @@ class Run:
         queued_as: Number of its job; None where it is computed at once.
         mirrored_as: Number of the job that writes it to MLflow; None where tracking is off.
         mlflow_experiment_id, mlflow_run_id: Its names there, once it is written.
+        trial: What it was promoted from; None for what somebody asked for by itself.
         name, note: What people call it and say of it; None where they do not.
         edited_at: When they last did.
     """
@@ -321,6 +329,7 @@ class Run:
     mirrored_as: int | None = None
     mlflow_experiment_id: str | None = None
     mlflow_run_id: str | None = None
+    trial: Trial | None = None
     name: str | None = None
     note: str | None = None
     edited_at: datetime | None = None

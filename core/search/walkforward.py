@@ -19,7 +19,7 @@ from core.analytics.ratios import SHARPE_AT_LEAST
 from core.domain.bars import FloatArray, IntArray
 from core.domain.dimension import Dimension
 from core.domain.formula import Mask
-from core.domain.objective import Objective
+from core.domain.objective import LCB, Objective
 from core.domain.parameters import ParamValue
 from core.domain.study import WalkForward
 from core.errors import InvalidInput
@@ -83,7 +83,7 @@ class WindowResult:
         train_annual, test_annual: Growth of a year; None without a lane.
         test_return: Of the whole test; 0 without a lane.
         drift: From the window before that chose; None for the first.
-        overfit: Of the objective.
+        overfit: Of the objective; of `sharpe_lcb` by the Sharpe ratio itself.
     """
 
     number: int
@@ -348,9 +348,13 @@ class _Desk(NamedTuple):
             test_value = _finite(self.sums.values(self.objective, test.begin, test.end)[lane])
         elif score is not None:
             train_value = score if self.objective.is_maximized else -score
+        before, after = train_value, test_value
+        if self.tells and self.objective.metric == LCB:
+            # A short test has a greater error, so that the bound falls where the ratio stays.
+            before, after = figure("sharpe", train), figure("sharpe", test)
         judged = overfit(
-            train_value,
-            test_value,
+            before,
+            after,
             maximize=self.objective.is_maximized,
             least=self.least,
             warn=self.warn,

@@ -44,6 +44,7 @@ from core.domain.run import (
     RunSpec,
     RunStatus,
     Source,
+    Trial,
 )
 from core.domain.strategy import StrategyInfo
 from core.domain.timeframe import Timeframe
@@ -159,6 +160,7 @@ class Backtests:
         queue: bool | None = None,
         key: str | None = None,
         name: str | None = None,
+        trial: Trial | None = None,
     ) -> Run:
         """Record a run, have it computed, and give its state at the moment the waiting ends.
 
@@ -172,6 +174,7 @@ class Backtests:
             key: The caller's name for this wish, so that asking twice makes one run; what has a
                 key is queued.
             name: What people call it.
+            trial: What it is promoted from.
 
         Returns:
             The run, completed, failed (also when the strategy did), or still on its way.
@@ -185,7 +188,7 @@ class Backtests:
         name = _label("name", name)
         asked = self._completed(spec, pinned.info)
         if queue or key is not None or (queue is None and self._is_big(asked)):
-            return self._queued(asked, pinned, source, reuse=reuse, key=key, name=name)
+            return self._queued(asked, pinned, source, reuse=reuse, key=key, name=name, trial=trial)
         run = self._store.runs.create(
             asked,
             title=pinned.info.title,
@@ -193,6 +196,7 @@ class Backtests:
             owner=self._owner(),
             now=self._clock(),
             name=name,
+            trial=trial,
         )
         job = _Job(
             run_id=run.id,
@@ -487,11 +491,16 @@ class Backtests:
         return narrative.policy(spec, weighs=self._weighs(spec))
 
     def notes(self, run_or_spec: Run | RunSpec) -> Sequence[str]:
-        """Say in a sentence each what a request asks for in vain, and what a run waits for."""
-        if isinstance(run_or_spec, Run):
-            found = notes_of(run_or_spec.spec, weighs=self._weighs(run_or_spec.spec))
-            return (COMPILING, *found) if self.is_compiling(run_or_spec) else found
-        return notes_of(run_or_spec, weighs=self._weighs(run_or_spec))
+        """Say in a sentence each what a request asks for in vain.
+
+        Of a run also what it waits for, and which search it is the fruit of.
+        """
+        if not isinstance(run_or_spec, Run):
+            return notes_of(run_or_spec, weighs=self._weighs(run_or_spec))
+        found = notes_of(run_or_spec.spec, weighs=self._weighs(run_or_spec.spec))
+        if run_or_spec.trial is not None:
+            found = (self._origin(run_or_spec.trial), *found)
+        return (COMPILING, *found) if self.is_compiling(run_or_spec) else found
 
     def is_compiling(self, run: Run) -> bool:
         """Whether a run of this process waits until the engine is compiled, at this moment."""
@@ -574,6 +583,7 @@ class Backtests:
         reuse: bool,
         key: str | None,
         name: str | None,
+        trial: Trial | None,
     ) -> Run:
         request = self._request(spec, pinned) | {"reuse": reuse}
         now = self._clock()
@@ -588,6 +598,7 @@ class Backtests:
                     within=within,
                     queued_as=job.id,
                     name=name,
+                    trial=trial,
                 )
         try:
             return self._store.runs.of_job(job.id)
@@ -596,6 +607,20 @@ class Backtests:
                 f"the run that was made under key {key!r} has been deleted",
                 hint="Send the request under another key",
             ) from None
+
+    def _origin(self, trial: Trial) -> str:
+        """Say which search a run comes from, and what that search says of its winner."""
+        said = f"Trial {trial.number:,} of study {trial.study}"
+        try:
+            findings = self._store.studies.get(trial.study).findings
+        except DataProblem as unreadable:
+            return f"{said}, which cannot be read: {unreadable.message}."
+        if findings is None:
+            return f"{said}."
+        return (
+            f"{said}, one of {findings.trials:,} that were tried: the best of many looks better "
+            f"than it is. Of its choice the study says: {findings.sentence}"
+        )
 
     def _weighs(self, spec: RunSpec) -> bool:
         known = {info.id: info for info in self._registry.list()}

@@ -36,15 +36,16 @@ class Forecast(NamedTuple):
 def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> Forecast:
     """Count the trials of a study and estimate its time.
 
-    The estimate is the seconds of a trial, symbol and day in earlier studies, all that belongs to
-    them included, times the trials of this one and its worlds, its symbols and the days it
-    searches. Several symbols take another way than one alone, so only those of the same way count.
+    The estimate is the seconds a trial, symbol and day took in the searches of earlier studies,
+    times the trials of this one and its worlds, its symbols and the days it searches; and once what
+    they took besides, in the mean: judging does not grow as trials do. Several symbols take another
+    way than one alone, so only those of the same way count.
 
     Args:
         spec: As it is asked for, completed or not.
         info: Its strategy.
-        earlier: Studies of the strategy on bars of the same length; those without findings are
-            passed over.
+        earlier: Studies of the strategy on bars of the same length; those without findings, or
+            that were not timed by part, are passed over.
 
     Raises:
         InvalidInput: it cannot be searched; `problems` has each reason where there are several.
@@ -63,14 +64,17 @@ def forecast(spec: StudySpec, info: StrategyInfo, earlier: Iterable[Study]) -> F
     known = [
         (each, each.findings)
         for each in earlier
-        if each.findings is not None and (len(each.spec.run.symbols) > 1) == several
+        if each.findings is not None
+        and each.findings.spent
+        and (len(each.spec.run.symbols) > 1) == several
     ]
-    seconds = sum(found.seconds for _, found in known)
     work = sum(_work(each.spec, found.trials, _days(each.spec, found)) for each, found in known)
     estimate = None
     if work > 0:
         days = _days(spec, known[0][1])
-        estimate = seconds / work * _work(spec, trials, days)
+        swept = sum(_swept(found) for _, found in known)
+        besides = sum(found.seconds for _, found in known) - swept
+        estimate = swept / work * _work(spec, trials, days) + besides / len(known)
     return Forecast(count.sets, count.exact, count.share, trials, estimate, len(known))
 
 
@@ -83,6 +87,11 @@ def together(problems: Sequence[WorkbenchError]) -> InvalidInput:
 
 def _work(spec: StudySpec, trials: int, days: float) -> float:
     return trials * (1 + spec.null_worlds) * len(spec.run.symbols) * days
+
+
+def _swept(found: Findings) -> float:
+    """Seconds of it that grow with the trials and worlds."""
+    return found.spent["search"] + found.spent["worlds"]
 
 
 def _days(spec: StudySpec, found: Findings) -> float:

@@ -12,7 +12,7 @@ from core.domain.findings import Study, StudyPage, StudyQuery
 from core.domain.job import Job, JobError, JobState
 from core.domain.parameters import ParamValue
 from core.domain.ranking import Ranking
-from core.domain.run import Run, RunSpec, Source
+from core.domain.run import Run, RunSpec, Source, Trial
 from core.domain.study import StudySpec
 from core.errors import Conflict, InvalidInput, NotFound
 from core.jobs.nursery import Death
@@ -253,7 +253,7 @@ class Studies:
             number = study.findings.chosen.number
         params = {**study.spec.run.params, **self.trial(study, number)}
         spec = RunSpec.model_validate({**study.spec.run.model_dump(), "params": params})
-        return self._backtests.submit(spec, source=source)
+        return self._backtests.submit(spec, source=source, trial=Trial(study.id, number))
 
     def _require_room(self, spec: StudySpec, run: RunSpec) -> None:
         """Refuse a study whose period is too short for it; `run` is its request, completed."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Column
 
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
-from core.domain.run import Run, RunError, RunSpec, RunStatus, Source
+from core.domain.run import Run, RunError, RunSpec, RunStatus, Source, Trial
 from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput
 from core.faults import sentence_of
@@ -127,6 +127,7 @@ def run_of(
         mirrored_as=row["mirrored_as"],
         mlflow_experiment_id=row["mlflow_experiment_id"],
         mlflow_run_id=row["mlflow_run_id"],
+        trial=None if row["study_id"] is None else Trial(row["study_id"], row["trial"]),
         name=row["name"],
         note=row["note"],
         edited_at=row["edited_at"],

@@ -41,6 +41,7 @@ from core.domain.run import (
     RunStatus,
     Source,
     StoredResult,
+    Trial,
 )
 from core.errors import Conflict, DataProblem, InvalidInput, NotFound
 from core.store.artifacts import ArtifactStore
@@ -147,6 +148,7 @@ class RunRepository:
         within: Connection | None = None,
         queued_as: int | None = None,
         name: str | None = None,
+        trial: Trial | None = None,
     ) -> Run:
         """Record a submission as pending.
 
@@ -159,6 +161,7 @@ class RunRepository:
             within: Transaction of the job it is queued as, else one of its own.
             queued_as: Number of that job; its changes of state are then those of the run.
             name: What people call it.
+            trial: What it is promoted from.
 
         Raises:
             InvalidInput: the request holds text no database can store.
@@ -187,6 +190,8 @@ class RunRepository:
             "fence": 0,
             "queued_as": queued_as,
             "name": name,
+            "study_id": trial and trial.study,
+            "trial": trial and trial.number,
         }
         with self._writing(within) as connection:
             run_id = connection.execute(_ADD_RUN, row).scalar_one()

@@ -162,6 +162,8 @@ class RunRow(Base):
     name: Mapped[str | None]
     note: Mapped[str | None]
     edited_at: Mapped[datetime | None]
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id"))
+    trial: Mapped[int | None]
 
 
 class RunSymbolRow(Base):

@@ -750,14 +750,20 @@ def test_a_promoted_trial_is_the_run_of_its_parameters(
 
     assert chosen.status_code == fifth.status_code == 202, chosen.text
     assert gone.status_code == 404
-    for answer, params in (
-        (chosen, best),
-        (bare, best),
+    taken = queued.studies.get(walked["id"]).findings.chosen.number
+    for answer, number, params in (
+        (chosen, taken, best),
+        (bare, taken, best),
         # A grid goes like nested loops: trial 5 is the second fast with the third slow.
-        (fifth, {"fast": 10, "slow": 50}),
+        (fifth, 5, {"fast": 10, "slow": 50}),
     ):
         run = queued.backtests.get(answer.json()["id"])
         assert {name: run.spec.params[name] for name in params} == params
+        detail = queue_client.get(f"/api/backtests/{run.id}").json()
+        assert (detail["study_id"], detail["trial"]) == (walked["id"], number)
+        cautions = [note for note in answer.json()["notes"] if note.startswith("Trial ")]
+        assert len(cautions) == 1
+        assert cautions[0].startswith(f"Trial {number} of study {walked['id']}, one of 9 that")
         assert answer.headers["location"] == f"/api/backtests/{run.id}"
         direct = queued.backtests.submit(
             RunSpec.model_validate(
@@ -828,14 +834,16 @@ def test_the_time_is_that_of_earlier_studies(
     """Once for the search and once for each world; the page is told the same."""
     assert queued.studies.get(walked["id"]).findings is not None
 
-    alone, repeated = (
+    alone, five, ten = (
         queue_client.post(f"{V1}/validate", json={**GRID, "null_worlds": worlds}).json()
-        for worlds in (0, 5)
+        for worlds in (0, 5, 10)
     )
 
     minutes = alone["estimated_time_minutes"]
     assert minutes > 0
-    assert math.isclose(repeated["estimated_time_minutes"], 6 * minutes, rel_tol=1e-9)
+    less, more = (each["estimated_time_minutes"] for each in (five, ten))
+    assert less > minutes
+    assert math.isclose(more - less, less - minutes, rel_tol=1e-9)
     counted = queued.studies.count(StudySpec.model_validate(alone["spec"]))
     assert counted.seconds is not None
     assert math.isclose(minutes, counted.seconds / 60, rel_tol=1e-9)

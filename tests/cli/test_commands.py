@@ -532,6 +532,17 @@ def test_a_run_is_named_and_noted(call: Call, lake: tuple[str, str]) -> None:
     assert (cleared.json["name"], cleared.json["note"]) == ("Größe ✓", None)
     assert "Größe ✓" in shown.out
     assert call("list", "--json").json["runs"][0]["name"] == "Größe ✓"
+    assert "Größe ✓" in call("list").out
+
+
+def test_a_note_keeps_its_lines(call: Call, lake: tuple[str, str]) -> None:
+    run = call("run", "--strategy", "buy_and_hold", "--symbols", "ACME", "--json").json["run_id"]
+    call("label", run, "--note", "one\n\n- two")
+
+    lines = call("show", run).out.splitlines()
+
+    (first,) = (place for place, line in enumerate(lines) if line.split() == ["note", "one"])
+    assert [line.strip() for line in lines[first + 1 : first + 3]] == ["", "- two"]
 
 
 @pytest.mark.parametrize(

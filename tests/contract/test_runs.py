@@ -26,6 +26,7 @@ from core.domain.run import (
     RunError,
     RunQuery,
     RunStatus,
+    Trial,
 )
 from core.errors import Conflict, DataProblem, InvalidInput, NotFound, WorkbenchError
 from core.store import Store, open_store
@@ -746,6 +747,12 @@ class TestLists:
 
         assert len(page.runs) == 80
         assert len(statements) <= 3
+
+
+def test_a_run_says_which_trial_it_was(store):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        submit(store, trial=Trial(study=9, number=4))
+    assert submit(store).trial is None
 
 
 class TestLabels:

@@ -61,6 +61,10 @@ class TestStudies:
         for number in (0, 17, 38):
             run = services.studies.promote(study, number)
             assert run.spec.params == {"span": number + 2}
+            assert run.trial == services.backtests.get(run.id).trial == (study.id, number)
+            (caution,) = services.backtests.notes(run)
+            assert f"Trial {number} of study {study.id}, one of 39 that were tried" in caution
+            assert caution.endswith(study.findings.sentence)
             row = trials.row(number, named=True)
             assert {name: row[name] for name in METRICS} == dict(run.metrics.values)
         chosen = services.studies.promote(study)

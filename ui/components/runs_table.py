@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from ui.components import markup
 
 MOST_COMPARED = 12
 MOST_BADGES = 2
+LONGEST_NAME_SHOWN = 40
 METRIC_COLUMNS: tuple[str, ...] = ("total_return", "cagr", "sharpe", "max_drawdown", "trades")
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -105,7 +107,7 @@ def _row(
     cells: dict[str, Any] = {
         "id": f"#{run.id}",
         "when": run.created_at.isoformat(),
-        "strategy": {"text": run.title, "beside": formats.params(dict(run.spec.params))},
+        "strategy": _what(run),
         "symbols": {
             "text": formats.names(run.spec.symbols, most=2),
             "title": ", ".join(run.spec.symbols),
@@ -126,6 +128,18 @@ def _row(
         "id": run.id,
         "comparable": run.status is RunStatus.COMPLETED and run.error is None,
         "cells": cells,
+    }
+
+
+def _what(run: Run) -> dict[str, str]:
+    """What people call it, else its strategy; beside it what was run."""
+    params = formats.params(dict(run.spec.params))
+    if not run.name:
+        return {"text": run.title, "beside": params}
+    return {
+        "text": shorten(run.name, LONGEST_NAME_SHOWN, placeholder="…"),
+        "title": run.name,
+        "beside": f"{run.title} {params}".strip(),
     }
 
 

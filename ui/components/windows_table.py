@@ -7,21 +7,27 @@ from typing import Any
 import polars as pl
 
 from core.domain.findings import Study
+from core.domain.metrics import METRICS
+from core.domain.objective import LCB
 from ui import formats
-from ui.components import markup
+from ui.components import markup, search_form
 
 VERDICTS = {"ok": ("green", "Held"), "warn": ("amber", "Doubtful"), "fail": ("red", "Not held")}
 
 
 def show(study: Study, windows: pl.DataFrame) -> None:
-    """Draw one row for each window; changes beyond the alert are named."""
+    """Draw one row for each window and what is judged in it; changes beyond the alert are named."""
     names = [name for name in study.spec.space if f"param_{name}" in windows.columns]
+    metric = study.spec.objectives[0].metric
+    judged, figure = search_form.objective_label(metric), "value"
+    if metric in {LCB, "sharpe"}:
+        judged, figure = METRICS["sharpe"].label, "sharpe"
     heads = (
         ("Trained", "wb-left"),
         ("Tested", "wb-left"),
         *((name.replace("_", " ").capitalize(), "") for name in names),
-        ("Sharpe, training", ""),
-        ("Sharpe, test", ""),
+        (f"{judged}, training", ""),
+        (f"{judged}, test", ""),
         ("Return, test", ""),
         ("Held", "wb-left"),
         ("Drift", ""),
@@ -30,7 +36,7 @@ def show(study: Study, windows: pl.DataFrame) -> None:
     head = "".join(
         f'<th scope="col" class="{style}">{markup.text(name)}</th>' for name, style in heads
     )
-    rows = "".join(_row(row, names) for row in windows.iter_rows(named=True))
+    rows = "".join(_row(row, names, figure) for row in windows.iter_rows(named=True))
     markup.write(
         '<div class="wb-scroll"><table class="wb-table" data-testid="windows">',
         '<caption class="wb-sr">Windows of walking forward</caption>',
@@ -38,7 +44,7 @@ def show(study: Study, windows: pl.DataFrame) -> None:
     )
 
 
-def _row(row: dict[str, Any], names: list[str]) -> str:
+def _row(row: dict[str, Any], names: list[str], figure: str) -> str:
     params = "".join(
         f"<td>{markup.text(formats.parameter(row[f'param_{name}']))}</td>" for name in names
     )
@@ -53,7 +59,7 @@ def _row(row: dict[str, Any], names: list[str]) -> str:
     return (
         f'<tr><td class="wb-left">{formats.span(row["train_first"], row["train_last"])}</td>'
         f'<td class="wb-left">{formats.span(row["test_first"], row["test_last"])}</td>{params}'
-        f"<td>{_ratio(row['train_sharpe'])}</td><td>{_ratio(row['test_sharpe'])}</td>"
+        f"<td>{_ratio(row[f'train_{figure}'])}</td><td>{_ratio(row[f'test_{figure}'])}</td>"
         f'<td class="{tone}">{gain}</td><td class="wb-left">{verdict}</td>'
         f"<td>{formats.NONE if drift is None else formats.percent(drift, 0)}</td>"
         f'<td class="wb-left">{moved if row["alerts"] else ""}</td></tr>'

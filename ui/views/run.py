@@ -45,8 +45,12 @@ BESIDE_MONTHS = 140
 
 def render(services: Services) -> None:
     """Draw the run that `?id=` names by number, uuid or job id."""
-    navigation.link(navigation.BACKTESTS, "← Backtests")
     run = services.backtests.get(navigation.named("run"))
+    with st.container(horizontal=True, gap="medium", key="run_back"):
+        navigation.link(navigation.BACKTESTS, "← Backtests")
+        if run.trial is not None:
+            study = str(run.trial.study)
+            navigation.link(navigation.STUDY, f"← Study #{study}", **{state.STUDY_ID: study})
     left, right = pair.columns("title", 4, 1.25, gap="medium")
     if not run.status.is_final:
         with left:

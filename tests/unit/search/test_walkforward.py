@@ -267,6 +267,30 @@ def test_walking_forward_is_a_loop_over_windows(seed, lanes, lengths, embargo, m
     assert result.positive_share == np.mean([row.test_return > 0 for row in result.windows])
 
 
+def test_a_short_test_is_not_held_against_a_ratio_that_stays():
+    """Four times as short has twice the error: the bound falls though the ratio is the same."""
+    year = np.tile([0.01, -0.008, 0.006, -0.004], 63)
+    daily = np.vstack([year, year - 0.002])
+    (window,) = windows_of(
+        np.arange(250), WalkForward(unit="sessions", train=200, test=48, step=48)
+    )
+
+    found = walk_forward(
+        daily[:, :250],
+        [{"fast": 2}, {"fast": 3}],
+        [window],
+        Objective.model_validate("sharpe_lcb"),
+        per_year=252.0,
+    )
+
+    (row,) = found.windows
+    assert row.train_sharpe == pytest.approx(ratios.sharpe(year[:200], 252.0), rel=1e-9)
+    assert row.test_sharpe == pytest.approx(ratios.sharpe(year[200:248], 252.0), rel=1e-9)
+    assert row.test_value < 0.7 * row.train_value
+    assert row.overfit.ratio == pytest.approx(row.test_sharpe / row.train_sharpe)
+    assert row.overfit.verdict == "ok"
+
+
 def four_windows():
     options = WalkForward(unit="sessions", train=40, test=20, step=20)
     return windows_of(np.arange(120), options)

@@ -1,4 +1,4 @@
-"""Labels: what people call a run and say of it; a run that is deleted leaves its history.
+"""Labels: what people call a run and say of it, and the trial it was; deleted runs leave a history.
 
 Revision ID: 0014
 Revises: 0013
@@ -27,6 +27,9 @@ def upgrade() -> None:
         runs.add_column(sa.Column("name", sa.Text(), nullable=True))
         runs.add_column(sa.Column("note", sa.Text(), nullable=True))
         runs.add_column(sa.Column("edited_at", sa.DateTime(timezone=True), nullable=True))
+        runs.add_column(sa.Column("study_id", sa.Integer(), nullable=True))
+        runs.add_column(sa.Column("trial", sa.Integer(), nullable=True))
+        runs.create_foreign_key("fk_runs_study_id_studies", "studies", ["study_id"], ["id"])
     with op.batch_alter_table("studies", table_kwargs=_NEVER_AGAIN, recreate=_rebuilt()):
         pass
     with op.batch_alter_table("run_events", table_kwargs=_NEVER_AGAIN) as events:
@@ -39,6 +42,9 @@ def downgrade() -> None:
     with op.batch_alter_table("run_events", table_kwargs=_NEVER_AGAIN) as events:
         events.create_foreign_key("fk_run_events_run_id_runs", "runs", ["run_id"], ["id"])
     with op.batch_alter_table("runs", table_kwargs=_NEVER_AGAIN) as runs:
+        runs.drop_constraint("fk_runs_study_id_studies", type_="foreignkey")
+        runs.drop_column("trial")
+        runs.drop_column("study_id")
         runs.drop_column("edited_at")
         runs.drop_column("note")
         runs.drop_column("name")
