@@ -257,6 +257,10 @@ def _show(
         fact(out, "Chosen", f"trial {found.chosen.number}: {params}")
     if found.validation is not None:
         fact(out, "Held back", _validation(found.validation))
+    worlds = found.judged.get("worlds", {})
+    if worlds.get("p") is not None:
+        winners = f"{worlds['above']} of {worlds['worlds']} have a winner as good"
+        fact(out, "Worlds", f"p {worlds['p']:.2f}, {winners}")
     for edge in found.edges:
         fact(out, "Edge", f"{edge['name']} lies at the {edge['side']} end, {edge['value']:g}")
     _table(out, trials)

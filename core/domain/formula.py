@@ -85,7 +85,10 @@ class Formula:
             tree = syntax.parse_expression(text.strip()).body
             names = frozenset(_names(tree, text, functions=functions))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise InvalidInput(f"{text!r} is not an expression") from None
+            raise InvalidInput(
+                f"{text!r} is not an expression",
+                expected="names and numbers with + - * / between them",
+            ) from None
         compares = isinstance(tree, (ast.Compare, ast.BoolOp)) or (
             isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
         )

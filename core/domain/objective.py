@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, Self
@@ -199,9 +200,11 @@ def _known(text: str) -> str:
             text = re.sub(rf"\b{name}\b", SYNONYMS[name], text)
     unknown = [name for name in _read(text).names if name not in METRICS and name not in DERIVED]
     if unknown:
+        close = difflib.get_close_matches(unknown[0], (*DERIVED, *METRICS), n=3, cutoff=0.5)
+        meant = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(
-            f"metric {unknown[0]!r:.60} is not known; expected one of "
-            + ", ".join((*DERIVED, *METRICS))
+            f"metric {unknown[0]!r:.60} is not known; expected the name of a metric such as "
+            f"{LCB}, total_return or max_drawdown{meant}"
         )
     if not formula.names:
         raise ValueError(f"{text!r} names no metric; expected one, such as sharpe_lcb")

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from core.domain import study_presets
 from core.domain.dimension import Dimension
@@ -28,7 +29,15 @@ from core.store import open_store
 from tests.laboratory import a_worker
 from tests.ui.conftest import words
 from ui import formats, state, wiring
-from ui.components import filters, request, space_form, study_form, trials_table, verdict
+from ui.components import (
+    filters,
+    request,
+    rules_form,
+    space_form,
+    study_form,
+    trials_table,
+    verdict,
+)
 
 PATIENCE = 300.0
 SPACE = {"fast": {"min": 2, "max": 11, "step": 1}, "slow": {"min": 10, "max": 60, "step": 5}}
@@ -539,6 +548,15 @@ class TestCount:
         assert len(said) == 2
         assert any("sloow" in each for each in said)
         assert any("1" in each and "fast" in each for each in said)
+
+    def test_a_wrong_line_is_one_fault_and_is_counted_from_one(self):
+        """Pydantic also says that the list with the fault in it is too short."""
+        with pytest.raises(ValidationError) as refused:
+            spec_of(objectives=["nonsense"], requirements=["trades >= 5", "sharpe >"])
+
+        one, other = (each.message for each in rules_form.readable(refused.value))
+        assert one.startswith("objective 1: metric 'nonsense' is not known; expected the name of")
+        assert other.startswith("requirement 2: ")
 
     def test_each_trial_takes_as_long_as_the_others(self, services):
         whole = services.studies.count(spec_of())

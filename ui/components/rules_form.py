@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from core.faults import sentence_of
 from core.services import Services
 from ui import state
 from ui.components import account_form, costs_form, currency_form, data_picker
+
+_ITEM = re.compile(r"^(objective|requirement)s\.(\d+)")
 
 
 class Rules(NamedTuple):
@@ -100,10 +103,13 @@ def together(problems: Sequence[WorkbenchError]) -> WorkbenchError:
 
 def readable(error: ValidationError, *, leave_out: str = "") -> list[InvalidInput]:
     """Turn pydantic's faults into errors of ours, those of one field left out."""
+    faults = error.errors(include_url=False)
+    # Of a list with a fault in it pydantic says, too, that it is too short.
+    within = {fault["loc"][:end] for fault in faults for end in range(1, len(fault["loc"]))}
     return [
         InvalidInput(_sentence(fault))
-        for fault in error.errors(include_url=False)
-        if not leave_out or fault["loc"][:1] != (leave_out,)
+        for fault in faults
+        if fault["loc"] not in within and (not leave_out or fault["loc"][:1] != (leave_out,))
     ]
 
 
@@ -125,7 +131,7 @@ def expect(strategies: Sequence[StrategyInfo]) -> None:
 
 def _sentence(fault: Mapping[str, Any]) -> str:
     """Say a fault, by the label of its field where that speaks of single symbols."""
-    words = sentence_of(fault)
+    words = _ITEM.sub(lambda found: f"{found[1]} {int(found[2]) + 1}", sentence_of(fault))
     for name, label, *_ in account_form.BY_SYMBOL:
         words = words.replace(f"{name}.", f"{label}, ", 1) if words.startswith(name) else words
     return words

@@ -141,9 +141,7 @@ def _dimension(strategy: str, spec: ParamSpec, how: str) -> Dimension:
         return Dimension.model_validate(raw)
     except ValidationError as error:
         said = "; ".join(message_of(fault) for fault in error.errors(include_url=False))
-        raise InvalidInput(
-            f"{spec.label}: {said}", expected=spec.describe(), field=f"space.{spec.name}"
-        ) from None
+        raise InvalidInput(f"{spec.label}: {said}", field=f"space.{spec.name}") from None
 
 
 def _range(strategy: str, spec: ParamSpec) -> dict[str, Any]:

@@ -65,10 +65,12 @@ def test_an_objective_can_be_written_in_several_ways(written, metric, direction)
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ("sharp", "metric 'sharp' is not known; expected one of sharpe_lcb, final_equity"),
+        ("sharp", "metric 'sharp' is not known; expected the name of a metric such as sharpe_lcb"),
+        ("sharp", "did you mean sharpe or"),
+        ("nonsense", "total_return or max_drawdown"),
         ("sharpe > 1", "is true or false; expected a number"),
         ("3 + 4", "names no metric"),
-        ("sharpe +", "is not an expression"),
+        ("sharpe +", "is not an expression; expected names and numbers with + - * / between them"),
         ("sharpe ** 2", "cannot be read"),
         ("sharpe.real", "cannot be read"),
         ("__import__('os').system('true')", "cannot be read"),
