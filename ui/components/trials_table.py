@@ -43,6 +43,31 @@ def show(study: Study, trials: pl.DataFrame) -> int | None:
             width="stretch",
         )
         only = st.toggle("Eligible only", key=state.TRIALS_ELIGIBLE, persist_state="session")
+    shown = table(study, trials, metrics, only=bool(only))
+    _downloads(study, trials, shown=len(shown))
+    picked: Any = st.dataframe(
+        shown.to_arrow(),
+        column_config=_columns(study, metrics),
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        height=min(MOST_ROWS, len(shown) + 1) * ROW_HEIGHT + 8,
+        placeholder="—",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"{state.TRIALS_TABLE}_{study.id}",
+        alt="All trials of the study",
+    )
+    rows = picked.selection.rows
+    return int(shown["number"][rows[0]]) if rows and rows[0] < len(shown) else None
+
+
+def _downloads(study: Study, trials: pl.DataFrame, *, shown: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        noun = "trial" if shown == 1 else "trials"
+        st.html(
+            f'<span class="wb-muted" data-testid="trial-count">{shown:,} {noun}</span>',
+            width="content",  # on the right the tools of the table would lie over the buttons
+        )
         st.download_button(
             "CSV",
             lambda: formats.csv(trials),
@@ -61,21 +86,6 @@ def show(study: Study, trials: pl.DataFrame) -> int | None:
             key="trials_parquet",
             help="The same, number for number.",
         )
-    shown = table(study, trials, metrics, only=bool(only))
-    picked: Any = st.dataframe(
-        shown.to_arrow(),
-        column_config=_columns(study, metrics),
-        hide_index=True,
-        row_height=ROW_HEIGHT,
-        height=min(MOST_ROWS, len(shown) + 1) * ROW_HEIGHT + 8,
-        placeholder="—",
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"{state.TRIALS_TABLE}_{study.id}",
-        alt="All trials of the study",
-    )
-    rows = picked.selection.rows
-    return int(shown["number"][rows[0]]) if rows and rows[0] < len(shown) else None
 
 
 def table(
