@@ -782,7 +782,7 @@ class TestStudy:
         ranking = html.split('data-testid="ranking"')[1].split("</table>")[0]
         rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in ranking.split("<tr>")[1:]]
 
-        assert "Best so far" in html
+        assert "Best of 30 trials so far" in html
         assert rows[1:] == [
             ["17", "5", "40", "1.235"],
             ["3", "8", "50", "\N{MINUS SIGN}0.500"],
@@ -796,7 +796,7 @@ class TestStudy:
 
         assert "This study was cancelled" in html
         assert "was not judged" in html
-        assert "Best until then" in html
+        assert "Best of 30 trials until then" in html
         assert 'data-testid="ranking"' in html
 
     @pytest.mark.parametrize("query", [{}, {"id": "0"}, {"id": "<script>"}, {"id": "9" * 40}])

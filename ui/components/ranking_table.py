@@ -10,11 +10,16 @@ from ui import formats
 from ui.components import markup, search_form, verdict
 
 SHOWN: Final = 10
-LUCK: Final = "Ranked and not judged: the best of many trials is so by luck, too."
 
 
-def show(study: Study, ranking: Ranking | None, *, title: str) -> None:
-    """Draw the first rows of a ranking; nothing while no trial may win."""
+def show(study: Study, ranking: Ranking | None, *, until: str) -> None:
+    """Draw the first rows of a ranking; nothing while no trial may win.
+
+    Args:
+        study: Whose trials they are.
+        ranking: Of those that are finished, if there is one.
+        until: Since when no more of them came, where some are missing: `so far`.
+    """
     if ranking is None or not ranking.rows:
         return
     objectives = [search_form.objective_label(each.metric) for each in study.spec.objectives]
@@ -25,12 +30,21 @@ def show(study: Study, ranking: Ranking | None, *, title: str) -> None:
     aims = [each.metric for each in study.spec.objectives]
     rows = "".join(_row(each, names, aims) for each in ranking.rows[:SHOWN])
     markup.write(
-        markup.section(title),
+        markup.section(_title(ranking, until)),
         '<div class="wb-scroll"><table class="wb-table" data-testid="ranking">',
-        '<caption class="wb-sr">The best trials so far</caption>',
+        '<caption class="wb-sr">The best trials</caption>',
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
-        f'<p class="wb-muted wb-small">{LUCK}</p>',
+        f'<p class="wb-muted wb-small wb-notes">Ranked, not judged: among {_trials(ranking)} '
+        "the best may be so by luck alone.</p>",
     )
+
+
+def _title(ranking: Ranking, until: str) -> str:
+    return "The best trials" if ranking.is_whole else f"Best of {_trials(ranking)} {until}"
+
+
+def _trials(ranking: Ranking) -> str:
+    return f"{ranking.trials:,} {'trial' if ranking.trials == 1 else 'trials'}"
 
 
 def _row(trial: Ranked, names: list[str], aims: list[str]) -> str:

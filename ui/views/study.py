@@ -104,9 +104,7 @@ def _watch(services: Services, number: int, *, is_ending: bool) -> None:
     else:
         goes_on = "ends all the same" if is_ending else "goes on"
         st.caption(f"This page may be closed: the study {goes_on}.")
-        ranking = services.studies.ranking(study)
-        over = ranking is not None and ranking.is_whole
-        ranking_table.show(study, ranking, title="The best trials" if over else "Best so far")
+        ranking_table.show(study, services.studies.ranking(study), until="so far")
 
 
 def _cancel(services: Services, study: Study) -> None:
@@ -135,8 +133,7 @@ def _no_result(services: Services, study: Study) -> None:
     elif study.job.state is JobState.CANCELLED:
         found = "What it had found until then was not judged."
         cancel.show_cancelled("study", found if study.job.attempt else "It had not begun.")
-    until = services.studies.ranking(study)
-    ranking_table.show(study, until, title="Best until then")
+    ranking_table.show(study, services.studies.ranking(study), until="until then")
     _request(services, study)
 
 
