@@ -165,7 +165,8 @@ class TestList:
         assert waiting["progress"]["text"] == "waiting for a worker"
         assert moving["progress"]["share"] == pytest.approx(0.25)
         assert "search: trial 30" in moving["progress"]["text"]
-        assert "left" in moving["progress"]["text"]
+        assert moving["progress"]["left"].endswith(" left")
+        assert "left" not in waiting["progress"]
         assert "cancel" in waiting["cells"]
         assert "cancel" in moving["cells"]
         assert "cancel" not in row(page, studies.done)["cells"]
@@ -176,6 +177,7 @@ class TestList:
         line = row(open_page("optimizations"), running)
 
         assert line["progress"]["text"] == "being cancelled"
+        assert "left" not in line["progress"]
         assert line["cells"]["status"][0]["text"] == "Cancelling"
         assert "cancel" not in line["cells"]
 

@@ -164,7 +164,7 @@ function cell(state, column, run) {
   return node;
 }
 
-function progress({ share, text, title }) {
+function progress({ share, text, left, title }) {
   const whole = element("span", "wb-progress");
   const bar = element("span", "wb-bar");
   const done = element("i");
@@ -173,6 +173,7 @@ function progress({ share, text, title }) {
   bar.setAttribute("role", "progressbar");
   bar.setAttribute("aria-valuenow", Math.round(100 * share));
   whole.append(bar, element("small", "", text));
+  if (left) whole.append(element("small", "wb-time", left));
   whole.title = title;
   return whole;
 }

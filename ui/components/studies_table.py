@@ -114,10 +114,11 @@ def progress(study: Study, left: float | None) -> dict[str, Any]:
     """Say how far a study is that is not over: share, step, time left."""
     job = study.job
     words = verdict.step(job)
+    title = f"{words}, {job.done:,} of {job.total:,} trials" if job.total else words
+    told = {"share": job.progress, "text": words, "title": title}
     if left is not None and not job.is_cancel_wanted:
-        words += f" · {formats.duration(max(1.0, left))} left"
-    title = f"{job.done:,} of {job.total:,} trials" if job.total else words
-    return {"share": job.progress, "text": words, "title": title}
+        told["left"] = f"{formats.duration(max(1.0, left))} left"
+    return told
 
 
 def _status(study: Study) -> list[dict[str, str]]:
