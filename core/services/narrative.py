@@ -221,7 +221,7 @@ def verdict(run: Run, equity: pl.DataFrame | None) -> str:
     elif "drawdown_limit" in metrics.badges:
         main = f"{_end(run, equity)}. {main}"
     elif not cautions:
-        cautions = [_fair(metrics, needs)]
+        cautions = [_fair(metrics, needs, is_chosen=run.trial is not None)]
     return f"{main}; {_listed(cautions)}." if cautions else f"{main}."
 
 
@@ -441,16 +441,17 @@ def _cautions(metrics: Metrics, needs: str) -> list[str]:
     return found
 
 
-def _fair(metrics: Metrics, needs: str) -> str:
+def _fair(metrics: Metrics, needs: str, *, is_chosen: bool) -> str:
     trades = int(metrics["trades"] or 0)
     sharpe, error = metrics["sharpe"], metrics["sharpe_se"]
     if sharpe is None or error is None:
         reason = metrics.reasons.get("sharpe" if sharpe is None else "sharpe_se", "")
         why = _NO_JUDGEMENT.get(reason, "no Sharpe ratio to judge luck by")
         return f"over {trades} trades, with {why}"
+    tries = "it is one of those of a study" if is_chosen else "how many were made it does not know"
     return (
         f"over {trades} trades its Sharpe of {sharpe:.2f} ± {error:.2f} is more than luck gives"
-        f" one try{needs}, and how many were made it does not know"
+        f" one try{needs}, and {tries}"
     )
 
 

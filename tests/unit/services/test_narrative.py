@@ -12,7 +12,7 @@ from core.domain.cost_presets import find_costs
 from core.domain.costs import CostModel
 from core.domain.metrics import COUNTER_NAMES, METRICS, Metrics
 from core.domain.options import EngineOptions
-from core.domain.run import Run, RunError, RunSpec, RunStatus
+from core.domain.run import Run, RunError, RunSpec, RunStatus, Trial
 from core.services import narrative
 
 GOOD = {"trades": 212.0, "open_trades": 0.0, "sharpe": 1.2, "sharpe_se": 0.3, "cost_share": 0.1}
@@ -221,6 +221,13 @@ def test_a_good_number_is_not_praised_beyond_what_one_run_shows():
     said = narrative.verdict(run_of(), curve(1.4, 1.1))
 
     assert "more than luck gives one try" in said
+    assert said.endswith("how many were made it does not know.")
+
+
+def test_a_trial_of_a_study_knows_that_it_was_chosen():
+    said = narrative.verdict(run_of(trial=Trial(study=3, number=14)), curve(1.4, 1.1))
+
+    assert said.endswith("more than luck gives one try, and it is one of those of a study.")
 
 
 @pytest.mark.parametrize(
