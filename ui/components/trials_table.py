@@ -63,9 +63,8 @@ def show(study: Study, trials: pl.DataFrame) -> int | None:
 
 def _downloads(study: Study, trials: pl.DataFrame, *, shown: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        noun = "trial" if shown == 1 else "trials"
         st.html(
-            f'<span class="wb-muted" data-testid="trial-count">{shown:,} {noun}</span>',
+            f'<span class="wb-muted" data-testid="trial-count">{shown:,} shown</span>',
             width="content",  # on the right the tools of the table would lie over the buttons
         )
         st.download_button(
