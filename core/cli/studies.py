@@ -92,7 +92,7 @@ def studies(args: Namespace) -> Reply:
     data = {"studies": [_summary(study) for study in page.studies], "total": page.total}
 
     def show(out: Console) -> None:
-        columns = ["Study>", "Status", "Strategy", "Symbol", "Method", "Trials>", "Best>"]
+        columns = ["Study>", "Status", "Strategy", "Symbol", "Method", "Trials>", "Taken>"]
         columns += ["Deflated Sharpe>", "PBO>", "Verdict"]
         table(out, columns, [_row(study) for study in page.studies])
         line(out, f"{len(page.studies)} of {page.total} studies.")

@@ -28,7 +28,7 @@ COLUMNS: Final[tuple[dict[str, Any], ...]] = (
     {"key": "status", "label": "Status", "align": "left", "kind": "badges", "sort": "status"},
     {"key": "light", "label": "Verdict", "align": "left", "kind": "light", "sort": "light"},
     {"key": "trials", "label": "Trials", "sort": "trials"},
-    {"key": "best", "label": "Best", "help": "Objective of the trial to take.", "sort": "best"},
+    {"key": "best", "label": "Taken", "help": "Objective of the trial to take.", "sort": "best"},
     {"key": "deflated", "label": "Deflated", "help": verdict.DEFLATED_HELP, "sort": "deflated"},
     {"key": "pbo", "label": "PBO", "help": verdict.PBO_HELP, "sort": "pbo"},
     {"key": "cancel", "label": "", "kind": "cancel"},
