@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.domain.cost_presets import cost_presets, sentence_of
 from core.domain.costs import CostModel
-from core.domain.run import RATES, Run, RunSpec
+from core.domain.run import RATES, Run, RunSpec, RunStatus
 from core.domain.tracking import Mirror
 from ui import formats
 from ui.components import markup, mirror, pair
@@ -157,7 +157,8 @@ def _computed(run: Run, reader: ZoneInfo) -> dict[str, str]:
         "Submitted": markup.text(formats.moment(run.created_at, reader)),
     }
     if run.completed_at:
-        pairs["Completed"] = markup.text(formats.moment(run.completed_at, reader))
+        ended = "Completed" if run.status is RunStatus.COMPLETED else "Ended"
+        pairs[ended] = markup.text(formats.moment(run.completed_at, reader))
     if run.engine_ms is not None:
         pairs["Computed in"] = f"{formats.number(run.engine_ms, 1)} ms" + (
             " (by the first equal run)" if run.reused else ""

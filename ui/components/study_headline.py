@@ -65,7 +65,7 @@ def _facts(study: Study, reader: ZoneInfo, now: datetime) -> str:
     door = SOURCES.get(study.source, study.source)
     submitted = markup.text(f"{formats.ago(study.created_at, now)} {door}")
     found = study.findings
-    took = f"<span>took {formats.duration(found.seconds)}</span>" if found else ""
+    took = f"<span>took {_length(found.seconds)}</span>" if found else ""
     return "".join(
         (
             f'<span class="wb-muted">Study #{study.id}</span>',
@@ -84,3 +84,7 @@ def _state(study: Study) -> str:
         return ""
     name = markup.text(verdict.state(job))
     return f'<span class="wb-chip wb-{markup.text(job.state)}">{name}</span>'
+
+
+def _length(seconds: float) -> str:
+    return "less than a second" if seconds < 1 else formats.duration(seconds)
