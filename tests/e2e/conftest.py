@@ -61,6 +61,7 @@ class Workbench:
 
     ui: str
     api: str
+    ui_process: int
 
     def post(self, **body: Any) -> dict[str, Any]:
         """Submit a backtest over REST, as an agent does."""
@@ -128,7 +129,8 @@ def serving(folder: Path, **settings: str) -> Iterator[Workbench]:
                 )
             children.append(child)
             wait_until_open(port, child, logs[name])
-        yield Workbench(*(f"http://127.0.0.1:{ports[name]}" for name in ("UI", "API")))
+        addresses = (f"http://127.0.0.1:{ports[name]}" for name in ("UI", "API"))
+        yield Workbench(*addresses, ui_process=children[0].pid)
     finally:
         for child in children:
             child.terminate()

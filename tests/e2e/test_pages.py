@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import signal
 from pathlib import Path
 
 import polars as pl
@@ -158,6 +160,24 @@ def test_leaving_while_the_list_polls_does_not_empty_the_page(
         expect(steps.row(page, number)).to_be_visible()
         page.wait_for_timeout(pause)
         steps.row(page, number).get_by_role("link").click()
+        expect(page.get_by_test_id("tiles")).to_be_visible()
+        steps.back(page)
+
+
+def test_leaving_while_the_server_is_busy_does_not_empty_the_page(
+    page: Page, workbench: Workbench
+) -> None:
+    """It begins with what was asked for when the list would have looked for news twice."""
+    number = submit(workbench)
+    steps.visit(page, workbench.ui)
+    for _ in range(3):
+        expect(steps.row(page, number)).to_be_visible()
+        os.kill(workbench.ui_process, signal.SIGSTOP)
+        try:
+            steps.row(page, number).get_by_role("link").click()
+            page.wait_for_timeout(2_200)
+        finally:
+            os.kill(workbench.ui_process, signal.SIGCONT)
         expect(page.get_by_test_id("tiles")).to_be_visible()
         steps.back(page)
 

@@ -18,6 +18,7 @@ const LEAVES = [
 const EVENTS = ["pointerdown", "mousedown", "pointerup", "mouseup", "click", "keydown"];
 const STEP = 50;
 const GRACE = 400;
+const QUIET = 1500; // a page is left in two runs, and on a busy server nothing runs between them
 
 export default function (component) {
   const { data, setTriggerValue } = component;
@@ -26,13 +27,19 @@ export default function (component) {
   const idle = () => (app?.dataset.testScriptState ?? "notRunning") === "notRunning";
   let due = performance.now() + data.seconds * 1000;
   let leftAt = -Infinity;
+  let idleSince = Infinity;
 
   const timer = setInterval(() => {
     const now = performance.now();
-    if (!idle()) return;
+    if (!idle()) {
+      idleSince = Infinity;
+      return;
+    }
+    idleSince = Math.min(idleSince, now);
     delete root.wbPolling;
     if (now - leftAt > GRACE) delete root.wbLeaving;
-    if (document.hidden || "wbLeaving" in root || now < due) return;
+    const stays = leftAt < 0 || now - Math.max(idleSince, leftAt) > QUIET;
+    if (document.hidden || "wbLeaving" in root || !stays || now < due) return;
     due = now + data.seconds * 1000;
     root.wbPolling = "";
     setTriggerValue("beat", Date.now());
