@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from core.bootstrap.worker import work
+from core.domain import study_presets
 from core.settings import Settings
 
 FIRST_DAY = date(2020, 1, 2)
@@ -42,6 +44,17 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     """Settings of a workbench below a folder, deaf to the machine's environment files."""
     given = {"data_dir": folder / "data", "strategies_dir": folder / "strategies", **changes}
     return Settings.load(_env_file=None, **given)
+
+
+@contextmanager
+def searching_by(folder: Path, share: float) -> Iterator[None]:
+    """Let `config/optimization.yaml` be one that searches this share of the sessions."""
+    (folder / "optimization.yaml").write_text(f"optimization: {{train_test_split: {share}}}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study_presets, "FOLDER", folder)
+        study_presets.optimization_config.cache_clear()
+        yield
+    study_presets.optimization_config.cache_clear()
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    metric: str = Field("sharpe_lcb", min_length=1, max_length=LONGEST)
+    metric: str = Field(LCB, min_length=1, max_length=LONGEST)
     direction: Aim = "maximize"
 
     @model_validator(mode="before")
@@ -68,7 +68,7 @@ class Objective(BaseModel):
             given = {"metric": words[2], "direction": words[1]} if words else {"metric": given}
         if not isinstance(given, Mapping) or not isinstance(given.get("metric", ""), str):
             return given
-        metric = _known(given.get("metric", "sharpe_lcb"))
+        metric = _known(given.get("metric", LCB))
         said = given.get("direction")
         return {**given, "metric": metric, "direction": said or _natural(metric)}
 

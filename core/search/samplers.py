@@ -36,7 +36,6 @@ class Seeds(NamedTuple):
 
     sampler: int
     bootstrap: int
-    noise: int
 
 
 def seeds_of(seed: int) -> Seeds:

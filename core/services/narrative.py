@@ -448,7 +448,9 @@ def _fair(metrics: Metrics, needs: str, *, is_chosen: bool) -> str:
         reason = metrics.reasons.get("sharpe" if sharpe is None else "sharpe_se", "")
         why = _NO_JUDGEMENT.get(reason, "no Sharpe ratio to judge luck by")
         return f"over {trades} trades, with {why}"
-    tries = "it is one of those of a study" if is_chosen else "how many were made it does not know"
+    tries = "how many were made it does not know"
+    if is_chosen:
+        tries = "it is one of the many a study made"
     return (
         f"over {trades} trades its Sharpe of {sharpe:.2f} ± {error:.2f} is more than luck gives"
         f" one try{needs}, and {tries}"

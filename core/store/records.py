@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Column
 
 from core.domain.metrics import COUNTER_NAMES, METRICS, REASONS, Metrics
@@ -17,6 +17,8 @@ from core.domain.timeframe import Timeframe
 from core.errors import DataProblem, InvalidInput
 from core.faults import sentence_of
 from core.store.tables import ResultRow, RunRow, metrics
+
+Spec = TypeVar("Spec", bound=BaseModel)
 
 NOT_COMPUTED: Final = "not_computed"
 _MAX_ID: Final = 2**31 - 1
@@ -95,7 +97,7 @@ def run_of(
     failed = row["error_code"] is not None
     error = RunError(row["error_code"], row["error_message"], row["error_hint"]) if failed else None
     try:
-        spec = _spec(row)
+        spec = stored_spec(RunSpec, row, "run")
     except DataProblem as unreadable:
         if symbols_of is None:
             raise
@@ -189,12 +191,22 @@ def _number(where: str, name: str, value: float) -> float | int:
     return float(value) + 0.0  # -0.0 would read as a loss of nothing
 
 
-def _spec(row: Mapping[str, Any]) -> RunSpec:
+def stored_spec(kind: type[Spec], row: Mapping[str, Any], what: str) -> Spec:
+    """Read the request of a row.
+
+    Args:
+        kind: Of request.
+        row: Its `id` and `spec` count.
+        what: A run or a study, in a word.
+
+    Raises:
+        DataProblem: it cannot be read.
+    """
     try:
-        return RunSpec.model_validate_json(row["spec"])
+        return kind.model_validate_json(row["spec"])
     except ValidationError as error:
         raise DataProblem(
-            f"the stored request of run {row['id']} cannot be read: "
+            f"the stored request of {what} {row['id']} cannot be read: "
             f"{sentence_of(error.errors()[0])}",
             hint="it was written by another version; restore the backup or upgrade",
         ) from error

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, cast, get_args
 
-from pydantic import ValidationError
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -36,12 +35,11 @@ from core.domain.job import Job, JobError
 from core.domain.run import Source
 from core.domain.study import Method, StudySpec
 from core.errors import DataProblem, NotFound
-from core.faults import sentence_of
 from core.store.artifacts import ArtifactStore
 from core.store.database import Database
 from core.store.frames import Shelf
 from core.store.jobs import JOB_COLUMNS, job_of
-from core.store.records import number_of, spec_of_columns, storable, utc
+from core.store.records import number_of, spec_of_columns, storable, stored_spec, utc
 from core.store.tables import JobRow, StudyArtifactRow, StudyRow
 
 STUDY: Final = Shelf(
@@ -348,14 +346,7 @@ def _kept(
 
 
 def _spec(own: Mapping[str, Any]) -> StudySpec:
-    try:
-        return StudySpec.model_validate_json(own["spec"])
-    except ValidationError as error:
-        raise DataProblem(
-            f"the stored request of study {own['id']} cannot be read: "
-            f"{sentence_of(error.errors()[0])}",
-            hint="it was written by another version; restore the backup or upgrade",
-        ) from error
+    return stored_spec(StudySpec, own, "study")
 
 
 def _spec_of_columns(own: Mapping[str, Any]) -> StudySpec:

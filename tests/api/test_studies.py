@@ -15,13 +15,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from core.domain import study_presets
 from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.metrics import METRICS
 from core.domain.run import RunSpec
 from core.domain.study import StudySpec
 from core.services import Services
 from tests.api.conftest import BASE
+from tests.laboratory import searching_by
 
 PATIENCE = 120.0
 V1 = "/api/v1/optimization"
@@ -1101,7 +1101,7 @@ def test_several_symbols_are_searched_on_one_account(
 
 
 def test_what_is_held_back_is_said_by_one_file(
-    apart_client: TestClient, apart: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    apart_client: TestClient, apart: Services, tmp_path: Path
 ) -> None:
     unsaid = {name: value for name, value in GRID.items() if name != "validation_split"}
 
@@ -1110,12 +1110,7 @@ def test_what_is_held_back_is_said_by_one_file(
         return apart.studies.get(made["id"]).spec.validation.share
 
     before = share()
-    (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
-    monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
-    study_presets.optimization_config.cache_clear()
-    try:
+    with searching_by(tmp_path, 0.85):
         after = share()
-    finally:
-        study_presets.optimization_config.cache_clear()
 
     assert (before, after) == (0.3, 0.15)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from core import bootstrap
-from core.domain import study_presets
+from tests.laboratory import searching_by
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 180.0
@@ -250,7 +250,7 @@ def test_workers_that_are_not_there_are_missed(call: Call, lake: tuple[str, str]
 
 
 def test_what_is_held_back_is_said_by_one_file(
-    call: Call, lake: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, lake: tuple[str, str], tmp_path: Path
 ) -> None:
     def share() -> float:
         made = call("optimize", *SEARCH, *SPACE, "--queue", "--json").json
@@ -258,13 +258,8 @@ def test_what_is_held_back_is_said_by_one_file(
             return services.studies.get(made["id"]).spec.validation.share
 
     before = share()
-    (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
-    monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
-    study_presets.optimization_config.cache_clear()
-    try:
+    with searching_by(tmp_path, 0.85):
         after = share()
-    finally:
-        study_presets.optimization_config.cache_clear()
 
     assert (before, after) == (0.3, 0.15)
 

@@ -30,7 +30,7 @@ def test_from_the_first_run_to_a_comparison(page: Page, workbench_as_shipped: Wo
         ["Buy and hold", "EMA crossover"]
     )
     expect(page.locator(".wb-months")).to_be_visible()
-    expect(page.get_by_test_id("trade-count")).to_contain_text("trades")
+    expect(page.get_by_test_id("trades-count")).to_contain_text("trades")
 
     # Back in the list they begin to type, and meanwhile an agent submits a run over REST.
     steps.back(page)

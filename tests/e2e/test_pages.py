@@ -231,7 +231,7 @@ def test_reproduce_compares_every_bit(page: Page, workbench: Workbench) -> None:
 def test_trades_are_exported_whole(page: Page, workbench: Workbench, tmp_path: Path) -> None:
     number = submit(workbench)
     steps.visit(page, f"{workbench.ui}/run?id={number}")
-    count = int(page.get_by_test_id("trade-count").inner_text().split()[0].replace(",", ""))
+    count = int(page.get_by_test_id("trades-count").inner_text().split()[0].replace(",", ""))
 
     with page.expect_download() as text:
         page.get_by_role("button", name="CSV").click()

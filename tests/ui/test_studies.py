@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from core.domain import study_presets
 from core.domain.dimension import Dimension
 from core.domain.findings import STUDY_SORTS, StudyQuery
 from core.domain.job import JobState, Progress
@@ -26,7 +25,7 @@ from core.domain.tracking import Mirror
 from core.errors import InvalidInput, Unavailable
 from core.services import Experiments
 from core.store import open_store
-from tests.laboratory import a_worker
+from tests.laboratory import a_worker, searching_by
 from tests.ui.conftest import words
 from ui import formats, state, wiring
 from ui.components import (
@@ -314,16 +313,11 @@ class TestForm:
         assert fast == [2, 60, 5]
         assert slow == [3, 240, 20]
 
-    def test_what_is_held_back_is_said_by_one_file(self, form, open_page, tmp_path, monkeypatch):
+    def test_what_is_held_back_is_said_by_one_file(self, form, open_page, tmp_path):
         key = state.search("validation")
-        (tmp_path / "optimization.yaml").write_text("optimization: {train_test_split: 0.85}\n")
-        monkeypatch.setattr(study_presets, "FOLDER", tmp_path)
-        study_presets.optimization_config.cache_clear()
-        try:
+        with searching_by(tmp_path, 0.85):
             other = open_page("optimizations")
             other.selectbox(state.FORM_STRATEGY).select("crossing").run()
-        finally:
-            study_presets.optimization_config.cache_clear()
 
         assert (form.number_input(key).value, other.number_input(key).value) == (30, 15)
 

@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from core.plots.prices import REASONS
+from ui.components import downloads
 
 ROW_HEIGHT = 30
 MOST_ROWS = 14
@@ -35,30 +36,16 @@ def show(
     if trades.is_empty():
         st.caption("Nothing was traded.")
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        noun = "trade" if len(trades) == 1 else "trades"
-        st.html(
-            f'<span class="wb-muted" data-testid="trade-count">{len(trades):,} {noun}</span>',
-            width="content",  # on the right the tools of the table would lie over the buttons
-        )
-        st.download_button(
-            "CSV",
+    downloads.show(
+        key="trades",
+        count=f"{len(trades):,} {'trade' if len(trades) == 1 else 'trades'}",
+        name=name,
+        csv=(
             csv,
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            on_click="ignore",
-            key="trades_csv",
-            help="Every column; texts a spreadsheet would take for formulas are neutralised.",
-        )
-        st.download_button(
-            "Parquet",
-            parquet,
-            file_name=f"{name}.parquet",
-            mime="application/vnd.apache.parquet",
-            on_click="ignore",
-            key="trades_parquet",
-            help="The stored file itself, byte for byte.",
-        )
+            "Every column; texts a spreadsheet would take for formulas are neutralised.",
+        ),
+        parquet=(parquet, "The stored file itself, byte for byte."),
+    )
     st.dataframe(
         _shown(trades).to_arrow(),  # no detour over pandas
         column_config=_columns(intraday=intraday),

@@ -12,7 +12,7 @@ import streamlit as st
 from core.domain.findings import Study
 from core.domain.metrics import METRICS
 from ui import formats, state
-from ui.components import search_form
+from ui.components import downloads, search_form
 
 ROW_HEIGHT = 30
 MOST_ROWS = 15
@@ -44,7 +44,13 @@ def show(study: Study, trials: pl.DataFrame) -> int | None:
         )
         only = st.toggle("Eligible only", key=state.TRIALS_ELIGIBLE, persist_state="session")
     shown = table(study, trials, metrics, only=bool(only))
-    _downloads(study, trials, shown=len(shown))
+    downloads.show(
+        key="trials",
+        count=f"{len(shown):,} shown",
+        name=f"study_{study.id}_trials",
+        csv=(lambda: formats.csv(trials), "Every trial with every metric."),
+        parquet=(lambda: _parquet(trials), "The same, number for number."),
+    )
     picked: Any = st.dataframe(
         shown.to_arrow(),
         column_config=_columns(study, metrics),
@@ -59,32 +65,6 @@ def show(study: Study, trials: pl.DataFrame) -> int | None:
     )
     rows = picked.selection.rows
     return int(shown["number"][rows[0]]) if rows and rows[0] < len(shown) else None
-
-
-def _downloads(study: Study, trials: pl.DataFrame, *, shown: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(
-            f'<span class="wb-muted" data-testid="trial-count">{shown:,} shown</span>',
-            width="content",  # on the right the tools of the table would lie over the buttons
-        )
-        st.download_button(
-            "CSV",
-            lambda: formats.csv(trials),
-            file_name=f"study_{study.id}_trials.csv",
-            mime="text/csv",
-            on_click="ignore",
-            key="trials_csv",
-            help="Every trial with every metric.",
-        )
-        st.download_button(
-            "Parquet",
-            lambda: _parquet(trials),
-            file_name=f"study_{study.id}_trials.parquet",
-            mime="application/vnd.apache.parquet",
-            on_click="ignore",
-            key="trials_parquet",
-            help="The same, number for number.",
-        )
 
 
 def table(

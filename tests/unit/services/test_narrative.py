@@ -227,7 +227,7 @@ def test_a_good_number_is_not_praised_beyond_what_one_run_shows():
 def test_a_trial_of_a_study_knows_that_it_was_chosen():
     said = narrative.verdict(run_of(trial=Trial(study=3, number=14)), curve(1.4, 1.1))
 
-    assert said.endswith("more than luck gives one try, and it is one of those of a study.")
+    assert said.endswith("more than luck gives one try, and it is one of the many a study made.")
 
 
 @pytest.mark.parametrize(
